@@ -51,6 +51,12 @@ if TYPE_CHECKING:
     from bulkgladly.imports.run_import import rehearse_import, resume_import, start_import
     from bulkgladly.journal.run_folder import RunFolder
     from bulkgladly.journal.runs import find_run, list_runs
+    from bulkgladly.projects.check_project import ProjectCheck, check_project
+    from bulkgladly.projects.project_report import ProjectReport
+    from bulkgladly.projects.project_status import project_status
+    from bulkgladly.projects.rehearse_project import rehearse_project
+    from bulkgladly.projects.run_project import ProjectOptions, run_project
+    from bulkgladly.projects.source_coverage import ProjectCoverage, project_coverage
     from bulkgladly.realtime.following import Following, GladlyEvent, follow
     from bulkgladly.records import Mode, Word
     from bulkgladly.resume import resume_run
@@ -85,6 +91,10 @@ __all__ = (
     "Observer",
     "Outage",
     "Pace",
+    "ProjectCheck",
+    "ProjectCoverage",
+    "ProjectOptions",
+    "ProjectReport",
     "ReadOptions",
     "Report",
     "ReportQuery",
@@ -97,6 +107,7 @@ __all__ = (
     "WrongOrganisation",
     "__version__",
     "check",
+    "check_project",
     "choose_mapping",
     "diagnose",
     "dry_run",
@@ -104,11 +115,15 @@ __all__ = (
     "find_run",
     "follow",
     "list_runs",
+    "project_coverage",
+    "project_status",
     "rehearse_import",
+    "rehearse_project",
     "resume_export",
     "resume_import",
     "resume_run",
     "retry_import",
+    "run_project",
     "start_export",
     "start_import",
 )
@@ -165,6 +180,21 @@ _HOMES = {
         "rehearse_import",
         "resume_import",
         "start_import",
+    ),
+    "bulkgladly.projects.check_project": (
+        "ProjectCheck",
+        "check_project",
+    ),
+    "bulkgladly.projects.project_report": ("ProjectReport",),
+    "bulkgladly.projects.project_status": ("project_status",),
+    "bulkgladly.projects.rehearse_project": ("rehearse_project",),
+    "bulkgladly.projects.run_project": (
+        "ProjectOptions",
+        "run_project",
+    ),
+    "bulkgladly.projects.source_coverage": (
+        "ProjectCoverage",
+        "project_coverage",
     ),
     "bulkgladly.realtime.following": (
         "Following",

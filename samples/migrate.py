@@ -30,15 +30,11 @@ USER, TOKEN = "agent@example.org", "emulator-token"
 ACTIVITIES_BEFORE_THE_KILL = 150
 SHOWN = 12
 
-CUSTOMERS = ("customers", "users.ndjson", "--map", "customers.toml", "--phone-region", "US")
-ACTIVITIES = ("activities", "tickets.ndjson", "--map", "activities.toml")
-RATINGS = ("activities", "tickets.ndjson", "--map", "ratings.toml")
-TASKS = ("tasks", "tickets.ndjson", "--map", "tasks.toml")
+RUN = ("migrate", "run")
+STEPS = " to Gladly|customers|comments|ratings|tasks"
+REPORTED = f"continues after|requests in| x |{STEPS}"
 GO_LIVE = 'go_live = "2026-11-20T17:00:00Z"'
-"""The line of `tasks.toml` that depends on the day."""
-
-AFTER = ("--after", "customers")
-REPORTED = "continues after|rows read:|requests in| x "
+"""The line of `migrate.toml` that depends on the day."""
 
 Json = dict[str, Any]
 
@@ -74,14 +70,14 @@ class Desk:
             raise SystemExit(f"exit code {done.returncode} instead of {expected}")
 
     def kill_midway(self, *command: str) -> None:
-        """Start an import, and kill it once the emulator holds some activities."""
+        """Start the migration, and kill it once the emulator holds some activities."""
         show(list(command))
         process = subprocess.Popen([*PROGRAM, *command], cwd=self.folder, env=self.environment)
         while process.poll() is None and self.counts()["items"] < ACTIVITIES_BEFORE_THE_KILL:
             pass  # each count takes a request, so this does not spin
         process.kill()
         if process.wait() >= 0:
-            raise SystemExit("the import ended before it could be killed; try a lower --rate")
+            raise SystemExit("the migration ended before it could be killed; try a lower --rate")
         print(f"   ... killed with kill -9; the stand-in holds {self.counts()['items']} activities", flush=True)
 
     def counts(self) -> dict[str, int]:
@@ -142,9 +138,9 @@ def set_up(folder: Path, url: str, today: dt.date) -> Desk:
 
 
 def set_go_live(folder: Path, day: dt.date) -> None:
-    """Adapt the one line of the mappings that depends on the day, as the guide says."""
-    tasks = folder / "tasks.toml"
-    tasks.write_text(tasks.read_text().replace(GO_LIVE, f'go_live = "{day}T17:00:00Z"'))
+    """Adapt the one line of the project that depends on the day, as the guide says."""
+    project = folder / "migrate.toml"
+    project.write_text(project.read_text().replace(GO_LIVE, f'go_live = "{day}T17:00:00Z"'))
 
 
 def start_emulator(rate: int) -> tuple[subprocess.Popen[str], str]:
@@ -163,27 +159,18 @@ def migrate(desk: Desk) -> None:
     say("Test the mappings against the expected records beside them.")
     for name in ("customers", "activities", "ratings"):
         desk.run("map", "check", "--map", f"{name}.toml", "--expect", f"{name}.expected.ndjson", shown="expectations")
-    say("What would Gladly refuse? This sends nothing.")
-    for what in (CUSTOMERS, ACTIVITIES, RATINGS, TASKS):
-        desk.run("check", *what, shown="hecked|read for|good|refused|left out|skipped by")
-    say("Import customers first, because everything else refers to them.")
-    desk.run("import", *CUSTOMERS, shown=REPORTED)
-    say("Now check knows the customers. It finds a ticket whose user was deleted.")
-    desk.run("check", *ACTIVITIES, expected=1)
-    say("Each comment becomes an activity of the customer who wrote the ticket.")
-    desk.kill_midway("import", *ACTIVITIES, *AFTER)
-    say("The run continues where it stopped.")
-    desk.run("resume", expected=1, shown=REPORTED)
-    say("Ratings come from the same file with a mapping of their own.")
-    desk.run("import", *RATINGS, *AFTER, shown=REPORTED)
-    say("Unsolved tickets become tasks.")
-    desk.run("import", *TASKS, *AFTER, shown=REPORTED)
-    say("All imports again: records that Gladly has accepted are not sent a second time.")
+    say("What would Gladly refuse? This sends nothing, and finds a ticket whose user was deleted.")
+    desk.run("migrate", "check", "--coverage", "coverage.md", expected=1, shown="refused|hecked|good|all steps|wrote")
+    say("Rehearse all steps: customers, their comments and ratings, and tasks for unsolved tickets.")
+    desk.run(*RUN, "--rehearse", expected=1, shown=STEPS)
+    say("Run them in Gladly. Each comment becomes an activity of the customer who wrote the ticket.")
+    desk.kill_midway(*RUN)
+    say("The same command continues where it stopped.")
+    desk.run("migrate", "status", shown=STEPS)
+    desk.run(*RUN, expected=1, shown=REPORTED)
+    say("All steps again: records that Gladly has accepted are not sent a second time.")
     before = desk.counts()
-    desk.run("import", *ACTIVITIES, *AFTER, expected=1, shown=REPORTED)
-    desk.run("import", *RATINGS, *AFTER, shown=REPORTED)
-    desk.run("import", *TASKS, *AFTER, shown=REPORTED)
-    desk.run("import", *CUSTOMERS, shown=REPORTED)
+    desk.run(*RUN, "--new-run", expected=1, shown=REPORTED)
     if desk.counts() != before:
         raise SystemExit("the second round created something")
 

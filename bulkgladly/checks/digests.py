@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bulkgladly.storage.failures import writing
@@ -61,14 +61,32 @@ class Digests:
         """Tell whether a digest was added. Each call reads a whole part, so do not call it often."""
         return digest in self._read(digest & _MASK)[::2]
 
-    def absent_from(self, other: "Digests") -> Iterator[int]:
-        """Yield the rows with a digest that is not in `other`."""
+    def absent_from(self, *others: "Digests") -> Iterator[int]:
+        """Yield the rows with a digest that is in none of the others."""
         for part in range(_PARTS):
             pairs = self._read(part)
             if not pairs:
                 continue
-            there = set(other._read(part)[::2])
+            there = {digest for other in others for digest in other._read(part)[::2]}
             yield from (pairs[at + 1] for at in range(0, len(pairs), 2) if pairs[at] not in there)
+
+    def common_with(self, other: "Digests") -> int:
+        """Return how many different digests are in both."""
+        return sum(len(set(self._read(part)[::2]) & set(other._read(part)[::2])) for part in range(_PARTS))
+
+    def without(self, is_gone: Callable[[int], bool], folder: Path) -> "Digests":
+        """Return the digests of the other rows, in another folder.
+
+        Raises:
+            DiskFull: They cannot be written.
+        """
+        kept = Digests(folder, held=self._most_held)
+        for part in range(_PARTS):
+            pairs = self._read(part)
+            for digest, row in zip(pairs[::2], pairs[1::2], strict=True):
+                if not is_gone(row):
+                    kept.add(row, (digest,))
+        return kept
 
     def _path(self, part: int) -> Path:
         return self._folder / f"{part:03}"

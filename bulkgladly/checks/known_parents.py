@@ -14,7 +14,7 @@ from bulkgladly.gladly.spec import ImportSpec, Policy
 from bulkgladly.journal.state import known_keys
 from bulkgladly.source_keys import NotAKey, read_key
 
-__all__ = ("Parents", "files_by_resource")
+__all__ = ("Parents", "digest_of_key", "files_by_resource")
 
 _ROWS_AT_ONCE = 2048
 
@@ -30,6 +30,7 @@ class Parents:
         """Keep hashes in `folder`, an empty one of the caller's."""
         self._there = Digests(folder / "there")
         self._wanted = Digests(folder / "wanted")
+        self._planned: list[Digests] = []
         self._judged: set[tuple[str, bool]] = set()
         self._not_judged: dict[tuple[str, bool], int] = {}
 
@@ -55,6 +56,11 @@ class Parents:
         """Add the source keys of the input's own rows, which other rows may name."""
         self._there.add(0, [_digest(resource, key, is_key=True) for key in keys])
 
+    def add_planned(self, resource: str, keys: Digests) -> None:
+        """Add the source keys of objects that another import will have created before this one."""
+        self._planned.append(keys)
+        self._judged.add((resource, True))
+
     def add_state(self, state: Path, policy: Policy, resources: Iterable[str]) -> None:
         """Add the source keys that the state knows of an organisation.
 
@@ -77,7 +83,7 @@ class Parents:
 
     def rows_without(self) -> Iterator[int]:
         """Yield the rows that refer to an unknown object."""
-        return self._wanted.absent_from(self._there)
+        return self._wanted.absent_from(self._there, *self._planned)
 
     def missing(self, references: Sequence[RowReference]) -> Iterator[RowReference]:
         """Yield the references of such a row that lead to no known object."""
@@ -86,7 +92,8 @@ class Parents:
                 continue
             # Hashes say which rows to read again; only here is the reference itself compared, in both spellings.
             spellings = [one.text] if one.former is None else [one.text, one.former]
-            if not any(self._there.holds(_digest(one.resource, text, is_key=one.is_key)) for text in spellings):
+            digests = [_digest(one.resource, text, is_key=one.is_key) for text in spellings]
+            if not any(there.holds(digest) for there in (self._there, *self._planned) for digest in digests):
                 yield one
 
     @property
@@ -128,6 +135,11 @@ def _own_digests(resource: str, fields: Mapping[str, Any], key: str | None) -> I
     except NotAKey:
         return
     yield _digest(resource, found.text, is_key=True)
+
+
+def digest_of_key(resource: str, key: str) -> int:
+    """Return the hash under which the source key of an object is known."""
+    return _digest(resource, key, is_key=True)
 
 
 def _digest(resource: str, text: str, *, is_key: bool) -> int:

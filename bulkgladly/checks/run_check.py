@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,6 +31,7 @@ from bulkgladly.checks.digests import Digests
 from bulkgladly.checks.judge import Judge, Screen, Verdict
 from bulkgladly.checks.key_spellings import KeySpellings
 from bulkgladly.checks.known_parents import Parents, files_by_resource
+from bulkgladly.checks.planned_keys import PlannedKeys
 from bulkgladly.checks.two_pass import Pieces
 from bulkgladly.checks.value_screen import ValueScreen
 from bulkgladly.files.inputs import Inputs
@@ -49,9 +50,9 @@ from bulkgladly.records import Problem, Row, Word
 from bulkgladly.runs.environment import USUAL
 from bulkgladly.runs.observer import Estimate
 
-__all__ = ("check",)
+__all__ = ("CheckTerms", "check", "check_one_of")
 
-_SHARED, _PARENTLESS, _SPELLED = 1, 2, 4
+_SHARED, _PARENTLESS, _SPELLED, _GONE = 1, 2, 4, 8
 
 
 async def check(
@@ -79,16 +80,56 @@ async def check(
     Raises:
         UsageError: As `start_import`, or a file in `parents` cannot be used.
     """
-    spec = import_spec(resource_name)
+    about = CheckTerms(
+        host=host, languages=languages, parents=parents, parents_key=parents_key, show_values=show_values
+    )
+    return await check_one_of(import_spec(resource_name), [str(file) for file in files], options, about, stdin=stdin)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckTerms:
+    """What a check knows beside the rows and the options; see `check`.
+
+    `earlier` has the keys that other imports will have created before this one, by object; `planned` takes those
+    that this one would create.
+    """
+
+    host: str = ""
+    languages: Sequence[str] = ()
+    parents: Sequence[str] = ()
+    parents_key: str | None = None
+    show_values: bool = False
+    earlier: Sequence[tuple[str, PlannedKeys]] = ()
+    planned: PlannedKeys | None = None
+
+
+async def check_one_of(
+    spec: ImportSpec,
+    patterns: Sequence[str],
+    options: ImportOptions | None,
+    about: CheckTerms,
+    *,
+    stdin: BinaryIO | None = None,
+) -> CheckReport:
+    """Check the rows of one import, which may be one of several, and return what Gladly would refuse or change.
+
+    Raises:
+        UsageError: As `check`.
+    """
     options = (options or ImportOptions()).for_resource(spec)
-    policy = replace(options.policy(host), languages=tuple(language.lower() for language in languages))
+    languages = tuple(language.lower() for language in about.languages)
+    policy = replace(options.policy(about.host), languages=languages)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="bulkgladly-check-") as folder:
-        inputs = await open_passing(spec, [str(file) for file in files], options, stdin, Path(folder))
+        inputs = await open_passing(spec, patterns, options, stdin, Path(folder))
         known = Parents(Path(folder) / "parents")
-        key = parents_key or options.key
-        await anyio.to_thread.run_sync(_collect, known, spec, policy, options, parents, key)
-        checker = _Checker(spec, policy, options, inputs, known, Path(folder), Findings(show_values=show_values))
+        key = about.parents_key or options.key
+        await anyio.to_thread.run_sync(_collect, known, spec, policy, options, about.parents, key)
+        for resource, keys in about.earlier:
+            known.add_planned(resource, keys.digests)
+        findings = Findings(show_values=about.show_values)
+        checker = _Checker(spec, policy, options, inputs, known, Path(folder), findings)
+        checker.planned = about.planned
         await anyio.to_thread.run_sync(checker.look_at_all)
         await checker.look_again()
         return await anyio.to_thread.run_sync(checker.report, started)
@@ -115,6 +156,8 @@ class _Checker:
         self._spec, self._policy, self._options, self._inputs = spec, policy, options, inputs
         self._parents, self._folder, self._findings = parents, folder, findings
         self._names = inputs.names
+        self.planned: PlannedKeys | None = None
+        """Takes the source keys of the rows that would be sent."""
         self._pieces = Pieces(inputs)
         self._screen = Screen(spec, policy, options.ignore_columns)
         droppable = droppable_targets(options.mapping, spec)
@@ -150,7 +193,7 @@ class _Checker:
             for row, traits in zip(rows, cleared, strict=True):
                 found = self._judged(row) if traits is None else traits
                 if found is not None:
-                    self._note(row.seq, found)
+                    self._note(row, found)
         # Flags are set only now, when all hashes are known: the second of two equal ones may be in the last row.
         self._arrange()
         self._pieces.flag(self._marks.shared(), _SHARED)
@@ -179,6 +222,8 @@ class _Checker:
                 admitted += len(found)
         finally:
             ledger.close()
+        if self.planned is not None:
+            self.planned.settle(lambda row: bool(self._pieces.flags(row) & _GONE))
 
     def report(self, started: float) -> CheckReport:
         """Return what was found. `started` is the time of the monotonic clock when the check began."""
@@ -237,17 +282,19 @@ class _Checker:
         for record in good:
             traits = traits_of(self._spec, record)
             others = [one for one in traits.references if one.resource != self._spec.name or one.text not in own]
-            self._note(record.row.seq, traits._replace(references=tuple(others)))
+            self._note(record.row, traits._replace(references=tuple(others)))
         for record, problem in circular:
             self._findings.note(record.row, [problem])
             self._move(record, Severity.REFUSED.value)
         self._whole = []
 
-    def _note(self, seq: int, traits: Traits) -> None:
+    def _note(self, row: Row, traits: Traits) -> None:
         marks, references, names = traits
-        self._marks.add(seq, marks)
+        self._marks.add(row.seq, marks)
+        if self.planned is not None:
+            self.planned.add(row)
         if references:
-            self._parents.want(seq, references)
+            self._parents.want(row.seq, references)
         for kind, _ in names:
             self._unlooked[f"{kind} by name"] += 1
 
@@ -262,6 +309,7 @@ class _Checker:
             if problems := [_parentless(one) for one in self._parents.missing(references)]:
                 self._findings.note(row, problems)
                 self._move(record, Severity.REFUSED.value, verdict)
+                self._pieces.flag([row.seq], _GONE)
                 return None
         return record, verdict
 
@@ -286,6 +334,8 @@ class _Checker:
         problem = Problem(outcome.code or "", outcome.detail or "", outcome.attr, word=word)
         self._findings.note(record.row, [problem])
         self._move(record, severity_of(problem).value, verdict)
+        if standing.clash.attr not in ("key", "id"):  # the earlier row of a key is sent
+            self._pieces.flag([record.row.seq], _GONE)
 
     def _move(self, record: Draft, to: str, verdict: Verdict | None = None) -> None:
         """Count a row under another result than the first pass did."""

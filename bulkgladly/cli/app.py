@@ -25,6 +25,7 @@ from bulkgladly.cli import (
     listen_command,
     live_command,
     map_command,
+    migrate_command,
     old_data,
     program_commands,
     resume_command,
@@ -83,6 +84,11 @@ _PANELS: Mapping[str, str] = {
 }
 _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "listen": ("", _EVENTS, (listen_command.register, listen_command.show, listen_command.unregister)),
+    "migrate": (
+        "Check and run a migration of several steps, as a project file (migrate.toml) describes it.",
+        _MOVE,
+        (migrate_command.check, migrate_command.run, migrate_command.status),
+    ),
     "map": ("Map your columns to Gladly's fields.", _PREPARE, (map_command.init, map_command.check)),
     "schema": ("Show the columns of an object.", _PREPARE, (schema_command.show,)),
     "rules": ("Check rules for events.", _EVENTS, (rules_command.check,)),

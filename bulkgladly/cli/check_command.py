@@ -10,7 +10,7 @@ import typer
 from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_or_none
 from bulkgladly.cli.flag_groups import FlagGroup, RateFlags, WhereFlags, with_flags
-from bulkgladly.cli.flags import call_option, option
+from bulkgladly.cli.flags import call_option
 from bulkgladly.cli.output import print_json, print_lines, tell
 from bulkgladly.cli.row_flags import RowFlags, words_of
 from bulkgladly.cli.streams import standard_input
@@ -18,7 +18,7 @@ from bulkgladly.cli.streams import standard_input
 if TYPE_CHECKING:
     from bulkgladly.checks.check_report import CheckReport, Example, Finding
 
-__all__ = ("CheckFlags", "check")
+__all__ = ("SAID", "CheckFlags", "check", "print_findings")
 
 _RULES = "What is checked"
 _WRITING = ("create", "update", "upsert")
@@ -38,7 +38,7 @@ _SAID_IN_FIX = frozenset(
 )
 """Rules whose details end with the fix, after a semicolon: here the line below says it."""
 _LINE = re.compile(r"line (?P<number>\d+): ")
-_SAID = {
+SAID = {
     "good": "good",
     "refused": "would be refused",
     "depends": "refused unless Gladly holds the object already",
@@ -52,15 +52,7 @@ _SAID = {
 class CheckFlags(FlagGroup):
     """What a check looks at beside the rows, and what it shows."""
 
-    languages: Annotated[
-        str,
-        option(
-            "--languages",
-            "Comma-separated languages of your organisation, such as en-us,de-de. Others are refused.",
-            _RULES,
-            "CODES",
-        ),
-    ] = ""
+    languages: flags.Languages = ""
     parents: Annotated[
         list[str] | None,
         call_option(
@@ -119,7 +111,7 @@ def check(
     if json:
         print_json(report.as_dict())
     else:
-        _print_findings(report, drop_choice=_drop_choice(rows))
+        print_findings(report, drop_choice=_drop_choice(rows))
     _tell(report, drop_choice=_drop_choice(rows))
     raise typer.Exit(report.exit_code)
 
@@ -129,7 +121,7 @@ def _drop_choice(rows: RowFlags) -> str:
     return "--invalid-contacts drop" if rows.map_ is None else 'on_error = "drop"'
 
 
-def _print_findings(report: "CheckReport", *, drop_choice: str) -> None:
+def print_findings(report: "CheckReport", *, drop_choice: str) -> None:
     """Print each rule that rows break, with their number, the first places and the fix."""
     from bulkgladly.runs.observer import counted
 
@@ -186,7 +178,7 @@ def _tell(report: "CheckReport", *, drop_choice: str) -> None:
     if not read:
         tell("  the input has no rows: nothing to check")
         return
-    for word, said in _SAID.items():
+    for word, said in SAID.items():
         if number := counts[word]:
             tell(f"  {number:>11,} {said}" + (f" ({share_text(number, read)})" if number < read else ""))
     if report.kept_by_drop:

@@ -23,7 +23,11 @@ __all__ = ("CallContext", "credentials_for", "credentials_or_none", "lay_under",
 STATE_DIR_VARIABLE = "BULKGLADLY_STATE_DIR"
 _LISTS = frozenset({"after", "entities", "ignore_columns", "languages", "partition", "reports", "what"})
 """Options that take several words, comma-separated."""
-_MEMBERS: Mapping[str, tuple[str, ...]] = {"runs": ("list", "show"), "listen": ("register", "show", "unregister")}
+_MEMBERS: Mapping[str, tuple[str, ...]] = {
+    "runs": ("list", "show"),
+    "listen": ("register", "show", "unregister"),
+    "migrate": ("check", "run", "status"),
+}
 """Commands of a group that take their defaults from the file as well."""
 _NUMBERS = frozenset({"concurrency", "give_up_after", "max_duration", "max_errors", "rate", "reserve"})
 """Options that take a text which may be a plain number."""

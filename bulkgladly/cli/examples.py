@@ -52,6 +52,34 @@ bulkgladly check customers customers.csv --key crm_id --show-values
 
 # tasks, with the findings as JSON for programs
 bulkgladly check tasks tasks.csv --key ticket --json""",
+    "migrate": """\
+bulkgladly migrate check
+bulkgladly migrate run --rehearse
+bulkgladly migrate run""",
+    "migrate check": """\
+# every row of every step, with one estimate; nothing is sent
+bulkgladly migrate check
+
+# write what is carried over and what is not, for a person to sign
+bulkgladly migrate check --coverage coverage.md
+
+# a project file of another name, as JSON for programs
+bulkgladly migrate check migrate.toml --json""",
+    "migrate run": """\
+# all steps against a local emulator
+bulkgladly migrate run --rehearse
+
+# the steps in their order; the same command continues after an interruption
+bulkgladly migrate run
+
+# one step again, whose file has changed
+bulkgladly migrate run --again tasks""",
+    "migrate status": """\
+# what is done, and the next command
+bulkgladly migrate status
+
+# the same for programs
+bulkgladly migrate status --json""",
     "resume": """\
 # continue the newest unfinished run
 bulkgladly resume

@@ -22,6 +22,7 @@ __all__ = (
     "InvalidContacts",
     "Json",
     "Key",
+    "Languages",
     "LogFormat",
     "MapFile",
     "MaxDuration",
@@ -167,6 +168,15 @@ LogFormat = Annotated[
 ShowValues = Annotated[
     bool,
     call_option("--show-values", "Show the values of rows instead of masking them. They may be personal data.", OUTPUT),
+]
+Languages = Annotated[
+    str,
+    option(
+        "--languages",
+        "Comma-separated languages of your organisation, such as en-us,de-de. Others are refused.",
+        "What is checked",
+        "CODES",
+    ),
 ]
 Accept = Annotated[
     bool,

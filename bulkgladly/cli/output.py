@@ -5,7 +5,7 @@ know which parts of its text come from a file or from Gladly.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -72,10 +72,17 @@ def why_lost(error: OSError) -> str:
     return error.strerror or type(error).__name__
 
 
-def run_and_leave(context: typer.Context, work: Callable[..., Any], output: "OutputFlags") -> NoReturn:
+def run_and_leave(
+    context: typer.Context,
+    work: Callable[..., Any],
+    output: "OutputFlags",
+    *,
+    summary: Callable[[Any], Iterable[str]] | None = None,
+) -> NoReturn:
     """Run the work with a display, print the summary, and leave with its exit code.
 
-    `work` is called with the observer, the signals and the environment that every run takes.
+    `work` is called with the observer, the signals and the environment that every run takes. `summary` returns the
+    lines of what it returns; by default those of a run.
     """
     import anyio
 
@@ -90,7 +97,7 @@ def run_and_leave(context: typer.Context, work: Callable[..., Any], output: "Out
     if output.log_format == "json":
         logger.info("%s", f"run {report.status}", extra={"event": "finished", "report": report.as_dict()})
     else:
-        tell(*summary_of(report))
+        tell(*(summary or summary_of)(report))
     if output.json:
         print_json(report.as_dict(), kept_in=f"{report.folder}/report.json")
     raise typer.Exit(report.exit_code)

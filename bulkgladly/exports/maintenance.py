@@ -34,7 +34,7 @@ def _failed(error: BulkgladlyError | OSError) -> UnitResult:
 
 
 @dataclass(slots=True)
-class _Tally:
+class _Compacted:
     """How many data sets were compacted. After a full disk none is tried."""
 
     written: int = 0
@@ -55,7 +55,7 @@ class Compaction:
         present, changed = await context.in_thread(self._changed, context)
         if changed:
             context.observer.note(f"compacting {counted(len(changed), 'data set')}: {', '.join(changed)}")
-        tally = _Tally()
+        tally = _Compacted()
         for data_set in changed:
             yield _CompactUnit(data_set, tally)
             yield None
@@ -76,7 +76,7 @@ class Compaction:
 @dataclass(frozen=True, slots=True)
 class _CompactUnit:
     data_set: str
-    tally: _Tally
+    tally: _Compacted
     name: str = _COMPACT
 
     async def run(self, context: Context) -> UnitResult | None:

@@ -90,11 +90,16 @@ def _usable(choice: MapChoice) -> Mapping | None:
 
 
 def choose_mapping(
-    file: AnyPath | None, transform: str | None, *, variables: Named[str, str] | None = None
+    file: AnyPath | None,
+    transform: str | None,
+    *,
+    variables: Named[str, str] | None = None,
+    root: Path | None = None,
 ) -> MapChoice | None:
     """Return the choice for `--map` and `--transform`, or None if neither is given.
 
-    `variables` go before those that the mapping file sets in `[vars]`.
+    `variables` go before those that the mapping file sets in `[vars]`. The transform is looked for in `root` first,
+    by default in the current folder.
 
     Raises:
         UsageError: The file or the function cannot be used.
@@ -115,7 +120,7 @@ def choose_mapping(
             today=dt.datetime.now(dt.UTC).date(),
         )
     if transform is not None:
-        loaded = load_transform(transform)
+        loaded = load_transform(transform, root)
         choice = replace(choice, transform=transform, root=str(loaded.root), digest=loaded.digest)
     return choice
 

@@ -27,6 +27,7 @@ from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.import_work import ImportWork
 from bulkgladly.imports.mapping_choice import unchanged_mapping
+from bulkgladly.imports.rehearsal import rehearsal
 from bulkgladly.imports.shared_keys import notes_on_keys
 from bulkgladly.journal.ledger import has_doubts
 from bulkgladly.journal.run_folder import RunFolder
@@ -199,14 +200,12 @@ async def rehearse_import(
     Raises:
         UsageError: As `start_import`.
     """
-    from bulkgladly.emulator import Emulator  # noqa: PLC0415 - a rehearsal alone needs it
-
     options, observer = options or ImportOptions(), observer or Observer()
-    async with Emulator(rate=None) as emulator:
+    async with rehearsal() as stand_in:
         report = await start_import(
             resource_name,
             files,
-            Credentials(emulator.url, emulator.options.username, emulator.options.token),
+            stand_in.credentials,
             replace(options, pace=Pace(unlimited=True), state_dir=options.state_dir / "rehearsals"),
             observer=observer,
             stdin=stdin,

@@ -11,4 +11,6 @@ what a mapping makes of rows with what was expected.
 `date_evidence` and `number_evidence`. What each could fill: `draft_targets` has the fields with their
 usual names, `draft_keys` finds what identifies a row, `draft_contacts` the parts of a person, `draft_fields` all other
 fields, `draft_attributes` what is left, and `draft_lists` what becomes several records. `draft_lines` writes it.
+
+`read_paths` says which values a path looks at, and `watched_rows` which ones a function does.
 """

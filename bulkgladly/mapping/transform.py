@@ -1,5 +1,6 @@
 """The user's own function that gets each row before the mapping. The only place that runs foreign code."""
 
+import contextlib
 import hashlib
 import importlib
 import importlib.util
@@ -15,6 +16,7 @@ from typing import Any
 
 from bulkgladly.errors import UsageError
 from bulkgladly.mapping.row_values import Fields, Unmappable
+from bulkgladly.mapping.watched_rows import watched_row
 
 __all__ = ("Transform", "load_transform")
 
@@ -53,6 +55,15 @@ class Transform:
         for row in rows:
             self._check(row)
         return rows
+
+    def paths_read(self, fields: Fields) -> set[str]:
+        """Return the paths of the values that the function looks at in one row, up to an exception if it raises one."""
+        seen: set[str] = set()
+        with contextlib.suppress(Exception):  # such rows are told elsewhere
+            made = self._function(watched_row(dict(fields), seen))
+            if not isinstance(made, dict) and isinstance(made, Iterable):
+                list(made)  # a generator looks at the row only now
+        return seen
 
     def _listed(self, made: Any) -> list[dict[str, Any]]:
         if isinstance(made, str | bytes) or not isinstance(made, Iterable):

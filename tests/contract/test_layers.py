@@ -53,7 +53,8 @@ LEVELS: Mapping[str, int] = {
     "checks": 5,
     "resume": 5,
     "realtime": 5,
-    "cli": 6,
+    "projects": 6,
+    "cli": 7,
 }
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(WORDS, frozenset(WORDS)),
@@ -71,6 +72,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "exports": frozenset({*WORDS, *DOORS, "runs"}),
     "checks": frozenset({*WORDS, *DOORS, "runs", "imports"}),
     "resume": frozenset({*WORDS, "journal", "runs", "imports", "exports"}),
+    "projects": frozenset({*WORDS, *DOORS, "runs", "imports", "checks"}),
     "live": frozenset(WORDS),
     "sinks": frozenset({*WORDS, "storage", "gladly", "api", "mapping", "inbox", "runs"}),
     "webhooks": frozenset({*WORDS, "storage", "gladly", "api", "inbox", "runs"}),
@@ -79,7 +81,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "cli": frozenset(
         {
             *(*WORDS, *DOORS, "inbox", "runs", "imports", "exports", "checks", "resume", "emulator"),
-            *("live", "sinks", "webhooks", "workflows", "realtime", "presets"),
+            *("live", "sinks", "webhooks", "workflows", "realtime", "presets", "projects"),
         }
     ),
     "emulator": frozenset(),
@@ -330,7 +332,14 @@ def test_words_drag_nothing_in(word: str) -> None:
         ),
         ("pyarrow", {"bulkgladly.files.columnar_files", "bulkgladly.lake"}),
         ("nh3", {"bulkgladly.mapping.html"}),
-        ("jmespath", {"bulkgladly.mapping.row_values", "bulkgladly.workflows.event_expressions"}),
+        (
+            "jmespath",
+            {
+                "bulkgladly.mapping.row_values",
+                "bulkgladly.mapping.read_paths",
+                "bulkgladly.workflows.event_expressions",
+            },
+        ),
         ("difflib", {"bulkgladly.choices"}),
         ("fcntl", {"bulkgladly.storage.lock"}),
         ("fsync", {"bulkgladly.storage.durable", "bulkgladly.runs.diagnosis"}),
@@ -400,7 +409,7 @@ def test_heavy_libraries_are_not_loaded_with_the_command_line() -> None:
 
 def test_only_a_rehearsal_needs_the_emulator() -> None:
     """It stands apart: what goes to Gladly does not know that it exists."""
-    rooms = ("imports", "exports", "checks", "resume")
+    rooms = ("imports", "exports", "checks", "resume", "projects")
     users = {name for name in ORDINARY if room_of(name) in rooms and "bulkgladly.emulator" in imports_of(TREES[name])}
 
-    assert users == {"bulkgladly.imports.run_import"}
+    assert users == {"bulkgladly.imports.rehearsal"}

@@ -167,6 +167,46 @@ class Notes(Flow):
         return words | {row["crm"]: row["_bulkgladly"]["outcome"] for row in rejected}
 
 
+class Project(Flow):
+    """Customers, activities about them, and notes, which Gladly cannot keep from being there twice."""
+
+    command: tuple[str, ...] = ("migrate", "run", *PACE)
+
+    def organisation(self) -> Emulator:
+        emulator = super().organisation()
+        emulator.add_customer(id="ada", emails=[{"original": "ada@example.org"}])
+        emulator.add_conversation("ada", id="talk", inboxId="inbox-1")
+        return emulator
+
+    def prepare(self, desk: Desk) -> None:
+        desk.write("people.ndjson", [*map(person, range(3)), {**person(GOOD), "email:1": "nobody"}])
+        facts = {"title": "Order", "body": "One table", "activityType": "ISSUE"}
+        desk.write("orders.ndjson", [{"crm": f"o-{n}", "customerKey": f"k-{n}", **facts} for n in (0, 1, GOOD)])
+        desk.write("notes.ndjson", [{"crm": f"n-{n}", "conversationId": "talk", "body": f"{n}"} for n in range(2)])
+        steps = (("customers", "people"), ("activities", "orders"), ("notes", "notes"))
+        text = "".join(f'[[steps]]\nimport = "{name}"\nfiles = "{file}.ndjson"\n' for name, file in steps)
+        (desk.folder / "migrate.toml").write_text(f'version = 1\n[defaults]\nkey = "crm"\n{text}')
+
+    def check(self, desk: Desk, end: End) -> None:
+        """Each step is done, in one run; what each run says of its records is what Gladly holds."""
+        assert end.status == 1, end
+        report = json.loads(end.output)
+        assert [step["state"] for step in report["steps"]] == ["done"] * 3, report
+        assert len(list((desk.folder / ".bulkgladly" / "runs").glob("*/run.json"))) == 3
+        customers, orders, notes = (step["counts"] for step in report["steps"])
+        assert (customers["created"], customers["rejected"]) == (3, 1)
+        assert (orders["created"], orders["rejected"]) == (2, 1)
+        assert notes["created"] + notes["unknown"] == 2
+        store = desk.emulator.store
+        assert (store.count("customers"), self.held(desk, "Order")) == (4, 2)
+        assert notes["created"] <= self.held(desk, "") - 2 <= 2
+        again = desk.run(*self.command)
+        assert json.loads(again.output)["requests_total"] == report["requests_total"], again
+
+    def held(self, desk: Desk, title: str) -> int:
+        return sum(title in str(item["content"].get("title", "")) for item in desk.emulator.store.items.values())
+
+
 class Export(Flow):
     """Two nights' files into a new data set."""
 
@@ -243,6 +283,7 @@ def lines(rows: list[dict[str, Any]]) -> bytes:
 FLOWS: Mapping[str, Callable[[], Flow]] = {
     "customers": Customers,
     "notes": Notes,
+    "project": Project,
     "export": Export,
     "dump": Dump,
     "compact": Compact,

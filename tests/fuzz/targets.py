@@ -53,6 +53,8 @@ from bulkgladly.mapping.mapper import Mapper
 from bulkgladly.mapping.mapping import load_mapping, parse_mapping, read_mapping
 from bulkgladly.mapping.row_values import MISSING
 from bulkgladly.messages import GET_ORGANIZATION, Meaning
+from bulkgladly.projects.project_file import load_project
+from bulkgladly.projects.step_settings import options_from
 from bulkgladly.records import Mark, Position, Row
 from bulkgladly.runs.options import restored
 from bulkgladly.settings import Credentials, load_toml
@@ -342,6 +344,19 @@ _ROWS: tuple[Mapping[str, Any], ...] = (
     {"name": None, "id": 7, "comments": [{"id": 1, "text": "x" * 60}, {"id": 2}], "tags": ["a", "b"], "a": {"b": [1]}},
     {"name": ["a"], "id": 1.5, "comments": "none", "html": "<p>Hi<br>there</p>", "flag": True},
 )
+
+
+def fuzz_project(data: bytes) -> None:
+    """A project file: its steps, and the options that they have together."""
+    path = _file("migrate.toml", data)
+    try:
+        project = load_project(path)
+        for step in project.steps:
+            options_from(step.settings or {}, step.name)
+    except UsageError:
+        return
+    assert len({step.name for step in project.steps}) == len(project.steps) > 0
+    assert all(step.files for step in project.steps)
 
 
 def fuzz_rules(data: bytes) -> None:
