@@ -14,6 +14,7 @@ from bulkgladly.cli.flags import call_option, option
 from bulkgladly.cli.output import print_json, print_lines, tell
 from bulkgladly.cli.row_flags import RowFlags, words_of
 from bulkgladly.cli.streams import standard_input
+from bulkgladly.cli.terminal_lines import Line, Style
 
 if TYPE_CHECKING:
     from bulkgladly.checks.check_report import CheckReport, Example, Finding
@@ -140,7 +141,7 @@ def _print_findings(report: "CheckReport", *, drop_choice: str) -> None:
     widths = [max(len(row[at]) for row in [head, *rows]) for at in range(len(head))]
     print_lines(_line(head, widths))
     for row, finding in zip(rows, report.findings, strict=True):
-        print_lines(_line(row, widths))
+        print_lines(_severity_line(_line(row, widths), finding))
         more = finding.rows - len(finding.examples)
         and_more = f"and {counted(more, 'more row')}" if more > 0 else ""
         if len(said := {_said(example, finding) for example in finding.examples}) == 1:
@@ -153,6 +154,12 @@ def _print_findings(report: "CheckReport", *, drop_choice: str) -> None:
         print_lines(f"    fix: {finding.fix}")
         if finding.kept_by_drop:
             print_lines(f"    {counted(finding.kept_by_drop, 'row')} would be kept with {drop_choice}")
+
+
+def _severity_line(text: str, finding: "Finding") -> Line:
+    """Return the line of a finding, its severity in colour: red if rows are refused."""
+    word = finding.severity.value
+    return Line(((word, Style.BAD if word == "refused" else Style.WARNING), (text.removeprefix(word), None)))
 
 
 def _said(example: "Example", finding: "Finding") -> str:
@@ -175,7 +182,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _tell(report: "CheckReport", *, drop_choice: str) -> None:
     """Print the summary on stderr: how many rows are good, what was not checked, what an import would take."""
-    from bulkgladly.cli.display import share_text
+    from bulkgladly.cli.progress_words import share_text
 
     for note in report.notes:
         tell(note)
