@@ -33,7 +33,7 @@ from bulkgladly.cli import (
 )
 from bulkgladly.cli.configuration import CallContext, use_settings_file
 from bulkgladly.cli.examples import EXAMPLES
-from bulkgladly.cli.help_pages import HelpfulCommand, HelpfulGroup
+from bulkgladly.cli.help_pages import HELP_ALL, HelpfulCommand, HelpfulGroup
 from bulkgladly.cli.output import print_lines, print_text, tell, why_lost
 from bulkgladly.cli.streams import lost_output
 from bulkgladly.errors import BulkgladlyError, UsageError
@@ -45,7 +45,7 @@ _PROGRAM = "bulkgladly"
 _SETTINGS: Mapping[str, Any] = {
     "cls": HelpfulGroup,
     "pretty_exceptions_enable": False,
-    "context_settings": {"help_option_names": ["-h", "--help"]},
+    "context_settings": {"help_option_names": ["-h", "--help", HELP_ALL]},
 }
 _MOVE, _PREPARE, _INSPECT, _SET_UP = "Move data", "Prepare an import", "Runs and data sets", "Set up"
 _EVENTS = "Events as they happen"

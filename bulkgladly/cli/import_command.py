@@ -58,8 +58,8 @@ def import_(
     resource: Annotated[
         str,
         typer.Argument(
-            help="What to import: customers, activities, tasks, task-comments, notes, conversations, topics, answers, "
-            "business-hours, webhooks, sms, emails, replies and more.",
+            help="What to import: customers, activities, tasks, task-comments, notes, conversations, topics, answers "
+            "and more.",
             metavar="OBJECT",
         ),
     ],

@@ -7,6 +7,7 @@ import typer
 
 from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_for
+from bulkgladly.cli.help_pages import HELP_ALL, WHOLE_PAGE
 from bulkgladly.cli.output import print_json, print_lines, print_text, tell
 from bulkgladly.cli.terminal_lines import Line, Style
 from bulkgladly.errors import BulkgladlyError, UsageError
@@ -75,13 +76,15 @@ def help_(
     command: Annotated[
         list[str] | None, typer.Argument(help="The command, such as import or runs list.", metavar="COMMAND")
     ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Show every option, as `--help-all` does.")] = False,
 ) -> None:
     """Show the help of bulkgladly or of a command."""
     if command == ["emulator"]:  # its page is its own, too
         from bulkgladly.emulator.__main__ import main as serve
 
-        raise typer.Exit(serve(["--help"]))
+        raise typer.Exit(serve([HELP_ALL if every else "--help"]))
     at: Any = context.parent
+    at.meta[WHOLE_PAGE] = every
     for name in command or ():
         found = at.command.get_command(at, name) if hasattr(at.command, "get_command") else None
         if found is None:
