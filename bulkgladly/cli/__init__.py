@@ -5,7 +5,8 @@
 `init_command`, `follow_command`, `listen_command` and `program_commands`.
 
 Options are declared once: single ones in `flags`, groups in `flag_groups`, `row_flags`, `lake_flags` and
-`realtime_flags`; `values` reads their texts, `configuration` the settings file. `help_pages`,
+`realtime_flags`; `values` reads their texts, `completions`
+proposes them to a shell, which `shell_setup` talks to, `configuration` the settings file. `help_pages`,
 `first_options` and `examples` make the help.
 
 All text leaves through `output` and `display`, on `streams` that never fail. `terminal_lines` wraps and colours what a

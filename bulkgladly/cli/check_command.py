@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bulkgladly.cli import flags
+from bulkgladly.cli import completions, flags
 from bulkgladly.cli.configuration import credentials_or_none
 from bulkgladly.cli.flag_groups import FlagGroup, RateFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import call_option, option
@@ -82,7 +82,12 @@ class CheckFlags(FlagGroup):
 def check(
     context: typer.Context,
     resource: Annotated[
-        str, typer.Argument(help="What the rows are, as in `import`: customers, tasks, ...", metavar="OBJECT")
+        str,
+        typer.Argument(
+            help="What the rows are, as in `import`: customers, tasks, ...",
+            metavar="OBJECT",
+            autocompletion=completions.objects_to_import,
+        ),
     ],
     files: flags.InputFiles,
     rows: RowFlags,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bulkgladly.cli import flags
+from bulkgladly.cli import completions, flags
 from bulkgladly.cli.output import print_json, print_lines, print_table, print_text, tell
 from bulkgladly.cli.terminal_lines import Line, Style
 from bulkgladly.commands import next_command
@@ -185,7 +185,10 @@ def drift(folder: Folder, json: flags.Json = False) -> None:
 def compact(
     folder: Folder,
     data_sets: Annotated[
-        list[str] | None, typer.Argument(help="Only these data sets. (default: all)", metavar="DATASET")
+        list[str] | None,
+        typer.Argument(
+            help="Only these data sets. (default: all)", metavar="DATASET", autocompletion=completions.data_sets
+        ),
     ] = None,
     json: flags.Json = False,
 ) -> None:

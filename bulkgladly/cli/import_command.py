@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bulkgladly.cli import flags
+from bulkgladly.cli import completions, flags
 from bulkgladly.cli.configuration import credentials_or_none
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import SAFETY, call_option
@@ -61,6 +61,7 @@ def import_(
             help="What to import: customers, activities, tasks, task-comments, notes, conversations, topics, answers "
             "and more.",
             metavar="OBJECT",
+            autocompletion=completions.objects_to_import,
         ),
     ],
     files: flags.InputFiles,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bulkgladly.choices import InputFormat
-from bulkgladly.cli import flags
+from bulkgladly.cli import completions, flags
 from bulkgladly.cli.flag_groups import FlagGroup, with_flags
 from bulkgladly.cli.flags import call_option, choices_of
 from bulkgladly.cli.output import print_json, print_lines, print_text, tell
@@ -59,7 +59,14 @@ class SampleFlags(FlagGroup):
 def init(
     *,
     files: Annotated[list[str], typer.Argument(help="Your files, in any format that `import` reads.", metavar="FILE")],
-    to: Annotated[str, typer.Option(help="What the rows become: customers, activities, ...", metavar="OBJECT")],
+    to: Annotated[
+        str,
+        typer.Option(
+            help="What the rows become: customers, activities, ...",
+            metavar="OBJECT",
+            autocompletion=completions.objects_to_import,
+        ),
+    ],
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Write the mapping here. (default: the standard output)", metavar="FILE"),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bulkgladly.cli import flags
+from bulkgladly.cli import completions, flags
 from bulkgladly.cli.configuration import credentials_for
 from bulkgladly.cli.help_pages import HELP_ALL, WHOLE_PAGE
 from bulkgladly.cli.output import print_json, print_lines, print_text, tell
@@ -74,7 +74,10 @@ def emulator(context: typer.Context) -> None:
 def help_(
     context: typer.Context,
     command: Annotated[
-        list[str] | None, typer.Argument(help="The command, such as import or runs list.", metavar="COMMAND")
+        list[str] | None,
+        typer.Argument(
+            help="The command, such as import or runs list.", metavar="COMMAND", autocompletion=completions.commands
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Show every option, as `--help-all` does.")] = False,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bulkgladly.cli import flags
+from bulkgladly.cli import completions, flags
 from bulkgladly.cli.clock_words import when_text
 from bulkgladly.cli.output import print_json, print_lines, print_table, tell
 from bulkgladly.cli.terminal_lines import Line, coloured, ending_word
@@ -93,7 +93,11 @@ def about_run(run: Any) -> dict[str, Any]:
 def show(
     run: Annotated[
         str | None,
-        typer.Argument(help="The run, or an unambiguous part of its name. (default: the newest)", metavar="RUN"),
+        typer.Argument(
+            help="The run, or an unambiguous part of its name. (default: the newest)",
+            metavar="RUN",
+            autocompletion=completions.runs,
+        ),
     ] = None,
     state_dir: flags.StateDir = Path(".bulkgladly"),
     json: flags.Json = False,

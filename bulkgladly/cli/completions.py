@@ -1,0 +1,197 @@
+"""What a shell proposes when Tab is pressed: objects, runs, profiles, reports, and words of closed lists.
+
+A shell waits for this at each Tab, so each look loads only what it needs. Nothing here may print or raise: what cannot
+be read has no proposals.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+__all__ = (
+    "COMPLETE_VARIABLE",
+    "commands",
+    "compressions",
+    "data_sets",
+    "event_kinds",
+    "finished_runs",
+    "objects_to_dump",
+    "objects_to_export",
+    "objects_to_import",
+    "objects_to_show",
+    "profiles",
+    "report_channels",
+    "report_levels",
+    "reports",
+    "runs",
+    "several_runs",
+    "unfinished_runs",
+)
+
+COMPLETE_VARIABLE = "_BULKGLADLY_COMPLETE"
+"""The variable by which a shell asks the program for proposals."""
+MOST_RUNS = 50
+"""How many runs are looked at, the newest first: a nightly dump keeps hundreds."""
+
+Proposal = tuple[str, str]
+"""A word, and what it means; some shells show that."""
+Completer = Callable[[typer.Context, str], list[Proposal]]
+
+
+def _completer(find: Callable[[typer.Context], Iterable[Proposal]], *, is_list: bool = False) -> Completer:
+    """Return the function that Typer calls. With `is_list` the words are comma-separated, and none comes twice."""
+
+    def complete(ctx: typer.Context, incomplete: str) -> list[Proposal]:
+        try:
+            before, comma, _ = incomplete.rpartition(",") if is_list else ("", "", "")
+            given = set(before.split(","))
+            return [(f"{before}{comma}{word}", about) for word, about in find(ctx) if word not in given]
+        except Exception:  # noqa: BLE001 - nothing may disturb the line that a person is typing
+            return []
+
+    return complete
+
+
+def _plain(words: Iterable[str]) -> Iterator[Proposal]:
+    return ((word, "") for word in words)
+
+
+# --- objects and reports ---
+
+
+def _imported(_: typer.Context) -> Iterable[Proposal]:
+    from bulkgladly.gladly.table import IMPORTS
+
+    return _plain(IMPORTS)
+
+
+def _dumped(_: typer.Context) -> Iterable[Proposal]:
+    from bulkgladly.gladly.objects.events import EVENTS
+    from bulkgladly.gladly.table import DATA_SET_PLANS, LIVE_EXPORTS
+
+    from_jobs = [name for name, plan in DATA_SET_PLANS.items() if plan.file is not None]
+    return _plain([*from_jobs, *LIVE_EXPORTS, EVENTS])
+
+
+def _exported(ctx: typer.Context) -> Iterable[Proposal]:
+    """All that follows `report` are names of reports."""
+    if "report" in (ctx.params.get("words") or ()):
+        return _reported(ctx)
+    return [*_dumped(ctx), ("report", "the reports that are named behind it"), ("reports", "with --all")]
+
+
+def _reported(_: typer.Context) -> Iterable[Proposal]:
+    from bulkgladly.gladly.table import METRIC_SETS
+
+    return ((name, one.question or "") for name, one in METRIC_SETS.items())
+
+
+def _shown(ctx: typer.Context) -> Iterable[Proposal]:
+    from bulkgladly.gladly.table import DATA_SET_PLANS, IMPORTS
+
+    return [*_plain({**IMPORTS, **DATA_SET_PLANS}), *_reported(ctx)]
+
+
+def _levels(_: typer.Context) -> Iterable[Proposal]:
+    from bulkgladly.gladly.report_queries import AGGREGATION_LEVELS
+
+    return _plain(AGGREGATION_LEVELS)
+
+
+def _channels(_: typer.Context) -> Iterable[Proposal]:
+    from bulkgladly.gladly.report_queries import CHANNELS
+
+    return _plain(CHANNELS)
+
+
+def _event_kinds(_: typer.Context) -> Iterable[Proposal]:
+    from bulkgladly.gladly.objects.events import EVENT_ENTITIES
+
+    return _plain(EVENT_ENTITIES)
+
+
+# --- what is on this machine ---
+
+
+def _settings(ctx: typer.Context) -> Any:
+    """Return the settings file. The parser calls no callback while it completes, so nobody has read it."""
+    from bulkgladly.settings import load_toml
+
+    given = ctx.find_root().params.get("config")
+    return load_toml(None if given is None else Path(given))
+
+
+def _profiles(ctx: typer.Context) -> Iterable[Proposal]:
+    return ((name, str(each.get("host", ""))) for name, each in _settings(ctx).get("profiles", {}).items())
+
+
+def _state_dir(ctx: typer.Context) -> Path:
+    """Return the state directory as the command would find it: flag, variable, settings file, default."""
+    source = ctx.get_parameter_source("state_dir")
+    given = ctx.params.get("state_dir")
+    if given is not None and source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT"):
+        return Path(given)
+    settings = _settings(ctx)
+    own = settings.get(str(ctx.command.name), {})
+    name = own.get("state_dir") if isinstance(own, dict) else None
+    return Path(name or settings.get("state_dir") or ".bulkgladly")
+
+
+def _newest(ctx: typer.Context) -> Iterator[tuple[Any, str]]:
+    """Yield the newest runs, each with its status."""
+    from bulkgladly.journal.runs import all_folders
+
+    for run in all_folders(_state_dir(ctx))[: -MOST_RUNS - 1 : -1]:
+        if run.fault() is None and (run.path / "run.json").exists():
+            yield run, run.live_status()
+
+
+def _runs(ctx: typer.Context) -> Iterable[Proposal]:
+    return ((run.name, status) for run, status in _newest(ctx))
+
+
+def _unfinished(ctx: typer.Context) -> Iterable[Proposal]:
+    return ((run.name, status) for run, status in _newest(ctx) if status != "complete")
+
+
+def _finished(ctx: typer.Context) -> Iterable[Proposal]:
+    return ((run.name, status) for run, status in _newest(ctx) if run.header().mode != "export")
+
+
+def _data_sets(ctx: typer.Context) -> Iterable[Proposal]:
+    """The folder of a data set has one folder for each; those of ours begin with `_`."""
+    folder = Path(str(ctx.params["folder"]))
+    with os.scandir(folder) as found:
+        names = [each.name for each in found if each.is_dir()]
+    return _plain(sorted(name for name in names if not name.startswith(("_", ".")) and name != "current"))
+
+
+# --- the program itself ---
+
+
+def _commands(ctx: typer.Context) -> Iterable[Proposal]:
+    at: Any = ctx.find_root().command
+    for name in ctx.params.get("command") or ():
+        at = at.commands[name]
+    return ((name, (each.help or "").partition("\n")[0]) for name, each in getattr(at, "commands", {}).items())
+
+
+objects_to_import = _completer(_imported)
+objects_to_export = _completer(_exported)
+objects_to_dump = _completer(_dumped, is_list=True)
+objects_to_show = _completer(_shown)
+reports = _completer(_reported, is_list=True)
+report_levels = _completer(_levels)
+report_channels = _completer(_channels)
+event_kinds = _completer(_event_kinds, is_list=True)
+compressions = _completer(lambda _: _plain(("zstd", "snappy", "gzip", "none")))
+profiles = _completer(_profiles)
+runs = _completer(_runs)
+unfinished_runs = _completer(_unfinished)
+finished_runs = _completer(_finished)
+several_runs = _completer(_runs, is_list=True)
+data_sets = _completer(_data_sets)
+commands = _completer(_commands)
