@@ -36,7 +36,7 @@ from bulkgladly.cli.completions import COMPLETE_VARIABLE
 from bulkgladly.cli.configuration import CallContext, use_settings_file
 from bulkgladly.cli.examples import EXAMPLES
 from bulkgladly.cli.help_pages import HELP_ALL, HelpfulCommand, HelpfulGroup
-from bulkgladly.cli.output import print_lines, print_text, tell, why_lost
+from bulkgladly.cli.output import print_lines, print_text, tell, tell_below, why_lost
 from bulkgladly.cli.shell_setup import answer_shell, install_completion, show_completion
 from bulkgladly.cli.streams import lost_output
 from bulkgladly.errors import BulkgladlyError, UsageError
@@ -208,7 +208,7 @@ def _run(environment: Any) -> int:
     except BulkgladlyError as error:
         return _told(error)
     except typer.Abort:
-        tell("stopped; nothing was sent")
+        tell_below("stopped; nothing was sent")
         return 130
     except KeyboardInterrupt:  # before a run has taken over the signals, so that there is nothing to save
         return 130

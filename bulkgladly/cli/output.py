@@ -27,6 +27,7 @@ __all__ = (
     "print_text",
     "run_and_leave",
     "tell",
+    "tell_below",
     "why_lost",
 )
 
@@ -56,6 +57,11 @@ def tell(*lines: str | Line) -> None:
     terminal = terminal_of(sys.stderr)
     sys.stderr.write("".join(f"{rendered(line, terminal)}\n" for line in lines))
     sys.stderr.flush()
+
+
+def tell_below(*lines: str) -> None:
+    """Print lines for people, on a terminal below the line of the cursor, where a question may stand."""
+    tell(*([""] if sys.stderr.isatty() else []), *lines)
 
 
 def can_ask() -> bool:
