@@ -41,7 +41,7 @@ WAIT_SHOWN_S = 2.0
 
 def logger_for(log_format: str) -> logging.Logger:
     """Return the logger for the lines on stderr; with `json` each line is one object."""
-    handler = _Stderr()
+    handler = _Stderr(sys.stderr)
     handler.setFormatter(_OneLine())
     if log_format == "json":
         from pythonjsonlogger.json import JsonFormatter
@@ -55,16 +55,19 @@ def logger_for(log_format: str) -> logging.Logger:
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """Writes to what is the standard error now: while there is a live view, that puts lines above it."""
+    """Writes lines to stderr; while there is a live view, above it."""
 
-    @property
-    def stream(self) -> TextIO:
-        """The standard error."""
-        return sys.stderr
+    live_console: Any = None
 
-    @stream.setter
-    def stream(self, stream: TextIO) -> None:
-        """Keep nothing: the base class sets it once."""
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line. With a live view, Rich must know of it, or would draw over it."""
+        if self.live_console is None:
+            super().emit(record)
+            return
+        from rich.text import Text
+
+        # It is wrapped already, and what is not wrapped is to stay whole.
+        self.live_console.print(Text.from_ansi(self.format(record)), soft_wrap=True)
 
 
 class _OneLine(logging.Formatter):
@@ -147,6 +150,19 @@ class _Panel:
 
 
 @contextmanager
+def _lines_above(live: Any, logger: logging.Logger) -> Iterator[None]:
+    """Let the lines of a logger stand above a live view, for as long as there is one."""
+    ours = [handler for handler in logger.handlers if isinstance(handler, _Stderr)]
+    for handler in ours:
+        handler.live_console = live.console
+    try:
+        yield
+    finally:
+        for handler in ours:
+            handler.live_console = None
+
+
+@contextmanager
 def display_for(progress: str, logger: logging.Logger) -> Iterator[Observer]:
     """Give the display that fits the terminal and `--progress`, for the length of a run."""
     is_text = not any(type(handler.formatter).__name__ == "JsonFormatter" for handler in logger.handlers)
@@ -155,7 +171,10 @@ def display_for(progress: str, logger: logging.Logger) -> Iterator[Observer]:
         from rich.live import Live
 
         # `transient` removes the view at the end, so that the summary follows the command directly.
-        with Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
+        with (
+            Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as live,
+            _lines_above(live, logger),
+        ):
             yield LiveDisplay(logger, live)
     else:
         yield LineDisplay(logger, is_quiet=progress == "none")

@@ -26,8 +26,9 @@ __all__ = ("panel_lines",)
 FEWEST_BAR, MOST_BAR = 10, 100
 MOST_REASONS = 3
 _SHARE = len("100.0 %")
-_HINT = "Ctrl-C stops safely (resume later); press it twice to stop at once"
-_HINT_STOPPING = "press Ctrl-C again to stop at once"
+_TEXT_AT = len("rejects   ")
+_HINTS = ("Ctrl-C stops safely (resume later); press it twice to stop at once", "Ctrl-C stops safely")
+_HINTS_STOPPING = ("press Ctrl-C again to stop at once",)
 
 
 def panel_lines(view: "RunView", now: dt.datetime, width: int, *, is_utf8: bool = True) -> list[Line]:
@@ -39,10 +40,11 @@ def panel_lines(view: "RunView", now: dt.datetime, width: int, *, is_utf8: bool 
 
     is_export = view.things == "units"
     counts = said_counts(view.counts, is_export=is_export)
-    result = counts_text(counts)
-    if len(result) > width - 10:
-        result = counts_text(counts, with_shares=False)
-    end = f", {done_text(view.eta_s, now)}" if view.eta_s is not None else ""
+    result = _fitting(width - _TEXT_AT, counts_text(counts), counts_text(counts, with_shares=False))
+    elapsed = f"{duration_text(view.seconds)} elapsed"
+    end = done_text(view.eta_s, now) if view.eta_s is not None else ""
+    time = _fitting(width - _TEXT_AT, f"{elapsed}, {end}" if end else elapsed, end.partition(",")[0], elapsed)
+    pace = f"{pace_text(view)}, {view.in_flight:,} in flight"
     throttled = f", {view.throttled:,} throttled (HTTP 429)" if view.throttled else ""
     waiting = ""
     if view.waiting:
@@ -53,10 +55,10 @@ def panel_lines(view: "RunView", now: dt.datetime, width: int, *, is_utf8: bool 
         _bar(view, width, is_utf8=is_utf8),
         coloured(f"result    {result or 'nothing yet'}"),
         _reasons(view, width, label="failed" if is_export else "rejects"),
-        coloured(f"pace      {pace_text(view)}, {view.in_flight:,} in flight{throttled}"),
-        Line(((f"time      {duration_text(view.seconds)} elapsed{end}", None),)),
+        coloured(f"pace      {_fitting(width - _TEXT_AT, f'{pace}{throttled}', pace)}"),
+        Line(((f"time      {time}", None),)),
         Line(((waiting, Style.WARNING),)),
-        Line(((_HINT_STOPPING if view.is_stopping else _HINT, Style.DIM),)),
+        Line(((_fitting(width, *(_HINTS_STOPPING if view.is_stopping else _HINTS)), Style.DIM),)),
     ]
 
 
@@ -89,10 +91,15 @@ def _reasons(view: "RunView", width: int, *, label: str) -> Line:
     told = ""
     for reason, number in view.reasons[:MOST_REASONS]:
         longer = f"{told}{', ' if told else ''}{number:,} {shown(reason, MOST_NAME)}"
-        if told and len(longer) > width - 10:
+        if told and len(longer) > width - _TEXT_AT:
             break
         told = longer
-    return Line(((f"{label:<8}  ", None), (_cut(told, width - 10), Style.BAD) if told else ("none", None)))
+    return Line(((f"{label:<8}  ", None), (_cut(told, width - _TEXT_AT), Style.BAD) if told else ("none", None)))
+
+
+def _fitting(width: int, *texts: str) -> str:
+    """Return the first text that fits; the last one, cut, if none does."""
+    return next((text for text in texts if len(text) <= width), _cut(texts[-1], width))
 
 
 def _cut(text: str, width: int) -> str:

@@ -31,6 +31,7 @@ _STEP = 2
 _TOKEN = re.compile(r"\s+|(?:`[^`]*`|\S)+")
 """A command in backticks is one token: broken by us, it could not be copied."""
 _TO_COPY = re.compile(r"\s*(?:next|run|fix): (?=bulkgladly )")
+_LEADING_NUMBER = re.compile(r" {4,}[\d,]+ (?:x )?(?=\S)")
 _LAST_GAP = re.compile(r"(?<=\S) {2,}(?=\S)")
 
 
@@ -189,7 +190,9 @@ def _hang(line: Line, text: str, width: int) -> int:
     """Return where the rest of a line begins: below the last of its columns, else a step to the right."""
     indent = len(text) - len(text.lstrip())
     gaps = [each.end() for each in _LAST_GAP.finditer(text) if each.end() <= width // 2]
-    hang = line.hang if line.hang is not None else gaps[-1] if gaps else indent + _STEP
+    number = _LEADING_NUMBER.match(text)
+    usual = gaps[-1] if gaps else number.end() if number else indent + _STEP
+    hang = usual if line.hang is None else line.hang
     # A path that is too long for the column may have the whole row.
     longest = max((_cells(word) for word in text.split()), default=0)
     if hang > width // 2 or longest > width - hang:
