@@ -250,6 +250,7 @@ async def telling_if_slow(
     sleep: Callable[[float], Awaitable[object]],
 ) -> T:
     """Return what a call returns, and `tell` once if it takes longer than `after_s`. Its error is raised as itself."""
+    results: list[T] = []
 
     async def tell_later() -> None:
         await sleep(after_s)
@@ -258,11 +259,11 @@ async def telling_if_slow(
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(tell_later)
-            result = await call()
+            results.append(await call())
             group.cancel_scope.cancel()
     except BaseExceptionGroup as group_of_errors:
         raise _first_of(group_of_errors) from None
-    return result
+    return results[0]
 
 
 async def _guarded(stage: Callable[[], Awaitable[None]], stop: Stop) -> None:

@@ -15,6 +15,7 @@ from bulkgladly.exports.run_export import EXPORT_WORDS
 from bulkgladly.gladly.table import IMPORTS, METRIC_SETS
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import RunHeader
+from bulkgladly.lake.schemas import DATA_SETS
 
 Ask = Callable[..., list[str]]
 
@@ -83,7 +84,8 @@ def test_nothing_is_left_out(ask: Ask) -> None:
     """Every object that can be moved, and every report."""
     assert ask("import", "") == list(IMPORTS)
     assert sorted(ask("export", "")) == sorted([*EXPORT_WORDS, "reports"])
-    assert ask("export", "report", "") == list(METRIC_SETS)
+    assert sorted(ask("export", "report", "")) == sorted(METRIC_SETS)
+    assert sorted(ask("schema", "show", "")) == sorted({*IMPORTS, *DATA_SETS, *METRIC_SETS})
 
 
 def test_profiles_and_runs_are_those_of_the_settings_file(ask: Ask, tmp_path: Path) -> None:
