@@ -4,6 +4,7 @@ import contextlib
 import datetime as dt
 import logging
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -166,7 +167,9 @@ def _lines_above(live: Any, logger: logging.Logger) -> Iterator[None]:
 def display_for(progress: str, logger: logging.Logger) -> Iterator[Observer]:
     """Give the display that fits the terminal and `--progress`, for the length of a run."""
     is_text = not any(type(handler.formatter).__name__ == "JsonFormatter" for handler in logger.handlers)
-    if progress == "bar" or (progress == "auto" and sys.stderr.isatty() and is_text):
+    # A terminal that cannot move its cursor would show nothing until the end.
+    can_redraw = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    if progress == "bar" or (progress == "auto" and can_redraw and is_text):
         from rich.console import Console
         from rich.live import Live
 

@@ -78,12 +78,13 @@ def about_run(run: Any) -> dict[str, Any]:
     try:
         counts = count_by_word(run.path) if run.has_records() else _units_by_state(run)
         header = run.header()
+        out = header.settings.get("out")  # an export has no input, but a folder
         return {
             "run": run.name,
             "status": run.live_status(),
             "started_at": header.created_at,
             "seconds": run.seconds(),
-            "inputs": [item.path for item in header.inputs] or [header.settings["out"]],
+            "inputs": [item.path for item in header.inputs] or ([str(out)] if out else []),
             "counts": counts,
         }
     except BulkgladlyError as error:

@@ -124,10 +124,10 @@ def ending_word(word: str) -> Line:
 
 def rendered(line: str | Line, terminal: Terminal) -> str:
     """Return a line as the stream gets it, harmless and without a line break at its end."""
+    if terminal == PLAIN:
+        return shown(_text(line))
     line = coloured(line) if isinstance(line, str) else line
     pieces = [(shown(text), style) for text, style in line.pieces if text]
-    if terminal.width is None and not terminal.is_coloured:
-        return shown("".join(text for text, _ in pieces))
     text = "".join(text for text, _ in pieces)
     rows = (
         [(0, len(text))] if terminal.width is None else _rows(text, terminal.width, _hang(line, text, terminal.width))

@@ -170,13 +170,15 @@ class RunFolder:
         return "interrupted" if noted == "running" and not self._lock.is_held_by_anybody() else noted
 
     def seconds(self) -> float:
-        """Return for how long all sessions of the run have worked, as of the last commit.
+        """Return for how long all sessions of the run have worked, as of the last commit; 0 if that is not noted.
 
         Raises:
             JournalDamaged: The journal cannot be read.
         """
-        with reading(self.path / "journal.sqlite") as connection:
-            return float(earlier_vitals(connection).get("seconds", 0.0))
+        with reading(self.path / "journal.sqlite") as connection, contextlib.suppress(ValueError, TypeError):
+            found = earlier_vitals(connection)
+            return float(found["seconds"]) if isinstance(found, dict) and "seconds" in found else 0.0
+        return 0.0
 
     def has_records(self) -> bool:
         """Tell whether a record was settled or in flight in this run.

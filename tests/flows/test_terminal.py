@@ -102,6 +102,15 @@ def test_the_live_view_is_drawn_and_removed(screen: Screen) -> None:
     assert COLOUR.sub("", found).splitlines()[-1].startswith("  next: bulkgladly ")
 
 
+def test_a_terminal_that_cannot_redraw_gets_lines(screen: Screen) -> None:
+    """Without colour, and wrapped all the same."""
+    found = screen("import", "customers", "customers.csv", "--key", "crm_id", columns=60, TERM="dumb")
+
+    assert "\x1b" not in found
+    assert re.search(r"_\w+: (about )?6 rows: .*\n  ", found)
+    assert "pace      " not in found
+
+
 def test_deleting_asks_with_the_number_and_the_organisation(screen: Screen, emulator: Emulator) -> None:
     """And nothing is sent without a yes."""
     words = ("import", "customers", "customers.csv", "--key", "crm_id", "--mode", "delete")
