@@ -52,6 +52,7 @@ def _completer(find: Callable[[typer.Context], Iterable[Proposal]], *, is_list: 
         except Exception:  # noqa: BLE001 - nothing may disturb the line that a person is typing
             return []
 
+    complete.__doc__ = find.__doc__
     return complete
 
 
@@ -79,47 +80,59 @@ _ONE_ROW_OF_ANOTHER = frozenset({"conversation", "item", "task"})
 
 
 def _imported(_: typer.Context) -> Iterable[Proposal]:
+    """Propose the objects that can be imported."""
     return _plain(_IMPORTED)
 
 
 def _dumped(_: typer.Context) -> Iterable[Proposal]:
+    """Propose the objects that can be exported."""
     return _plain(_EXPORTED)
 
 
 def _exported(ctx: typer.Context) -> Iterable[Proposal]:
-    """All that follows `report` are names of reports."""
+    """Propose the objects that can be exported, and behind `report` the reports."""
     if "report" in (ctx.params.get("words") or ()):
         return _reported(ctx)
     return [*_dumped(ctx), ("report", "the reports that are named behind it"), ("reports", "with --all")]
 
 
 def _reported(_: typer.Context) -> Iterable[Proposal]:
+    """Propose the reports, each with the question that it answers."""
     from bulkgladly.gladly.objects.reports import OBJECT
 
     return ((one.name, one.question) for one in OBJECT.metric_sets if one.is_listed)
 
 
 def _shown(ctx: typer.Context) -> Iterable[Proposal]:
+    """Propose all that has columns: objects and reports."""
     words = dict.fromkeys((*_IMPORTED, *_EXPORTED))
     return [*_plain(word for word in words if word not in _ONE_ROW_OF_ANOTHER), *_reported(ctx)]
 
 
 def _levels(_: typer.Context) -> Iterable[Proposal]:
+    """Propose the spans of time that a row of a report covers."""
     from bulkgladly.gladly.report_queries import AGGREGATION_LEVELS
 
     return _plain(AGGREGATION_LEVELS)
 
 
 def _channels(_: typer.Context) -> Iterable[Proposal]:
+    """Propose the channels of reports."""
     from bulkgladly.gladly.report_queries import CHANNELS
 
     return _plain(CHANNELS)
 
 
 def _event_kinds(_: typer.Context) -> Iterable[Proposal]:
+    """Propose the kinds of events."""
     from bulkgladly.gladly.objects.events import EVENT_ENTITIES
 
     return _plain(EVENT_ENTITIES)
+
+
+def _compressed(_: typer.Context) -> Iterable[Proposal]:
+    """Propose the compressions of files."""
+    return _plain(("zstd", "snappy", "gzip", "none"))
 
 
 # --- what is on this machine ---
@@ -134,6 +147,7 @@ def _settings(ctx: typer.Context) -> Any:
 
 
 def _profiles(ctx: typer.Context) -> Iterable[Proposal]:
+    """Propose the profiles of the settings file, each with its host."""
     return ((name, str(each.get("host", ""))) for name, each in _settings(ctx).get("profiles", {}).items())
 
 
@@ -159,19 +173,22 @@ def _newest(ctx: typer.Context) -> Iterator[tuple[Any, str]]:
 
 
 def _runs(ctx: typer.Context) -> Iterable[Proposal]:
+    """Propose the newest runs, each with its status."""
     return ((run.name, status) for run, status in _newest(ctx))
 
 
 def _unfinished(ctx: typer.Context) -> Iterable[Proposal]:
+    """Propose the newest runs that can be resumed."""
     return ((run.name, status) for run, status in _newest(ctx) if status != "complete")
 
 
 def _finished(ctx: typer.Context) -> Iterable[Proposal]:
+    """Propose the newest imports, whose rejects can be retried."""
     return ((run.name, status) for run, status in _newest(ctx) if run.header().mode != "export")
 
 
 def _data_sets(ctx: typer.Context) -> Iterable[Proposal]:
-    """The folder of a data set has one folder for each; those of ours begin with `_`."""
+    """Propose the data sets in a folder; what begins with `_` is not one."""
     folder = Path(str(ctx.params["folder"]))
     with os.scandir(folder) as found:
         names = [each.name for each in found if each.is_dir()]
@@ -182,6 +199,7 @@ def _data_sets(ctx: typer.Context) -> Iterable[Proposal]:
 
 
 def _commands(ctx: typer.Context) -> Iterable[Proposal]:
+    """Propose the commands behind those that are typed already."""
     at: Any = ctx.find_root().command
     for name in ctx.params.get("command") or ():
         at = at.commands[name]
@@ -196,7 +214,7 @@ reports = _completer(_reported, is_list=True)
 report_levels = _completer(_levels)
 report_channels = _completer(_channels)
 event_kinds = _completer(_event_kinds, is_list=True)
-compressions = _completer(lambda _: _plain(("zstd", "snappy", "gzip", "none")))
+compressions = _completer(_compressed)
 profiles = _completer(_profiles)
 runs = _completer(_runs)
 unfinished_runs = _completer(_unfinished)
