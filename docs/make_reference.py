@@ -1,6 +1,5 @@
 """Write docs/commands.md from the program itself: `python docs/make_reference.py`."""
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,8 @@ test fails if they differ, so do not edit it by hand.
 A flag on the command line wins over its environment variable, the variable over `bulkgladly.toml`,
 and the file over the default shown here. These pages explain how the flags work together:
 [importing](importing.md), [exporting](exporting.md), [the data set](dataset.md), [pace](pace.md),
-[runs](runs.md), [the emulator](emulator.md). Every command also has `--help`.
+[runs](runs.md), [the emulator](emulator.md). Every command also has
+`--help`, which shows the flags that most people need, and `--help-all`, which shows all of them.
 """
 
 
@@ -89,7 +89,7 @@ def _default(option: Any) -> str:
 def _emulator_table() -> str:
     rows = ["| flag | what it does | choices | default |", "|---|---|---|---|"]
     for action in emulator._parser()._actions:
-        if isinstance(action, argparse._HelpAction):
+        if {"--help", "--help-all"} & set(action.option_strings):
             continue
         flags = ", ".join(f"`{flag}`" for flag in action.option_strings)
         choices = ", ".join(f"`{choice}`" for choice in action.choices or ())

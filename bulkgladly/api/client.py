@@ -114,6 +114,10 @@ class Client:
         """How many requests have left whose reply has not ended, including those to other hosts and open bodies."""
         return self._allowance.in_flight
 
+    def most_in_flight(self) -> int:
+        """Return how many requests were in flight at once since the last call of this method."""
+        return self._allowance.most_in_flight()
+
     def holdup(self) -> tuple[str, float | None] | None:
         """Return why nothing has left for over two seconds, and until when; None if the reason is a pacer's."""
         return self._attempts.holdup()

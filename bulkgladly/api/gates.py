@@ -26,8 +26,23 @@ class Allowance:
         self._spent = f"the limit of {most} request{'' if most == 1 else 's'} was reached"
         self._closed: str | None = None
         self._waiting: dict[asyncio.Task[object], bool] = {}
-        self.in_flight = 0
+        self._in_flight = self._most_in_flight = 0
+
+    @property
+    def in_flight(self) -> int:
         """Requests that have left and whose reply, body included, is not over."""
+        return self._in_flight
+
+    @in_flight.setter
+    def in_flight(self, number: int) -> None:
+        """Note one more, or one less."""
+        self._in_flight = number
+        self._most_in_flight = max(self._most_in_flight, number)
+
+    def most_in_flight(self) -> int:
+        """Return how many were in flight at once since the last call."""
+        most, self._most_in_flight = self._most_in_flight, self._in_flight
+        return most
 
     def close(self, reason: str) -> None:
         """Let nothing leave from now on, and stop all that wait at once. The first reason stays."""

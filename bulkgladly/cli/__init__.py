@@ -6,10 +6,13 @@
 `program_commands`.
 
 Options are declared once: single ones in `flags`, groups in `flag_groups`, `row_flags`, `lake_flags` and
-`realtime_flags`; `values` reads their texts, `configuration` the settings file. `help_pages` and `examples` make the
-help.
+`realtime_flags`; `values` reads their texts, `completions`
+proposes them to a shell, which `shell_setup` talks to, `configuration` the settings file. `help_pages`,
+`first_options` and `examples` make the help.
 
-All text leaves through `output` and `display`, on `streams` that never fail. `live_command` shows live state, which
+All text leaves through `output` and `display`, on `streams` that never fail. `terminal_lines` wraps and colours what a
+terminal gets. How far a run is stands in `progress_words`, in `clock_words` for times of day, and as a live view in
+`run_panel`. `live_command` shows live state, which
 `live_display` makes tables of, in the words of `live_words`. `realtime_output`
 runs the service that receives events, and tells how it ended.
 """

@@ -7,6 +7,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,10 +34,12 @@ from bulkgladly.cli import (
     runs_command,
     schema_command,
 )
+from bulkgladly.cli.completions import COMPLETE_VARIABLE
 from bulkgladly.cli.configuration import CallContext, use_settings_file
 from bulkgladly.cli.examples import EXAMPLES
-from bulkgladly.cli.help_pages import HelpfulCommand, HelpfulGroup
-from bulkgladly.cli.output import print_lines, print_text, tell, why_lost
+from bulkgladly.cli.help_pages import HELP_ALL, HelpfulCommand, HelpfulGroup
+from bulkgladly.cli.output import print_lines, print_text, tell, tell_below, why_lost
+from bulkgladly.cli.shell_setup import answer_shell, install_completion, show_completion
 from bulkgladly.cli.streams import lost_output
 from bulkgladly.errors import BulkgladlyError, UsageError
 from bulkgladly.storage.failures import database_error, os_problem
@@ -47,7 +50,7 @@ _PROGRAM = "bulkgladly"
 _SETTINGS: Mapping[str, Any] = {
     "cls": HelpfulGroup,
     "pretty_exceptions_enable": False,
-    "context_settings": {"help_option_names": ["-h", "--help"]},
+    "context_settings": {"help_option_names": ["-h", "--help", HELP_ALL]},
 }
 _MOVE, _PREPARE, _INSPECT, _SET_UP = "Move data", "Prepare an import", "Runs and data sets", "Set up"
 _EVENTS = "Events as they happen"
@@ -58,6 +61,7 @@ app = typer.Typer(
     "and a run can be stopped and resumed at any time.",
     no_args_is_help=True,
     epilog=EXAMPLES[""],
+    add_completion=False,  # the two options are ours, below: they name the files that they change
     **_SETTINGS,
 )
 
@@ -159,8 +163,26 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True)
     ] = False,
+    install: Annotated[
+        bool,
+        typer.Option(
+            "--install-completion",
+            help="Set up completion for the current shell, so that Tab proposes objects, runs and options.",
+            callback=install_completion,
+            is_eager=True,
+        ),
+    ] = False,
+    show: Annotated[
+        bool,
+        typer.Option(
+            "--show-completion",
+            help="Print the completion script of the current shell.",
+            callback=show_completion,
+            is_eager=True,
+        ),
+    ] = False,
 ) -> None:
-    del version  # its callback has acted
+    del version, install, show  # their callbacks have acted
     context.obj = context.obj or CallContext()
     use_settings_file(context, config, COMMANDS)
 
@@ -172,6 +194,8 @@ def run(environment: Any = None) -> int:
     from outside (`bulkgladly.runs.environment`); None for the usual one.
     """
     os.umask(0o077)  # SQLite's WAL files and spooled input hold personal data, as the journal does
+    if os.environ.get(COMPLETE_VARIABLE):
+        return answer_shell(partial(app, prog_name=_PROGRAM))
     code = contextvars.copy_context().run(_run, environment)  # tests call `run` often: no profile may leak to the next
     # A lost output matters only if all else went well: any other failure is the better explanation.
     error = lost_output()
@@ -191,7 +215,7 @@ def _run(environment: Any) -> int:
     except BulkgladlyError as error:
         return _told(error)
     except typer.Abort:
-        tell("stopped; nothing was sent")
+        tell_below("stopped; nothing was sent")
         return 130
     except KeyboardInterrupt:  # before a run has taken over the signals, so that there is nothing to save
         return 130

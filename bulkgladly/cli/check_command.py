@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bulkgladly.cli import flags
+from bulkgladly.cli import completions, flags
 from bulkgladly.cli.configuration import credentials_or_none
 from bulkgladly.cli.flag_groups import FlagGroup, RateFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import call_option
 from bulkgladly.cli.output import print_json, print_lines, tell
 from bulkgladly.cli.row_flags import RowFlags, words_of
 from bulkgladly.cli.streams import standard_input
+from bulkgladly.cli.terminal_lines import Line, Style
 
 if TYPE_CHECKING:
     from bulkgladly.checks.check_report import CheckReport, Example, Finding
@@ -73,7 +74,12 @@ class CheckFlags(FlagGroup):
 def check(
     context: typer.Context,
     resource: Annotated[
-        str, typer.Argument(help="What the rows are, as in `import`: customers, tasks, ...", metavar="OBJECT")
+        str,
+        typer.Argument(
+            help="What the rows are, as in `import`: customers, tasks, ...",
+            metavar="OBJECT",
+            autocompletion=completions.objects_to_import,
+        ),
     ],
     files: flags.InputFiles,
     rows: RowFlags,
@@ -132,7 +138,7 @@ def print_findings(report: "CheckReport", *, drop_choice: str) -> None:
     widths = [max(len(row[at]) for row in [head, *rows]) for at in range(len(head))]
     print_lines(_line(head, widths))
     for row, finding in zip(rows, report.findings, strict=True):
-        print_lines(_line(row, widths))
+        print_lines(_severity_line(_line(row, widths), finding))
         more = finding.rows - len(finding.examples)
         and_more = f"and {counted(more, 'more row')}" if more > 0 else ""
         if len(said := {_said(example, finding) for example in finding.examples}) == 1:
@@ -145,6 +151,12 @@ def print_findings(report: "CheckReport", *, drop_choice: str) -> None:
         print_lines(f"    fix: {finding.fix}")
         if finding.kept_by_drop:
             print_lines(f"    {counted(finding.kept_by_drop, 'row')} would be kept with {drop_choice}")
+
+
+def _severity_line(text: str, finding: "Finding") -> Line:
+    """Return the line of a finding, its severity in colour: red if rows are refused."""
+    word = finding.severity.value
+    return Line(((word, Style.BAD if word == "refused" else Style.WARNING), (text.removeprefix(word), None)))
 
 
 def _said(example: "Example", finding: "Finding") -> str:
@@ -167,7 +179,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _tell(report: "CheckReport", *, drop_choice: str) -> None:
     """Print the summary on stderr: how many rows are good, what was not checked, what an import would take."""
-    from bulkgladly.cli.display import share_text
+    from bulkgladly.cli.progress_words import share_text
 
     for note in report.notes:
         tell(note)

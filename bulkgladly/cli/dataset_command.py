@@ -1,7 +1,6 @@
 """`dataset show`, `verify`, `drift`, `compact` and `sql`: what was exported to a folder, read from it alone."""
 
 import datetime as dt
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bulkgladly.cli import flags
-from bulkgladly.cli.output import print_json, print_lines, print_text, tell
+from bulkgladly.cli import completions, flags
+from bulkgladly.cli.output import print_json, print_lines, print_table, print_text, tell
+from bulkgladly.cli.terminal_lines import Line, Style
 from bulkgladly.commands import next_command
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def verify(
     else:
         for one in found.findings:
             place = one.path or (f"{one.data_set} ({one.unit})" if one.unit else one.data_set)
-            print_lines(f"{one.kind}: {place}: {one.detail}", f"  fix: {one.way_out}")
+            print_lines(Line(((f"{one.kind}", Style.BAD), (f": {place}: {one.detail}", None))), f"  fix: {one.way_out}")
         _tell_verdict(folder, found)
     raise typer.Exit(0 if found.is_sound else 1)
 
@@ -127,7 +127,7 @@ def _show(folder: Path, *, as_json: bool) -> "Sequence[DataSetSummary]":
     if not summaries:
         tell(f"{folder} has no data yet")
         return summaries
-    _print_table(
+    print_table(
         (
             "data set",
             "rows",
@@ -195,7 +195,7 @@ def drift(folder: Folder, json: flags.Json = False) -> None:
     if not found:
         tell("no drift: every value has its column")
         return
-    _print_table(
+    print_table(
         ("data set", "path", "kind", "count", "since (UTC)", "first in"),
         [(one.data_set, one.path, one.kind.value, f"{one.count:,}", _shown(one.since), one.unit) for one in found],
     )
@@ -204,7 +204,10 @@ def drift(folder: Folder, json: flags.Json = False) -> None:
 def compact(
     folder: Folder,
     data_sets: Annotated[
-        list[str] | None, typer.Argument(help="Only these data sets. (default: all)", metavar="DATASET")
+        list[str] | None,
+        typer.Argument(
+            help="Only these data sets. (default: all)", metavar="DATASET", autocompletion=completions.data_sets
+        ),
     ] = None,
     json: flags.Json = False,
 ) -> None:
@@ -324,20 +327,3 @@ def _size(count: int) -> str:
             return f"{size:.0f} {unit}"
         size /= 1000
     return f"{size:,.1f} TB"
-
-
-def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print columns as wide as they need to be, numbers to the right. Columns without any value are left out."""
-    used = [at for at in range(len(head)) if any(row[at] for row in rows)]
-    cells = [[row[at] for at in used] for row in (head, *rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    is_number = [all(_NUMBER(cell) for cell in column[1:]) for column in zip(*cells, strict=True)]
-    for row in cells:
-        padded = (
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(row, widths, is_number, strict=True)
-        )
-        print_lines("  ".join(padded).rstrip())
-
-
-_NUMBER = re.compile(r"(?:[0-9,.]+(?: [kMGT]?B)?)?").fullmatch

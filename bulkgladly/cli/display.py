@@ -4,23 +4,33 @@ import contextlib
 import datetime as dt
 import logging
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+from bulkgladly.cli.progress_words import (
+    NEW,
+    SHOWN,
+    counts_text,
+    done_words,
+    pace_text,
+    said_counts,
+    share_text,
+    time_text,
+)
+from bulkgladly.cli.run_panel import panel_lines
+from bulkgladly.cli.terminal_lines import Terminal, rendered, terminal_of
 from bulkgladly.runs.observer import Estimate, Observer, RunView, counted, duration_text
-from bulkgladly.shown import MOST_NAME, shown
 
 __all__ = (
     "LineDisplay",
     "LiveDisplay",
-    "counts_text",
     "display_for",
     "logger_for",
     "path_from_here",
-    "share_text",
     "summary_of",
     "view_text",
 )
@@ -28,18 +38,11 @@ __all__ = (
 HEARTBEAT_S = 60.0
 FIRST_HEARTBEAT_S = 5.0
 WAIT_SHOWN_S = 2.0
-FAR_OFF_S = 12 * 3600.0
-"""An end that is further away is named with its day."""
-_SAID = {"units": "downloads"}
-"""What a run counts, in words for people, where its own word is an inner one."""
-_NEW = "new"
-# In the order of the sum in the README and in report.md.
-SHOWN = ("created", "updated", "deleted", "unchanged", "skipped", "rejected", "unknown")
 
 
 def logger_for(log_format: str) -> logging.Logger:
     """Return the logger for the lines on stderr; with `json` each line is one object."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr(sys.stderr)
     handler.setFormatter(_OneLine())
     if log_format == "json":
         from pythonjsonlogger.json import JsonFormatter
@@ -52,12 +55,28 @@ def logger_for(log_format: str) -> logging.Logger:
     return logger
 
 
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes lines to stderr; while there is a live view, above it."""
+
+    live_console: Any = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line. With a live view, Rich must know of it, or would draw over it."""
+        if self.live_console is None:
+            super().emit(record)
+            return
+        from rich.text import Text
+
+        # It is wrapped already, and what is not wrapped is to stay whole.
+        self.live_console.print(Text.from_ansi(self.format(record)), soft_wrap=True)
+
+
 class _OneLine(logging.Formatter):
-    """Formats a message as one line, whatever it quotes."""
+    """Formats a message as one line, whatever it quotes; a terminal gets it wrapped between words."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        return shown(record.getMessage())
+        return rendered(record.getMessage(), terminal_of(sys.stderr))
 
 
 class LineDisplay(Observer):
@@ -111,79 +130,72 @@ class LiveDisplay(LineDisplay):
 
     def tick(self, view: RunView) -> None:
         """Redraw the view."""
-        self._live.update(_panel(view, self._now()))
+        self._live.update(_Panel(view, self._now()))
+
+
+class _Panel:
+    """A view of a run that is put into lines when it is drawn, for the width that the terminal has then."""
+
+    def __init__(self, view: RunView, now: dt.datetime) -> None:
+        self._view, self._now = view, now
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        """Yield the lines, as Rich wants them."""
+        from rich.text import Text
+
+        terminal = Terminal(options.max_width, console.color_system is not None and not console.no_color)
+        lines = panel_lines(self._view, self._now, options.max_width, is_utf8=options.encoding.startswith("utf"))
+        for line in lines:
+            # Text, not str: what Rich is given as a str it reads as markup.
+            yield Text.from_ansi(rendered(line, terminal) or " ")
+
+
+@contextmanager
+def _lines_above(live: Any, logger: logging.Logger) -> Iterator[None]:
+    """Let the lines of a logger stand above a live view, for as long as there is one."""
+    ours = [handler for handler in logger.handlers if isinstance(handler, _Stderr)]
+    for handler in ours:
+        handler.live_console = live.console
+    try:
+        yield
+    finally:
+        for handler in ours:
+            handler.live_console = None
 
 
 @contextmanager
 def display_for(progress: str, logger: logging.Logger) -> Iterator[Observer]:
     """Give the display that fits the terminal and `--progress`, for the length of a run."""
     is_text = not any(type(handler.formatter).__name__ == "JsonFormatter" for handler in logger.handlers)
-    if progress == "bar" or (progress == "auto" and sys.stderr.isatty() and is_text):
+    # A terminal that cannot move its cursor would show nothing until the end.
+    can_redraw = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    if progress == "bar" or (progress == "auto" and can_redraw and is_text):
         from rich.console import Console
         from rich.live import Live
 
         # `transient` removes the view at the end, so that the summary follows the command directly.
-        with Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
+        with (
+            Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as live,
+            _lines_above(live, logger),
+        ):
             yield LiveDisplay(logger, live)
     else:
         yield LineDisplay(logger, is_quiet=progress == "none")
 
 
-def share_text(part: int, whole: int) -> str:
-    """Return a share in percent. It is rounded, but 100 % is all of it, and more than nothing is not 0 %."""
-    # 99.96 % of a million rows leaves 400 undone: "100 %" would hide them.
-    tenths = 1000 if part == whole else min(999, round(1000 * part / whole))
-    return "<0.1 %" if part and not tenths else f"{tenths / 10:g} %"
-
-
-def counts_text(counts: Mapping[str, int], words: Sequence[str]) -> str:
-    """Return the counts that are not 0, each with its share where there are several."""
-    found = {word: counts[word] for word in words if counts.get(word)}
-    total = sum(found.values())
-    return ", ".join(
-        f"{number:,} {word}" + (f" ({share_text(number, total)})" if len(found) > 1 else "")
-        for word, number in found.items()
-    )
-
-
 def view_text(view: RunView, now: dt.datetime) -> str:
     """Return a run's state as one line. `now` is the local time."""
-    parts = [_done_text(view)]
-    counts = _said_counts(view.counts, is_export=view.things == "units")
-    parts += [f"{counts[word]:,} {word}" for word in (_NEW, *SHOWN) if counts.get(word)]
-    parts.append(_pace_text(view))
+    share = f" ({share_text(view.done, view.rows)})" if view.rows else ""
+    parts = [done_words(view) + share]
+    counts = said_counts(view.counts, is_export=view.things == "units")
+    parts += [f"{counts[word]:,} {word}" for word in (NEW, *SHOWN) if counts.get(word)]
+    parts.append(pace_text(view))
     if view.throttled:
         parts.append(f"{view.throttled:,} throttled (HTTP 429)")
-    parts.append(_time_text(view, now))
+    parts.append(time_text(view, now))
     if view.waiting is not None and view.waiting_s >= WAIT_SHOWN_S:
         parts.append(f"waiting {duration_text(view.waiting_s)}: {view.waiting}")
     return ", ".join(parts)
-
-
-def _said_counts(counts: Mapping[str, int], *, is_export: bool) -> Mapping[str, int]:
-    """Return counts under the words that people read: what an export creates is new in the data set, not in Gladly."""
-    return {_NEW if is_export and word == "created" else word: number for word, number in counts.items()}
-
-
-def _done_text(view: RunView) -> str:
-    share = f" ({share_text(view.done, view.rows)})" if view.rows else ""
-    things = _SAID.get(view.things, view.things)
-    return f"{view.done:,} of {'' if view.rows_exact else 'about '}{view.rows:,} {things}{share}"
-
-
-def _pace_text(view: RunView) -> str:
-    if math.isinf(view.allowed_per_second):
-        return f"{view.requests_per_second:.1f} requests/s, no limit"
-    return f"{view.requests_per_second:.1f} of {view.allowed_per_second:.1f} requests/s"
-
-
-def _time_text(view: RunView, now: dt.datetime) -> str:
-    elapsed = f"{duration_text(view.seconds)} elapsed"
-    if view.eta_s is None:
-        return elapsed
-    end = now + dt.timedelta(seconds=view.eta_s)
-    at = end.strftime("%a %H:%M" if view.eta_s > FAR_OFF_S else "%H:%M")
-    return f"{elapsed}, {duration_text(view.eta_s)} left (until {at})"
 
 
 def view_fields(view: RunView) -> dict[str, Any]:
@@ -228,8 +240,8 @@ def _read_text(report: Any) -> str:
         return f"nothing new ({read} unchanged)" if counts["read"] else "nothing new"
     if not counts["read"]:
         return "no rows"
-    said = _said_counts(counts, is_export=report.mode == "export")
-    return f"{read} read: {counts_text(said, (_NEW, *SHOWN, 'unprocessed'))}"
+    said = said_counts(counts, is_export=report.mode == "export")
+    return f"{read} read: {counts_text(said, (NEW, *SHOWN, 'unprocessed'))}"
 
 
 def _rows_text(about: Mapping[str, Any]) -> str:
@@ -246,25 +258,3 @@ def path_from_here(path: str) -> str:
 def _cost_text(report: Any) -> str:
     throttled = f", {report.throttled:,} throttled (HTTP 429)" if report.throttled else ""
     return f"{counted(report.requests_total, 'request')} in {duration_text(report.seconds)}{throttled}"
-
-
-def _panel(view: RunView, now: dt.datetime) -> Any:
-    from rich.console import Group
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
-    from rich.text import Text
-
-    top = Table.grid(padding=(0, 1))
-    top.add_row(ProgressBar(total=max(view.rows, 1), completed=view.done, width=36), Text(_done_text(view)))
-    told = counts_text(_said_counts(view.counts, is_export=view.things == "units"), (_NEW, *SHOWN))
-    throttled = f", {view.throttled:,} throttled (HTTP 429)" if view.throttled else ""
-    lines = [told] if told else []
-    lines.append(f"{_pace_text(view)}, {view.in_flight:,} in flight{throttled}")
-    lines.append(_time_text(view, now))
-    if view.waiting:
-        wait = f"waiting {duration_text(view.waiting_s)}: " if view.waiting_s else ""
-        lines.append(wait + shown(view.waiting, MOST_NAME))
-    hint = "Ctrl-C stops safely (resume later); press it twice to stop at once"
-    lines.append("press Ctrl-C again to stop at once" if view.is_stopping else hint)
-    # Text, not str: what Rich is given as a str it reads as markup.
-    return Group(top, *map(Text, lines))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bulkgladly.cli import flags
+from bulkgladly.cli import completions, flags
 from bulkgladly.cli.configuration import lay_under
 from bulkgladly.cli.flag_groups import (
     ErrorStopFlags,
@@ -48,11 +48,18 @@ class _DumpFlags(FlagGroup):
             "(default: job files, events and all plain lists)",
             _WHAT,
             "OBJECTS",
+            autocompletion=completions.objects_to_dump,
         ),
     ] = None
     reports: Annotated[
         str,
-        option("--reports", "Comma-separated reports (metric sets) to bring up to date as well.", _REPORTS, "NAMES"),
+        option(
+            "--reports",
+            "Comma-separated reports (metric sets) to bring up to date as well.",
+            _REPORTS,
+            "NAMES",
+            autocompletion=completions.reports,
+        ),
     ] = ""
     reports_from: Annotated[
         str | None,
@@ -141,6 +148,7 @@ def export(
         typer.Argument(
             help="What to export: items, customers, inboxes, ...; or report METRICSET...; or reports --all.",
             metavar="OBJECT",
+            autocompletion=completions.objects_to_export,
         ),
     ],
     span: SpanFlags,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from bulkgladly import choices
+from bulkgladly.cli import completions
 from bulkgladly.local_paths import local_path
 
 __all__ = (
@@ -149,6 +150,7 @@ Profile = Annotated[
         "Use the credentials of this profile in the settings file. (default: the GLADLY_* environment variables)",
         _STATE,
         "NAME",
+        autocompletion=completions.profiles,
     ),
 ]
 Json = Annotated[bool, option("--json", "Print the result as JSON on stdout.", OUTPUT)]

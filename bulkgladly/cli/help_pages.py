@@ -2,18 +2,35 @@
 
 Typer's own pages have a column of types and name the variable of each option. For `import` that was
 203 lines at 80 columns, and half of them were the rest of a wrapped line. The variables follow one rule, so one
-line tells it.
+line tells it. A command with many options shows those of `first_options`, so that the page fits one screen;
+`--help-all` shows all of them.
 """
 
 import shutil
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-__all__ = ("HelpfulCommand", "HelpfulGroup", "argument_name", "default_of", "help_page", "summary_line", "usage_line")
+from bulkgladly.cli.first_options import FIRST_OPTIONS
+
+__all__ = (
+    "HELP_ALL",
+    "WHOLE_PAGE",
+    "HelpfulCommand",
+    "HelpfulGroup",
+    "argument_name",
+    "default_of",
+    "help_page",
+    "summary_line",
+    "usage_line",
+)
+
+HELP_ALL = "--help-all"
+WHOLE_PAGE = "bulkgladly.help_all"
+"""Set in the `meta` of a context whose page is to show every option."""
 
 WIDEST = 100
 NARROWEST = 40
@@ -30,31 +47,50 @@ Entry = tuple[str, str]
 class HelpfulCommand(TyperCommand):
     """A command with a page of ours."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Note whether the whole page is wanted: the parser calls the same for all names of the help option."""
+        ctx.meta[WHOLE_PAGE] = ctx.meta.get(WHOLE_PAGE, False) or HELP_ALL in args
+        return super().parse_args(ctx, args)
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the page."""
-        formatter.write(help_page(self, ctx.command_path, _width()))
+        formatter.write(help_page(self, ctx.command_path, _width(), is_whole=ctx.meta.get(WHOLE_PAGE, False)))
 
 
 class HelpfulGroup(TyperGroup):
     """A group of commands with a page of ours."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Note whether the whole page is wanted: the parser calls the same for all names of the help option."""
+        ctx.meta[WHOLE_PAGE] = ctx.meta.get(WHOLE_PAGE, False) or HELP_ALL in args
+        return super().parse_args(ctx, args)
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the page."""
-        formatter.write(help_page(self, ctx.command_path, _width()))
+        formatter.write(help_page(self, ctx.command_path, _width(), is_whole=ctx.meta.get(WHOLE_PAGE, False)))
 
 
-def help_page(command: Any, name: str, width: int) -> str:
-    """Return what `--help` prints for a command of this full name."""
-    sections = dict(_sections(command))
-    column = max(
-        (len(term) for entries in sections.values() for term, _ in entries if len(term) <= MOST_TERM), default=0
-    )
+def help_page(command: Any, name: str, width: int, *, is_whole: bool = False) -> str:
+    """Return what `--help` prints for a command of this full name; `is_whole` for every option that it has."""
+    first = () if is_whole else FIRST_OPTIONS.get(name.removeprefix("bulkgladly").strip(), ())
+    sections = dict(_sections(command, first))
+    is_group = bool(getattr(command, "commands", None))
+    column = _column(entry for entries in sections.values() for entry in entries)
     blocks = [_filled(command.help or "", width), f"Usage: {usage_line(command, name)}"]
-    blocks += [f"{title}:\n{_listed(entries, column, width)}" for title, entries in sections.items()]
-    blocks += [_filled(note, width) for note in _notes(command)]
+    blocks += [
+        f"{title}:\n{_listed(entries, _column(entries) if is_group else column, width)}"
+        for title, entries in sections.items()
+    ]
+    if not first:
+        blocks += [_filled(note, width) for note in _notes(command)]
     if command.epilog:
         blocks.append(f"Examples:\n{textwrap.indent(command.epilog, '  ')}")
     return "\n\n".join(blocks) + "\n"
+
+
+def _column(entries: Iterable[Entry]) -> int:
+    """Return how wide the column of terms is."""
+    return max((len(term) for term, _ in entries if len(term) <= MOST_TERM), default=0)
 
 
 def usage_line(command: Any, name: str) -> str:
@@ -86,19 +122,29 @@ def default_of(item: Any) -> str:
     return str(value) if is_shown and not getattr(item, "is_flag", False) else ""
 
 
-def _sections(command: Any) -> Iterator[tuple[str, list[Entry]]]:
-    """Yield each section with its entries: the commands of a group, the arguments, and the options by panel."""
+def _sections(command: Any, first: Sequence[str]) -> Iterator[tuple[str, list[Entry]]]:
+    """Yield each section with its entries: the commands of a group, the arguments, and the options by panel.
+
+    If there are `first` options, there is one panel with these, in their order.
+    """
     commands: dict[str, list[Entry]] = {}
     for member in getattr(command, "commands", {}).values():
         title = member.rich_help_panel if isinstance(member.rich_help_panel, str) else "Commands"
         commands.setdefault(title, []).append((str(member.name), summary_line(member)))
     yield from commands.items()
     panels: dict[str, list[Entry]] = {}
-    for item in _parameters(command):
+    every = _parameters(command)
+    for item in (item for item in every if not first or not _is_option(item)):
         title = item.rich_help_panel or "Options" if _is_option(item) else "Arguments"
         panels.setdefault(title, []).append((_term(item), _meaning(item)))
+    by_name = {item.opts[0]: item for item in every}
+    panels |= {"Common options": [(_term(by_name[name]), _meaning(by_name[name])) for name in first]} if first else {}
     if command.add_help_option:
-        panels.setdefault("Options", []).append(("-h, --help", "Show this page."))
+        own = panels.setdefault("Common options" if first else "Options", [])
+        own.append(("-h, --help", "Show this page."))
+        if first:
+            number = sum(_is_option(item) for item in every)
+            own.append((HELP_ALL, f"Show all {number} options, and how to set them in a file or by variables."))
     yield from panels.items()
 
 

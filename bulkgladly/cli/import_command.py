@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bulkgladly.cli import flags
+from bulkgladly.cli import completions, flags
 from bulkgladly.cli.configuration import credentials_or_none
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import SAFETY, call_option
@@ -20,6 +20,7 @@ from bulkgladly.records import Mode
 from bulkgladly.settings import Credentials
 
 if TYPE_CHECKING:
+    from bulkgladly.gladly.spec import ImportSpec
     from bulkgladly.imports.dry_run import DryRun
     from bulkgladly.imports.import_options import ImportOptions
 
@@ -58,9 +59,10 @@ def import_(
     resource: Annotated[
         str,
         typer.Argument(
-            help="What to import: customers, activities, tasks, task-comments, notes, conversations, topics, answers, "
-            "business-hours, webhooks, sms, emails, replies and more.",
+            help="What to import: customers, activities, tasks, task-comments, notes, conversations, topics, answers "
+            "and more.",
             metavar="OBJECT",
+            autocompletion=completions.objects_to_import,
         ),
     ],
     files: flags.InputFiles,
@@ -88,7 +90,7 @@ def import_(
     credentials = where.credentials(context)
     spec = import_spec(resource)
     if spec.mode(options.mode) is Mode.DELETE:
-        _confirm_deletion(spec.deletes, credentials, yes=safety.yes)
+        _confirm_deletion(spec, files, options, credentials, yes=safety.yes)
     begin = partial(start_import, new_run=safety.new_run, stdin=standard_input())
     run_and_leave(context, partial(begin, resource, files, credentials, options), output)
 
@@ -137,10 +139,31 @@ def _label_of(operation: str) -> str:
     return next((label for verb, label in _LABELS.items() if operation.startswith(verb)), "to look up first")
 
 
-def _confirm_deletion(what: str, credentials: Credentials, *, yes: bool) -> None:
+def _confirm_deletion(
+    spec: "ImportSpec", files: list[str], options: "ImportOptions", credentials: Credentials, *, yes: bool
+) -> None:
+    """Ask a person whether to delete, and say how much and from where.
+
+    Raises:
+        Abort: The person has said no.
+        UsageError: There is nobody to ask, or the files cannot be used.
+    """
     if yes:
         return
     # Under cron there is no one to answer, and a pipe may hold the input itself.
     if (answers := standard_input()) is None or not answers.isatty():
         raise UsageError("deleting cannot be undone; pass --yes to delete without confirmation")
-    typer.confirm(f"Delete these {what} from {credentials.host}? This cannot be undone.", abort=True, err=True)
+    rows = _rows_text(spec, files, options)
+    tell(f"This deletes {spec.deletes} from {credentials.host}: {rows}. It cannot be undone.")
+    typer.confirm("Delete?", abort=True, err=True)
+
+
+def _rows_text(spec: "ImportSpec", files: list[str], options: "ImportOptions") -> str:
+    """Return how many rows the files have, as far as their beginnings tell."""
+    from bulkgladly.imports.import_inputs import open_checked
+    from bulkgladly.runs.observer import counted
+
+    rows, is_exact = open_checked(spec, files, options).estimate_rows()
+    if options.limits.max_rows is not None and options.limits.max_rows < rows:
+        return f"the next {counted(options.limits.max_rows, 'row')} of {'' if is_exact else 'about '}{rows:,}"
+    return f"{'' if is_exact else 'about '}{counted(rows, 'row')} of input"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bulkgladly.choices import OutputFormat
+from bulkgladly.cli import completions
 from bulkgladly.cli.flag_groups import FlagGroup
 from bulkgladly.cli.flags import call_option, choices_of, option
 from bulkgladly.cli.row_flags import words_of
@@ -118,11 +119,18 @@ class ReportFlags(FlagGroup):
             "Only this channel: chat, email, sms, voice, fbMessenger, instagramDirect, twitter, whatsapp, allChannels.",
             _REPORTS,
             "NAME",
+            autocompletion=completions.report_channels,
         ),
     ] = None
     aggregation: Annotated[
         str | None,
-        call_option("--aggregation", "The span of time that a row covers. (default: daily)", _REPORTS, _AGGREGATIONS),
+        call_option(
+            "--aggregation",
+            "The span of time that a row covers. (default: daily)",
+            _REPORTS,
+            _AGGREGATIONS,
+            autocompletion=completions.report_levels,
+        ),
     ] = None
     phone_number: Annotated[
         str | None,
@@ -165,6 +173,7 @@ class FileFlags(FlagGroup):
             "The compression of the files. (default: zstd for Parquet, else none)",
             _FILES,
             "zstd|snappy|gzip|none",
+            autocompletion=completions.compressions,
         ),
     ] = None
     partition: Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bulkgladly.choices import InputFormat
-from bulkgladly.cli import flags
+from bulkgladly.cli import completions, flags
 from bulkgladly.cli.flag_groups import FlagGroup, with_flags
 from bulkgladly.cli.flags import call_option, choices_of
 from bulkgladly.cli.output import print_json, print_lines, print_text, tell
@@ -61,7 +61,12 @@ def init(
     *,
     files: Annotated[list[str], typer.Argument(help="Your files, in any format that `import` reads.", metavar="FILE")],
     to: Annotated[
-        str | None, typer.Option(help="What the rows become: customers, activities, ...", metavar="OBJECT")
+        str | None,
+        typer.Option(
+            help="What the rows become: customers, activities, ...",
+            metavar="OBJECT",
+            autocompletion=completions.objects_to_import,
+        ),
     ] = None,
     system: Annotated[
         str | None,
@@ -70,6 +75,7 @@ def init(
             help="FILE is the folder of an export of this system; all of its mappings are written: "
             "zendesk, kustomer, freshdesk, intercom, gorgias, salesforce, shopify, hubspot or klaviyo.",
             metavar="SYSTEM",
+            autocompletion=completions.systems,
         ),
     ] = None,
     out: Annotated[

@@ -5,26 +5,44 @@ know which parts of its text come from a file or from Gladly.
 """
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from bulkgladly.cli.streams import lost_output
+from bulkgladly.cli.terminal_lines import Line, folded_table, rendered, terminal_of
 from bulkgladly.shown import escaped_json, shown
 
 if TYPE_CHECKING:
     from bulkgladly.cli.flag_groups import OutputFlags
 
-__all__ = ("ask", "can_ask", "print_json", "print_lines", "print_text", "run_and_leave", "tell", "why_lost")
+__all__ = (
+    "ask",
+    "can_ask",
+    "print_json",
+    "print_lines",
+    "print_table",
+    "print_text",
+    "run_and_leave",
+    "tell",
+    "tell_below",
+    "why_lost",
+)
 
 
-def print_lines(*lines: str) -> None:
-    """Print lines on stdout. Line breaks within a line are escaped."""
+def print_lines(*lines: str | Line) -> None:
+    """Print lines on stdout. Line breaks within a line are escaped; a terminal gets them wrapped between words."""
     # Flushed at once, here and below, so that the order is right where both streams go into one file.
-    sys.stdout.write("".join(f"{shown(line)}\n" for line in lines))
+    terminal = terminal_of(sys.stdout)
+    sys.stdout.write("".join(f"{rendered(line, terminal)}\n" for line in lines))
     sys.stdout.flush()
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str | Line]]) -> None:
+    """Print a table on stdout. On a terminal the columns that do not fit stand below their row."""
+    print_lines(*folded_table(head, rows, terminal_of(sys.stdout).width))
 
 
 def print_text(text: str) -> None:
@@ -34,10 +52,16 @@ def print_text(text: str) -> None:
     sys.stdout.flush()
 
 
-def tell(*lines: str) -> None:
-    """Print lines for people on stderr. Line breaks within a line are escaped."""
-    sys.stderr.write("".join(f"{shown(line)}\n" for line in lines))
+def tell(*lines: str | Line) -> None:
+    """Print lines for people on stderr. Line breaks within a line are escaped; a terminal gets them wrapped."""
+    terminal = terminal_of(sys.stderr)
+    sys.stderr.write("".join(f"{rendered(line, terminal)}\n" for line in lines))
     sys.stderr.flush()
+
+
+def tell_below(*lines: str) -> None:
+    """Print lines for people, on a terminal below the line of the cursor, where a question may stand."""
+    tell(*([""] if sys.stderr.isatty() else []), *lines)
 
 
 def can_ask() -> bool:

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bulkgladly.cli import flags
+from bulkgladly.cli import completions, flags
 from bulkgladly.cli.configuration import credentials_for
-from bulkgladly.cli.output import print_json, print_lines, print_text
+from bulkgladly.cli.help_pages import HELP_ALL, WHOLE_PAGE
+from bulkgladly.cli.output import print_json, print_lines, print_text, tell
+from bulkgladly.cli.terminal_lines import Line, Style
 from bulkgladly.errors import BulkgladlyError, UsageError
 
 if TYPE_CHECKING:
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ("doctor", "emulator", "help_")
 
 MARKS = {True: "ok", False: "BAD", None: "note"}
+STYLES = {True: Style.GOOD, False: Style.BAD, None: Style.WARNING}
+_TEXT_AT = 20
+"""Where the texts of the findings begin."""
 
 
 def doctor(
@@ -32,24 +37,25 @@ def doctor(
 
     findings: list[dict[str, str]] = []
 
-    def tell(found: "Diagnosis") -> None:
+    def tell_found(found: "Diagnosis") -> None:
         mark = MARKS[found.is_good]
         findings.append({"what": found.what, "result": mark, "text": found.text})
         if not json:
-            print_lines(f"{mark:>5}  {found.what:<12} {found.text}")
+            label = (f"{mark:>5}", STYLES[found.is_good])
+            print_lines(Line((label, (f"  {found.what:<12} {found.text}", None)), hang=_TEXT_AT))
 
     async def look() -> None:
         for found in await examine_machine(state_dir):
-            tell(found)
+            tell_found(found)
         environment = context.obj.environment or USUAL
-        async for found in diagnose(credentials_for(context, profile), environment=environment):
-            tell(found)
+        async for found in diagnose(credentials_for(context, profile), environment=environment, tell=tell):
+            tell_found(found)
 
     exit_code = 0
     try:
         anyio.run(look)
     except BulkgladlyError as error:
-        tell(Diagnosis("Gladly", False, str(error)))
+        tell_found(Diagnosis("settings" if isinstance(error, UsageError) else "Gladly", False, str(error)))
         exit_code = error.exit_code
     if json:
         print_json({"findings": findings})
@@ -68,15 +74,20 @@ def emulator(context: typer.Context) -> None:
 def help_(
     context: typer.Context,
     command: Annotated[
-        list[str] | None, typer.Argument(help="The command, such as import or runs list.", metavar="COMMAND")
+        list[str] | None,
+        typer.Argument(
+            help="The command, such as import or runs list.", metavar="COMMAND", autocompletion=completions.commands
+        ),
     ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Show every option, as `--help-all` does.")] = False,
 ) -> None:
     """Show the help of bulkgladly or of a command."""
     if command == ["emulator"]:  # its page is its own, too
         from bulkgladly.emulator.__main__ import main as serve
 
-        raise typer.Exit(serve(["--help"]))
+        raise typer.Exit(serve([HELP_ALL if every else "--help"]))
     at: Any = context.parent
+    at.meta[WHOLE_PAGE] = every
     for name in command or ():
         found = at.command.get_command(at, name) if hasattr(at.command, "get_command") else None
         if found is None:

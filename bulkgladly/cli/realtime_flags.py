@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from bulkgladly.choices import closest
+from bulkgladly.cli import completions
 from bulkgladly.cli.flag_groups import FlagGroup
 from bulkgladly.cli.flags import call_option, option
 from bulkgladly.cli.lake_flags import time_or_age_of_flag
@@ -24,7 +25,13 @@ class EventFlags(FlagGroup):
 
     entities: Annotated[
         str,
-        option("--entities", "Comma-separated kinds of events, such as CONTACT,TASK. (default: all)", _EVENTS, "NAMES"),
+        option(
+            "--entities",
+            "Comma-separated kinds of events, such as CONTACT,TASK. (default: all)",
+            _EVENTS,
+            "NAMES",
+            autocompletion=completions.event_kinds,
+        ),
     ] = ""
     since: Annotated[
         str | None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bulkgladly.choices import InvalidContacts, OnConflict, OnDuplicate
-from bulkgladly.cli import flags
+from bulkgladly.cli import completions, flags
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import CONTACTS_PEOPLE, RECORDS, SAFETY, call_option, choices_of, option
 from bulkgladly.cli.output import run_and_leave, tell
@@ -31,7 +31,9 @@ def resume(
     run: Annotated[
         str | None,
         typer.Argument(
-            help="The run, or an unambiguous part of its name. (default: the newest unfinished run)", metavar="RUN"
+            help="The run, or an unambiguous part of its name. (default: the newest unfinished run)",
+            metavar="RUN",
+            autocompletion=completions.unfinished_runs,
         ),
     ] = None,
     accept_changed_input: flags.Accept = False,
@@ -110,7 +112,9 @@ def retry(
     run: Annotated[
         str,
         typer.Argument(
-            help="The run whose rejected rows to import again, or an unambiguous part of its name.", metavar="RUN"
+            help="The run whose rejected rows to import again, or an unambiguous part of its name.",
+            metavar="RUN",
+            autocompletion=completions.finished_runs,
         ),
     ],
     settings: RetryFlags,

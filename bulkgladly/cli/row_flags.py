@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from bulkgladly.choices import Attributes, MissingNames, Null, OnConflict, OnDuplicate
-from bulkgladly.cli import flags
+from bulkgladly.cli import completions, flags
 from bulkgladly.cli.flag_groups import FlagGroup
 from bulkgladly.cli.flags import CONTACTS_PEOPLE, RECORDS, choices_of, option
 from bulkgladly.records import Mode
@@ -101,6 +101,7 @@ class ImportFlags(RowFlags):
             "Comma-separated earlier runs whose source keys the rows refer to (customerKey, taskKey, ...).",
             RECORDS,
             "RUNS",
+            autocompletion=completions.several_runs,
         ),
     ] = ""
     missing_names: Annotated[

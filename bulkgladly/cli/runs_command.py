@@ -2,14 +2,16 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from bulkgladly.cli import flags
-from bulkgladly.cli.output import print_json, print_lines, tell
+from bulkgladly.cli import completions, flags
+from bulkgladly.cli.clock_words import when_text
+from bulkgladly.cli.output import print_json, print_lines, print_table, tell
+from bulkgladly.cli.terminal_lines import Line, coloured, ending_word
 from bulkgladly.commands import next_command
 
 __all__ = ("about_run", "list_", "purge", "show")
@@ -29,10 +31,37 @@ def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = Fa
     if not rows:
         tell(f"no runs in {state_dir}")
         return
-    lines = [("run", "status", "records or downloads")]
-    lines += [(row["run"], row["status"], row.get("problem") or _counts_text(row["counts"])) for row in rows]
-    names, states = (max(len(line[part]) for line in lines) for part in (0, 1))
-    print_lines(*(f"{run:<{names}}  {status:<{states}}  {told}".rstrip() for run, status, told in lines))
+    now = dt.datetime.now(dt.UTC).astimezone()
+    print_table(("run", "status", "started", "took", "input or folder", "result"), [_cells(row, now) for row in rows])
+
+
+def _cells(row: Mapping[str, Any], now: dt.datetime) -> list[str | Line]:
+    """Return a run as the cells of the list."""
+    from bulkgladly.runs.observer import duration_text
+
+    return [
+        row["run"],
+        ending_word(row["status"]),
+        _began_text(row, now),
+        duration_text(row["seconds"]) if row.get("seconds") else "",
+        _names_text(row.get("inputs") or []),
+        coloured(row.get("problem") or _counts_text(row["counts"])),
+    ]
+
+
+def _began_text(row: Mapping[str, Any], now: dt.datetime) -> str:
+    """Return when a run began, in local time; nothing if its header does not say."""
+    try:
+        began = dt.datetime.fromisoformat(row.get("started_at") or "")
+        return when_text(began.replace(tzinfo=began.tzinfo or dt.UTC), now)
+    except (OverflowError, ValueError):
+        return ""
+
+
+def _names_text(paths: Sequence[str]) -> str:
+    """Return the name of the first file, and how many more there are."""
+    first = Path(paths[0]).name if paths else ""
+    return f"{first} and {len(paths) - 1:,} more" if len(paths) > 1 else first
 
 
 def about_run(run: Any) -> dict[str, Any]:
@@ -48,7 +77,16 @@ def about_run(run: Any) -> dict[str, Any]:
         return {"run": run.name, "status": "new", "counts": {}}  # another process has just started it
     try:
         counts = count_by_word(run.path) if run.has_records() else _units_by_state(run)
-        return {"run": run.name, "status": run.live_status(), "counts": counts}
+        header = run.header()
+        out = header.settings.get("out")  # an export has no input, but a folder
+        return {
+            "run": run.name,
+            "status": run.live_status(),
+            "started_at": header.created_at,
+            "seconds": run.seconds(),
+            "inputs": [item.path for item in header.inputs] or ([str(out)] if out else []),
+            "counts": counts,
+        }
     except BulkgladlyError as error:
         return {"run": run.name, "status": "damaged", "counts": {}, "problem": str(error)}
 
@@ -56,7 +94,11 @@ def about_run(run: Any) -> dict[str, Any]:
 def show(
     run: Annotated[
         str | None,
-        typer.Argument(help="The run, or an unambiguous part of its name. (default: the newest)", metavar="RUN"),
+        typer.Argument(
+            help="The run, or an unambiguous part of its name. (default: the newest)",
+            metavar="RUN",
+            autocompletion=completions.runs,
+        ),
     ] = None,
     state_dir: flags.StateDir = Path(".bulkgladly"),
     json: flags.Json = False,
@@ -81,6 +123,8 @@ def show(
         "resource": header.resource,
         "mode": header.mode,
         "host": header.host,
+        "started_at": header.created_at,
+        "seconds": folder.seconds(),
         "inputs": [item.path for item in header.inputs],
         "parent": header.parent,
         "folder": str(folder.path),
@@ -95,10 +139,17 @@ def show(
     _show_run(about)
     if header.mode == "export" and about["report"] is not None:
         _show_export(about["report"])
+    print_lines(*(f"  next: {command}" for command in _next_of(about, state_dir)))
+
+
+def _next_of(about: Mapping[str, Any], state_dir: Path) -> list[str]:
+    """Return the commands that make sense after a run: those of its report, which knows why the run has ended."""
     if about["status"] in ("interrupted", "stopped", "failed"):
-        print_lines(f"  next: {next_command('resume', folder.name, state_dir=state_dir, connects=True)}")
-    elif about["status"] == "complete" and header.mode != "export" and about["counts"].get("rejected"):
-        print_lines(f"  next: {next_command('retry', folder.name, state_dir=state_dir, connects=True)}")
+        return [next_command("resume", about["run"], state_dir=state_dir, connects=True)]
+    if about["status"] != "complete":
+        return []
+    kept = (about["report"] or {}).get("next_commands") or []
+    return [command for command in kept if " runs show " not in command]
 
 
 def purge(
@@ -129,7 +180,9 @@ def purge(
 def _show_run(about: Mapping[str, Any]) -> None:
     """Print what a run moved, from where, its counts, and the first rows that were rejected."""
     print_lines(f"{about['run']}: {about['status']}")
+    now = dt.datetime.now(dt.UTC).astimezone()
     lines = [("object", f"{about['resource']} (mode: {about['mode']})"), ("host", about["host"])]
+    lines += [("started", f"{began}{_took_text(about)}")] if (began := _began_text(about, now)) else []
     lines += [("input", path) for path in about["inputs"]]
     lines.append(("folder", about["folder"]))
     if about["counts"]:
@@ -137,16 +190,22 @@ def _show_run(about: Mapping[str, Any]) -> None:
     if about["rejects_by_code"]:
         codes = ", ".join(f"{number:,} x {code}" for code, number in about["rejects_by_code"].items())
         lines.append(("rejected", codes))
-    print_lines(*(f"  {label:<9} {text}" for label, text in lines))
+    print_lines(*(f"  {label:<8}  {text}" for label, text in lines))
     print_lines(*(f"    {line}" for line in about["first_rejects"]))
     more = sum(about["rejects_by_code"].values()) - len(about["first_rejects"])
     if about["first_rejects"] and more > 0:
         print_lines(f"    and {more:,} more in {about['folder']}/rejected.ndjson")
 
 
+def _took_text(about: Mapping[str, Any]) -> str:
+    from bulkgladly.runs.observer import duration_text
+
+    return f", took {duration_text(about['seconds'])}" if about["seconds"] else ""
+
+
 def _counts_text(counts: Mapping[str, int]) -> str:
     """Return counts by outcome with their shares. Those of an export are `units ...`: people read downloads."""
-    from bulkgladly.cli.display import SHOWN, counts_text
+    from bulkgladly.cli.progress_words import SHOWN, counts_text
 
     if not any(word.startswith(_UNITS) for word in counts):
         return counts_text(counts, [*SHOWN, *(word for word in counts if word not in SHOWN)])

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from bulkgladly.choices import closest, one_of
-from bulkgladly.cli import flags
+from bulkgladly.cli import completions, flags
 from bulkgladly.cli.output import print_json, print_lines
 from bulkgladly.errors import UsageError
 
@@ -21,7 +21,9 @@ def show(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="An object to import, a data set or a report (metric set), such as customers.", metavar="OBJECT"
+            help="An object to import, a data set or a report (metric set), such as customers.",
+            metavar="OBJECT",
+            autocompletion=completions.objects_to_show,
         ),
     ] = None,
     reports: Annotated[bool, typer.Option("--reports", help="Show which report answers which question.")] = False,

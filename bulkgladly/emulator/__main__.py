@@ -15,6 +15,13 @@ from bulkgladly.emulator.organisation.report_corrections import ODDITIES
 __all__ = ("main", "options_from")
 
 
+_FIRST = {
+    *("--help", "--help-all", "--port", "--username", "--token", "--state"),
+    *("--seed", "--seed-customers", "--seed-conversations", "--seed-jobs", "--seed-history", "--seed-events"),
+    *("--rate", "--latency-ms", "--jitter-ms", "--faults", "--live-traffic"),
+}
+"""The options that `--help` shows; the page fits one screen. `--help-all` shows every one."""
+
 _EXAMPLES = """\
 examples:
   # an empty organisation on port 8080, with Gladly's limit of 10 requests a second
@@ -76,14 +83,29 @@ def options_from(arguments: Sequence[str] | None = None) -> EmulatorOptions:
     return EmulatorOptions(**(same | changed))
 
 
+class _ShortHelp(argparse.Action):
+    """Prints the page without the options that few people need, and leaves."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print it."""
+        for action in parser._actions:
+            if not _FIRST & set(action.option_strings):
+                action.help = argparse.SUPPRESS
+        parser.print_help()
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bulkgladly emulator",
         usage="%(prog)s [OPTIONS]",
         description="A local stand-in for Gladly, on 127.0.0.1 only. See docs/emulator.md.",
         epilog=_EXAMPLES,
+        add_help=False,
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=36),
     )
+    parser.add_argument("-h", "--help", action=_ShortHelp, nargs=0, help="show this page")
+    parser.add_argument("--help-all", action="help", help="show all options")
     usual = EmulatorOptions()
     _add_server(parser, usual)
     _add_data(parser, usual)
@@ -270,8 +292,8 @@ def _add_event_choices(parser: argparse.ArgumentParser, usual: EmulatorOptions) 
     )
     start = "whether an event at startAt itself is sent"
     add("--events-start", choices=("inclusive", "exclusive"), default=usual.events_start, help=start)
-    live = "let so many contacts a minute start in an invented contact centre"
-    add("--live-traffic", type=float, default=0.0, metavar="PER_MINUTE", help=live)
+    live = "start N contacts a minute in an invented contact centre"
+    add("--live-traffic", type=float, default=0.0, metavar="N", help=live)
 
 
 def _cap(text: str) -> tuple[str, int]:

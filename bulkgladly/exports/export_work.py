@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ class ExportWork:
             self.journal.forget_units(name)
         self._counts = counts_of(self.journal.units())
         self._planned = self._done = self._open = 0
+        self._failures: Counter[str] = Counter()
         self._damage_told: set[Path] = set()
         self._idle = anyio.Event()
         # Twice the workers, so that one that has finished finds its next unit ready.
@@ -182,6 +184,8 @@ class ExportWork:
             result.rejected,
             result.detail,
         )
+        if result.state is UnitState.FAILED:
+            self._failures[unit.data_set] += 1
         await anyio.to_thread.run_sync(self.journal.settle, line)
         for word in ROW_WORDS:
             self._counts[word] += getattr(line, word)
@@ -199,7 +203,15 @@ class ExportWork:
 
     def progress(self) -> Progress:
         """Return how many units have ended, and the counts of their rows."""
-        return Progress(self._counts, self._done, self._planned, things="units", has_eta=False)
+        return Progress(
+            self._counts,
+            self._done,
+            self._planned,
+            things="units",
+            has_eta=False,
+            subject=f"{self.context.host} into {self._options.out}",
+            reasons=self._failures.most_common(),
+        )
 
     async def settle(self) -> None:
         """Check for replies that no unit holds: a run with something to publish is not complete."""

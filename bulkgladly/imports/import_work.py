@@ -1,6 +1,8 @@
 """The work of an import, as the engine of runs drives it: rows of files become objects in Gladly."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import anyio.to_thread
@@ -22,6 +24,7 @@ __all__ = ("ImportWork",)
 
 WORKERS_AT_MOST_ONCE = 4
 NOTED_ROWS = 100_000
+REASONS_TOLD = 5
 _WELL = (None, 3, 10)
 """The ends of a run after which its files and rows should be in order."""
 
@@ -67,6 +70,9 @@ class ImportWork:
             stop=session.stop,
             bounds=session.bounds,
         )
+        names = [PurePath(name).name for name in inputs.names]
+        more = f" and {counted(len(names) - 1, 'more file')}" if len(names) > 1 else ""
+        self._subject = f"{names[0]}{more} to {host}" if names else host
         self.hand_over, self.take, self.close = self._importer.dispatch, self._importer.work, self._importer.close
 
     @property
@@ -122,7 +128,17 @@ class ImportWork:
     def progress(self) -> Progress:
         """Return how many rows have ended, and with which outcomes."""
         done = self.journal.counts.total()
-        return Progress(dict(self.journal.counts), done, self.rows, self.rows_exact, self._done_before)
+        # A copy first, since the writer's thread continues to count.
+        codes = Counter(dict(self.journal.reject_codes))
+        return Progress(
+            dict(self.journal.counts),
+            done,
+            self.rows,
+            self.rows_exact,
+            self._done_before,
+            subject=self._subject,
+            reasons=codes.most_common(REASONS_TOLD),
+        )
 
     def _estimate(self) -> Estimate:
         left = max(0, self.rows - self._done_before)

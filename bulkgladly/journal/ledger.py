@@ -85,6 +85,11 @@ class Ledger:
         return self._tables.counts
 
     @property
+    def reject_codes(self) -> Counter[str]:
+        """How many rows were rejected with which code."""
+        return self._tables.reject_codes
+
+    @property
     def frontier(self) -> Mark:
         """The low-water mark after the last commit."""
         return self._tables.frontier.advance()

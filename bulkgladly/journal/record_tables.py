@@ -22,7 +22,8 @@ __all__ = ("RecordTables", "intent_rows")
 class RecordTables(Contents[SettledRow]):
     """The rows of one run: their claims, the requests about to leave, how each row ended, and where a resume begins.
 
-    `counts` are the outcomes so far, `mark` is where this process has begun. Chapters as in `Ledger`.
+    `counts` are the outcomes so far, `reject_codes` why rows were rejected, `mark` is where this process has begun.
+    Chapters as in `Ledger`.
     """
 
     def __init__(self, connection: sqlite3.Connection, state: State, vitals: Callable[[], Mapping[str, Any]]) -> None:
@@ -42,6 +43,10 @@ class RecordTables(Contents[SettledRow]):
             position = None if row[1] is None else Position(row[1], row[2], row[3])
             self.mark, above = Mark(row[0], position), orjson.loads(row[4])
             self.counts.update(orjson.loads(row[5]))
+        self.reject_codes: Counter[str] = Counter()
+        if self.counts[Word.REJECTED.value]:
+            codes = "SELECT coalesce(code, '?'), count(*) FROM records WHERE word = 'rejected' GROUP BY 1"
+            self.reject_codes.update(dict(self._connection.execute(codes)))
         self.frontier = Frontier(self.mark, above)
         self.done_above = {seq for first, last in above for seq in range(first, last + 1)}
         # All rows below the mark are settled, so this reads only what was in flight.
@@ -157,6 +162,8 @@ class RecordTables(Contents[SettledRow]):
         for one in entries:
             outcome, key = one.outcome, one.key
             self.counts[outcome.word.value] += 1
+            if outcome.word is Word.REJECTED:
+                self.reject_codes[outcome.code or "?"] += 1
             self.frontier.settle(one.seq)
             rows.append(_record_row(one))
             if key is None:

@@ -14,6 +14,7 @@ import orjson
 from bulkgladly.errors import DiskFull, JournalDamaged, JournalError, RunLocked, UsageError
 from bulkgladly.journal.databases import has_rows, open_journal, reading
 from bulkgladly.journal.run_header import Fault, RunHeader, fault_of, header_of, write_header
+from bulkgladly.journal.writer import earlier_vitals
 from bulkgladly.storage.durable import sync_folder
 from bulkgladly.storage.failures import file_error
 from bulkgladly.storage.lock import Lock, LockHeld
@@ -167,6 +168,17 @@ class RunFolder:
         """Return the status; a run noted as running whose process has ended counts as interrupted."""
         noted = self.status()
         return "interrupted" if noted == "running" and not self._lock.is_held_by_anybody() else noted
+
+    def seconds(self) -> float:
+        """Return for how long all sessions of the run have worked, as of the last commit; 0 if that is not noted.
+
+        Raises:
+            JournalDamaged: The journal cannot be read.
+        """
+        with reading(self.path / "journal.sqlite") as connection, contextlib.suppress(ValueError, TypeError):
+            found = earlier_vitals(connection)
+            return float(found["seconds"]) if isinstance(found, dict) and "seconds" in found else 0.0
+        return 0.0
 
     def has_records(self) -> bool:
         """Tell whether a record was settled or in flight in this run.

@@ -28,6 +28,8 @@ class Momentum(NamedTuple):
     per_second: float
     allowed_per_second: float
     in_flight: int
+    most_in_flight: int
+    """At once since the last look: a reply may take only milliseconds, so that one moment shows none."""
     throttled: int
     waiting: str | None
     waiting_s: float
@@ -96,6 +98,7 @@ class Connection:
             per_second=(sent - self._ticks[0][1]) / span if span > 0 else 0.0,
             allowed_per_second=self.reports.view().rate if self.reports.in_flight else pace.rate,
             in_flight=self.client.in_flight,
+            most_in_flight=self.client.most_in_flight(),
             throttled=self.pacer.throttled + self.reports.throttled,
             waiting=waiting,
             waiting_s=max(0.0, (until or now) - now),

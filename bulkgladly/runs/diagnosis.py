@@ -8,8 +8,9 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.messages import GET_ORGANIZATION
 from bulkgladly.runs.connection import Connection
 from bulkgladly.runs.environment import USUAL, Environment
+from bulkgladly.runs.stages import telling_if_slow
 from bulkgladly.settings import Credentials, Limits, Pace
 from bulkgladly.storage.failures import not_written
 
@@ -29,6 +31,7 @@ __all__ = ("Diagnosis", "diagnose", "examine_machine")
 LEAST_FREE_BYTES = 1 << 30
 MOST_SKEW_S = 120.0
 SLOW_SYNC_MS = 20.0
+SLOW_REPLY_S = 2.0
 
 
 class Diagnosis(NamedTuple):
@@ -46,8 +49,12 @@ async def examine_machine(state_dir: AnyPath = ".bulkgladly") -> list[Diagnosis]
     return [Diagnosis("version", True, versions), *await anyio.to_thread.run_sync(lambda: list(_disk(place)))]
 
 
-async def diagnose(credentials: Credentials, *, environment: Environment = USUAL) -> AsyncIterator[Diagnosis]:
+async def diagnose(
+    credentials: Credentials, *, environment: Environment = USUAL, tell: Callable[[str], None] = lambda _: None
+) -> AsyncIterator[Diagnosis]:
     """Yield what one request to the organisation shows: credentials, permission, latency, limits and its clock.
+
+    If the host does not reply soon, `tell` gets a line for people that says how long it will be tried.
 
     Raises:
         NotAuthenticated, NotPermitted, NotTrusted, Outage: As for an import.
@@ -58,7 +65,12 @@ async def diagnose(credentials: Credentials, *, environment: Environment = USUAL
     # Without the shared budget: for a single request it is not worth while, and a wait for others is no latency.
     async with Connection(credentials, Pace(), Limits(), replace(environment, budget=None)).client as client:
         started = time.perf_counter()
-        reply = await client.send(GET_ORGANIZATION)
+        reply = await telling_if_slow(
+            partial(client.send, GET_ORGANIZATION),
+            partial(tell, f"no reply from {credentials.host} yet; trying for {environment.first_contact_s:g} s"),
+            after_s=min(SLOW_REPLY_S, environment.first_contact_s / 2),
+            sleep=environment.sleep,
+        )
         seconds = time.perf_counter() - started
     organisation = reply.object
     if organisation is None:

@@ -1,7 +1,7 @@
 """What a run reports while it works: the estimate before its first request, and its progress."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 __all__ = ("Estimate", "Observer", "RunView", "counted", "duration_text")
@@ -59,6 +59,7 @@ class RunView:
     requests_per_second: float
     allowed_per_second: float
     in_flight: int
+    """How many requests were in flight at once since the last view; while the run stops, those that still are."""
     throttled: int
     waiting: str | None
     waiting_s: float
@@ -67,6 +68,10 @@ class RunView:
     """What `done` and `rows` count: rows of an import, units of an export."""
     is_stopping: bool = False
     """The run sends nothing more, and only waits for the requests in flight."""
+    subject: str = ""
+    """What is moved, from where to where: `customers.csv to https://acme.gladly.com`."""
+    reasons: Sequence[tuple[str, int]] = ()
+    """Why records were rejected, or what failed in an export, with how often; the most frequent first."""
 
 
 class Observer:
@@ -97,7 +102,7 @@ def duration_text(seconds: float) -> str:
     if whole < 100:
         return f"{whole} s"
     minutes = round(whole / 60)
-    if minutes < 100:
+    if minutes < 60:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     if hours < 48:

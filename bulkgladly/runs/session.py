@@ -10,7 +10,7 @@ memory, `environment` for clock and chance, `run` for the folder.
 """
 
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -46,6 +46,10 @@ class Progress(NamedTuple):
     things: str = "rows"
     has_eta: bool = True
     """Whether the time for what is done predicts the time for the rest."""
+    subject: str = ""
+    """What is moved, from where to where."""
+    reasons: Sequence[tuple[str, int]] = ()
+    """Why items did not arrive, with how often; the most frequent first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,11 +265,13 @@ class Session:
             requests=momentum.requests,
             requests_per_second=momentum.per_second,
             allowed_per_second=momentum.allowed_per_second,
-            in_flight=momentum.in_flight,
+            in_flight=momentum.in_flight if self.stop.is_draining else momentum.most_in_flight,
             throttled=momentum.throttled,
             waiting=stopping(momentum.in_flight) if self.stop.is_draining else momentum.waiting,
             waiting_s=0.0 if self.stop.is_draining else momentum.waiting_s,
             eta_s=left * seconds / new if new > 0 and progress.has_eta and not self.stop.is_draining else None,
             things=progress.things,
             is_stopping=self.stop.is_draining,
+            subject=progress.subject,
+            reasons=progress.reasons,
         )

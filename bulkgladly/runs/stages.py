@@ -14,7 +14,7 @@ import anyio.abc
 from bulkgladly.errors import BulkgladlyError, Withdrawn
 from bulkgladly.runs.observer import counted
 
-__all__ = ("Feed", "Stop", "heeding_signals", "run_stages", "serve", "side_by_side", "stopping")
+__all__ = ("Feed", "Stop", "heeding_signals", "run_stages", "serve", "side_by_side", "stopping", "telling_if_slow")
 
 T = TypeVar("T")
 DRAIN_GRACE_S = 20.0
@@ -240,6 +240,30 @@ async def side_by_side(calls: Sequence[Callable[[], Awaitable[T]]], at_once: int
     except BaseExceptionGroup as group_of_errors:
         raise _first_of(group_of_errors) from None
     return [results[number] for number in range(len(calls))]
+
+
+async def telling_if_slow(
+    call: Callable[[], Awaitable[T]],
+    tell: Callable[[], None],
+    *,
+    after_s: float,
+    sleep: Callable[[float], Awaitable[object]],
+) -> T:
+    """Return what a call returns, and `tell` once if it takes longer than `after_s`. Its error is raised as itself."""
+    results: list[T] = []
+
+    async def tell_later() -> None:
+        await sleep(after_s)
+        tell()
+
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(tell_later)
+            results.append(await call())
+            group.cancel_scope.cancel()
+    except BaseExceptionGroup as group_of_errors:
+        raise _first_of(group_of_errors) from None
+    return results[0]
 
 
 async def _guarded(stage: Callable[[], Awaitable[None]], stop: Stop) -> None:

@@ -1,6 +1,5 @@
 """What the documents say is so: commands run, examples work, links lead somewhere, nothing is left out."""
 
-import argparse
 import ast
 import dataclasses
 import datetime as dt
@@ -211,7 +210,7 @@ def test_every_option_of_the_emulator_is_explained() -> None:
     """Flags, fields, faults and control endpoints stand in docs/emulator.md, the flags in the reference too."""
     page, reference = read("docs/emulator.md"), read("docs/commands.md")
     actions = emulator_command._parser()._actions
-    flags = [flag for item in actions if not isinstance(item, argparse._HelpAction) for flag in item.option_strings]
+    flags = [flag for item in actions for flag in item.option_strings if flag not in ("-h", "--help", "--help-all")]
     fields = [field.name for field in dataclasses.fields(EmulatorOptions)]
 
     assert [flag for flag in flags if f"`{flag}`" not in page or f"`{flag}`" not in reference] == []

@@ -1,4 +1,4 @@
-"""What `--help` prints: it fits the terminal, it shows choices as choices, and its examples run as they stand."""
+"""What `--help` prints: it fits one screen, it shows choices as choices, and its examples run as they stand."""
 
 import re
 import shlex
@@ -11,9 +11,11 @@ import pytest
 
 from bulkgladly.cli.app import run
 from bulkgladly.cli.examples import EXAMPLES, examples_of
+from bulkgladly.cli.first_options import FIRST_OPTIONS
 from bulkgladly.cli.help_pages import WIDEST, help_page
 from bulkgladly.cli.lake_flags import ReportFlags
 from bulkgladly.emulator import Emulator
+from bulkgladly.emulator.__main__ import _parser as emulator_parser
 from bulkgladly.emulator.__main__ import options_from
 from bulkgladly.gladly.report_queries import AGGREGATION_LEVELS, CHANNELS
 from bulkgladly.inbox.event_inbox import Inbox
@@ -25,6 +27,7 @@ Program = Callable[[str], int]
 
 COMMANDS = {name.removeprefix("bulkgladly").strip(): command for name, command in all_commands()}
 GROUPS = {name for name, command in COMMANDS.items() if getattr(command, "commands", None)}
+MOST_LINES = 60
 ENDLESS = {"follow", "init", "listen", "live"}
 """Commands that run until they are stopped, or ask a person: of their examples only the arguments are read."""
 IMPORT = "bulkgladly import customers customers.csv --key crm_id"
@@ -159,7 +162,8 @@ def test_the_examples_of_the_emulator_are_valid(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize("name", COMMANDS)
 def test_pages_fit_the_terminal(name: str, width: int) -> None:
     """Texts are wrapped between words; only an example and a name with its choices may be longer."""
-    lines = help_page(COMMANDS[name], f"bulkgladly {name}".strip(), min(width, WIDEST)).splitlines()
+    page = help_page(COMMANDS[name], f"bulkgladly {name}".strip(), min(width, WIDEST), is_whole=True)
+    lines = page.splitlines()
 
     long = [line for line in lines if len(line) > min(width, WIDEST)]
     assert [line for line in long if not re.match(r"  (bulkgladly|#|-)|Usage:", line)] == []
@@ -176,15 +180,59 @@ def test_help_prints_the_same_page(name: str, program: Program, capsys: pytest.C
     assert capsys.readouterr().out == page
 
 
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"emulator"}))
+def test_a_page_fits_one_screen(name: str) -> None:
+    """The bar is 60 lines of 80 columns. A page that does not fit needs an entry in `first_options`."""
+    page = help_page(COMMANDS[name], f"bulkgladly {name}".strip(), 80)
+
+    assert len(page.splitlines()) <= MOST_LINES
+
+
+def test_the_page_of_the_emulator_fits_one_screen(
+    program: Program, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a page of its own; `--help-all` shows every option here, too."""
+    monkeypatch.setenv("COLUMNS", "80")
+    pages = []
+    for words in ("--help", "--help-all"):
+        with pytest.raises(SystemExit, match="0"):
+            program(f"bulkgladly emulator {words}")
+        pages.append(capsys.readouterr().out)
+
+    assert len(pages[0].splitlines()) <= MOST_LINES
+    assert "--report-oddity" not in pages[0]
+    assert all(flag in pages[1] for item in emulator_parser()._actions for flag in item.option_strings)
+
+
+@pytest.mark.parametrize("name", FIRST_OPTIONS)
+def test_every_option_is_one_page_away(
+    name: str, program: Program, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first page has options that exist, in the order of need; the other one has all, and the variables."""
+    monkeypatch.setenv("COLUMNS", "80")
+    flags = [item.opts[0] for item in COMMANDS[name].params if item.opts[0].startswith("-")]
+    assert program(f"bulkgladly {name} --help") == 0
+    first = capsys.readouterr().out
+    assert program(f"bulkgladly {name} --help-all") == 0
+    whole = capsys.readouterr().out
+    assert program(f"bulkgladly help --all {name}") == 0
+
+    assert capsys.readouterr().out == whole
+    assert re.findall(r"^  (--[\w-]+)", first, re.MULTILINE) == [*FIRST_OPTIONS[name], "--help-all"]
+    assert f"all {len(flags)} options" in first
+    assert sorted(re.findall(r"^  (--[\w-]+)", whole, re.MULTILINE)) == sorted(flags)
+    assert ("Most options can also" in first, "Most options can also" in whole) == (False, True)
+
+
 @pytest.mark.parametrize("name", ["follow", "listen", "inbox replay"])
 def test_whoever_passes_events_on_signs_them_by_the_same_option(name: str) -> None:
     """The one that docs/sinks.md and the messages of sinks name."""
-    assert "--sign-env NAME" in help_page(COMMANDS[name], f"bulkgladly {name}", 80)
+    assert "--sign-env NAME" in help_page(COMMANDS[name], f"bulkgladly {name}", 80, is_whole=True)
 
 
 def test_choices_are_shown_as_choices() -> None:
     """Those of the command line itself, and those that Gladly has."""
-    page = help_page(COMMANDS["import"], "bulkgladly import", 80)
+    page = help_page(COMMANDS["import"], "bulkgladly import", 80, is_whole=True)
     fields: Mapping[str, Any] = ReportFlags.__annotations__
     aggregation, channel = (fields[name].__metadata__[0] for name in ("aggregation", "channel"))
 
@@ -196,7 +244,7 @@ def test_choices_are_shown_as_choices() -> None:
 
 def test_what_is_moved_is_called_an_object() -> None:
     """No page has the inner words, and metavars say OBJECT."""
-    pages = {name: help_page(command, name, 80) for name, command in COMMANDS.items()}
+    pages = {name: help_page(command, name, 80, is_whole=True) for name, command in COMMANDS.items()}
 
     found = {
         name: re.findall(r"\b(?:resource|RESOURCE|WORDS|units?|anew|manifests?)\b", page)

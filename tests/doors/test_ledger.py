@@ -111,6 +111,24 @@ async def test_settled_rows_survive_an_abrupt_end(tmp_path: Path) -> None:
     again.close()
 
 
+async def test_why_rows_were_rejected_is_counted_over_all_sessions(tmp_path: Path) -> None:
+    """A live view shows it, so it must agree with the number of rejects."""
+    ledger = open_ledger(tmp_path)
+    await admit(ledger, range(4))
+    settle(ledger, [0, 1], lambda _: Outcome.rejected(Problem("invalid_email", "x")))
+    settle(ledger, [2])
+    await ledger.flush()
+    ledger.close()
+
+    again = open_ledger(tmp_path)
+    settle(again, [3], lambda _: Outcome.rejected(Problem("invalid_phone", "x")))
+    await again.flush()
+
+    assert again.reject_codes == {"invalid_email": 2, "invalid_phone": 1}
+    assert again.counts["rejected"] == 3
+    again.close()
+
+
 async def test_an_intent_is_durable_when_it_is_acknowledged(tmp_path: Path) -> None:
     """No request leaves before the disk knows about it; without an outcome it is in doubt."""
     ledger = open_ledger(tmp_path)

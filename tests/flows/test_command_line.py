@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import math
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -75,6 +76,9 @@ def test_runs_are_listed_and_shown(program: Program, capsys: pytest.CaptureFixtu
     shown = capsys.readouterr().out
     assert "customers.csv, line 4: invalid_email (emails[0])" in shown
     assert "nobody" not in shown
+    assert re.search(r"^  started   (today|yesterday) ", shown, re.MULTILINE)
+    assert re.search(r"^  next: bulkgladly import customers \S+/rejected.csv --key crm_id", shown, re.MULTILINE)
+    assert "runs show" not in shown
     assert program("runs", "show", "--json") == 0
     assert json.loads(capsys.readouterr().out)["counts"] == {"created": 2, "rejected": 1}
 

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bulkgladly.cli.display import counts_text, share_text, summary_of, view_text
+from bulkgladly.cli.display import summary_of, view_text
+from bulkgladly.cli.progress_words import counts_text, share_text
 from bulkgladly.runs.observer import Estimate, RunView
 from bulkgladly.runs.summary import COUNT_WORDS
 

@@ -1,0 +1,75 @@
+"""How far a run is, in words: amounts, shares, pace and time. Pure."""
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bulkgladly.runs.observer import RunView
+
+__all__ = (
+    "NEW",
+    "SHOWN",
+    "counts_text",
+    "done_words",
+    "pace_text",
+    "said_counts",
+    "share_text",
+    "time_text",
+)
+
+FAR_OFF_S = 12 * 3600.0
+"""An end that is further away is named with its day."""
+NEW = "new"
+# In the order of the sum in the README and in report.md.
+SHOWN = ("created", "updated", "deleted", "unchanged", "skipped", "rejected", "unknown")
+_SAID = {"units": "downloads"}
+"""What a run counts, in words for people, where its own word is an inner one."""
+
+
+def share_text(part: int, whole: int) -> str:
+    """Return a share in percent. It is rounded, but 100 % is all of it, and more than nothing is not 0 %."""
+    # 99.96 % of a million rows leaves 400 undone: "100 %" would hide them.
+    tenths = 1000 if part == whole else min(999, round(1000 * part / whole))
+    return "<0.1 %" if part and not tenths else f"{tenths / 10:g} %"
+
+
+def counts_text(counts: Mapping[str, int], words: Sequence[str] = (NEW, *SHOWN), *, with_shares: bool = True) -> str:
+    """Return the counts that are not 0, each with its share where there are several."""
+    found = {word: counts[word] for word in words if counts.get(word)}
+    total = sum(found.values())
+    return ", ".join(
+        f"{number:,} {word}" + (f" ({share_text(number, total)})" if with_shares and len(found) > 1 else "")
+        for word, number in found.items()
+    )
+
+
+def said_counts(counts: Mapping[str, int], *, is_export: bool) -> Mapping[str, int]:
+    """Return counts under the words that people read: what an export creates is new in the data set, not in Gladly."""
+    return {NEW if is_export and word == "created" else word: number for word, number in counts.items()}
+
+
+def done_words(view: "RunView") -> str:
+    """Return how much of how much is done."""
+    things = _SAID.get(view.things, view.things)
+    return f"{view.done:,} of {'' if view.rows_exact else 'about '}{view.rows:,} {things}"
+
+
+def pace_text(view: "RunView") -> str:
+    """Return how fast requests leave, and how fast they may."""
+    if math.isinf(view.allowed_per_second):
+        return f"{view.requests_per_second:.1f} requests/s, no limit"
+    return f"{view.requests_per_second:.1f} of {view.allowed_per_second:.1f} requests/s"
+
+
+def time_text(view: "RunView", now: dt.datetime) -> str:
+    """Return how long a run has worked, and when it will end. `now` is the local time."""
+    from bulkgladly.runs.observer import duration_text
+
+    elapsed = f"{duration_text(view.seconds)} elapsed"
+    if view.eta_s is None:
+        return elapsed
+    end = now + dt.timedelta(seconds=view.eta_s)
+    at = end.strftime("%a %H:%M" if view.eta_s > FAR_OFF_S else "%H:%M")
+    return f"{elapsed}, {duration_text(view.eta_s)} left (until {at})"
