@@ -155,9 +155,7 @@ def _tell(found: "MapCheck", expect: Path | None, *, show_values: bool) -> None:
         for problem in example.problems:
             print_lines(f"  ! {problem.word.value}: {problem.code}: {problem.detail}")
     for difference in found.differences:
-        print_lines(
-            f"{expect}, line {difference.line}, record {difference.record}: {_difference_text(difference, say)}"
-        )
+        print_lines(f"{expect}:{difference.line}, record {difference.record}: {_difference_text(difference, say)}")
     if found.unused:
         tell(f"columns that the mapping does not use: {', '.join(found.unused)}")
     if found.absent:

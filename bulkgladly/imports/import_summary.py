@@ -11,9 +11,10 @@ from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.imports.result_tables import REJECTED_TABLE, WARNINGS, write_tables
 from bulkgladly.imports.retry_rows import RejectKinds, corrected_import, import_again, kinds_of_rejects
+from bulkgladly.journal.reject_memory import RejectNews, RejectPlace, RunScope, compare_rejects
 from bulkgladly.journal.results import ResultFile, count_by_word, count_dropped, rejects_by_code, write_results
 from bulkgladly.journal.run_folder import RunFolder
-from bulkgladly.records import Mark, Row, Word
+from bulkgladly.records import Mark, Row, Word, place_of_row
 from bulkgladly.runs.observer import counted, duration_text
 from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, resume_command, status_of, table_of
 from bulkgladly.shown import MOST_NAME, shown, shown_cell
@@ -37,16 +38,23 @@ class Report(Summary):
 
     `rejects_by_code` counts the rejects by the code of their problem; `files` has the result files by name.
     `dropped_values` counts the values that records were sent without, and `rows_to_correct` the rejects that would be
-    rejected again as they are. The rest is as in every summary.
+    rejected again as they are. `rejected_before` are the rejects that an earlier run had for the same reason,
+    `rejected_new` the others, and `new_rejects` the places of the first of these. The rest is as in every summary.
     """
 
     dropped_values: int = 0
     rows_to_correct: int = 0
+    rejected_before: int = 0
+    rejected_new: int = 0
+    new_rejects: tuple[str, ...] = ()
 
     @property
     def details(self) -> tuple[str, ...]:
         """Lines for people, besides counts and files."""
         codes = [f"{number:>9,} x {shown(code, MOST_NAME)}" for code, number in self.rejects_by_code.items()]
+        if self.rejected_before:
+            codes.append(f"{self.rejected_before:,} rejected as last time, {self.rejected_new:,} new")
+            codes += [f"    new: {place}" for place in self.new_rejects]
         if self.dropped_values:
             codes.append(f"{counted(self.dropped_values, 'value')} dropped, because not valid; see {WARNINGS}")
         if self.rows_to_correct:
@@ -84,7 +92,8 @@ class Closing:
     """How a session ended, as far as the journal and the stop know.
 
     `exit_code` None means the end of the input. `counts` are the outcomes in the journal, `digests` the hashes of the
-    inputs that this session read.
+    inputs that this session read. `scope` says with which runs the rejects are compared, and `fail_on` which of them
+    count in the exit code.
     """
 
     exit_code: int | None
@@ -93,6 +102,8 @@ class Closing:
     is_settled: Callable[[int], bool]
     counts: Mapping[str, int]
     digests: Sequence[str]
+    scope: RunScope | None = None
+    fail_on: str = "any"
 
 
 def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[str, Any]) -> Report:
@@ -118,7 +129,11 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
     counts["unprocessed"] = rest.unprocessed
     is_other = list(ending.digests) != [item.digest for item in folder.header().inputs]
     kinds = kinds_of_rejects(folder) if problem is None else RejectKinds(0, 0)
-    end = _verdict(ending, {"read": rest.read, **counts}, problem or rest.problem, is_other_input=is_other)
+    news = _news_of(folder, ending.scope, counts[Word.REJECTED])
+    failing = {"any": counts[Word.REJECTED], "new": news.new, "none": 0}[ending.fail_on] + counts[Word.UNKNOWN]
+    end = _verdict(
+        ending, {"read": rest.read, **counts}, problem or rest.problem, is_other_input=is_other, failing=failing
+    )
     return Report(
         **common,
         **end._asdict(),
@@ -127,8 +142,26 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
         rejects_by_code=by_code,
         dropped_values=dropped,
         rows_to_correct=kinds.to_correct,
+        rejected_before=news.as_before,
+        rejected_new=news.new,
+        new_rejects=tuple(_told_reject(inputs, one) for one in news.examples),
         next_commands=_next_commands(folder, end, counts, kinds, by_code),
     )
+
+
+def _news_of(folder: RunFolder, scope: RunScope | None, rejected: int) -> RejectNews:
+    """Compare the rejects with those of earlier runs. If these cannot be read, all rejects are new."""
+    if not rejected or scope is None:
+        return RejectNews(new=rejected)
+    try:
+        return compare_rejects(folder.path, scope)
+    except BulkgladlyError:
+        return RejectNews(new=rejected)
+
+
+def _told_reject(inputs: Inputs, reject: RejectPlace) -> str:
+    field = f" ({reject.attr})" if reject.attr else ""
+    return f"{place_of_row(inputs.names[reject.file], reject.number)}: {reject.code}{field}"
 
 
 class _Rest:
@@ -159,11 +192,17 @@ class _Rest:
 
 
 def _verdict(
-    ending: Closing, counts: Mapping[str, int], problem: BulkgladlyError | None, *, is_other_input: bool
+    ending: Closing,
+    counts: Mapping[str, int],
+    problem: BulkgladlyError | None,
+    *,
+    is_other_input: bool,
+    failing: int,
 ) -> Ending:
     """Return how a run ended. It is complete only if every row that was read has an outcome.
 
-    `problem` is why there are no result files, or why the input could not be read to its end.
+    `problem` is why there are no result files, or why the input could not be read to its end. `failing` are the rows
+    for which a complete run ends with exit code 1.
     """
     # Any other end (an outage, wrong credentials, a changed input) is the verdict, whatever the rows say.
     if ending.exit_code not in (None, 3, 10):
@@ -178,7 +217,7 @@ def _verdict(
     if problem is not None:
         return Ending("failed", problem.exit_code, str(problem))
     if is_accounted:
-        return Ending("complete", 1 if counts[Word.REJECTED] or counts[Word.UNKNOWN] else 0, ending.reason)
+        return Ending("complete", 1 if failing else 0, ending.reason)
     if is_other_input:
         reason = (
             f"the input has {counts['read']:,} rows, but the run also has outcomes of other rows: it is not the input "

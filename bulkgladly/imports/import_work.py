@@ -14,6 +14,7 @@ from bulkgladly.imports.import_records import Importer
 from bulkgladly.imports.import_summary import Closing, Report, publish
 from bulkgladly.imports.row_names import check_names, fetch_directory, names_in
 from bulkgladly.journal.ledger import Ledger
+from bulkgladly.journal.reject_memory import RunScope, remember_rejects
 from bulkgladly.records import Mode
 from bulkgladly.runs.observer import Estimate, counted
 from bulkgladly.runs.session import Progress, Session
@@ -169,5 +170,33 @@ class ImportWork:
             is_settled=self.journal.is_settled,
             counts=dict(self.journal.counts),
             digests=self._digests,
+            scope=self._scope(),
+            fail_on=self._options.fail_on,
         )
         return publish(self._session.run, self._inputs, closing, common)
+
+    def remember_rejects(self, report: Report) -> str | None:
+        """Add the rejects of a report to those that later runs know; return why that failed, if it did.
+
+        Call it when the report is on the disk.
+        """
+        if (self._session.run.report() or {}).get("ended_at") != report.ended_at:
+            return None
+        try:
+            remember_rejects(self._session.run.path, self._scope(), is_complete=report.status == "complete")
+        except BulkgladlyError as error:
+            return f"the next run will count the rejects of this one as new: {error}"
+        return None
+
+    def _scope(self) -> RunScope:
+        run, files = self._session.run, [file.path.absolute() for file in self._inputs.files]
+        # A copy of the standard input, or of the rows of a retry, says nothing about the next input of that name.
+        is_own = any(run.path.absolute() in file.parents for file in files)
+        return RunScope(
+            state=run.state_dir / "state.sqlite",
+            host=self._session.connection.host,
+            resource=self._spec.name,
+            namespace=self._options.namespace,
+            run=run.name,
+            source="" if is_own else "\n".join(sorted(map(str, files))),
+        )

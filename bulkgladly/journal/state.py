@@ -20,7 +20,7 @@ from bulkgladly.journal.schema import insert_rows
 from bulkgladly.records import Known
 from bulkgladly.storage.failures import database_error
 
-__all__ = ("State", "known_keys")
+__all__ = ("State", "known_keys", "scope_number")
 
 _GROUP = 500
 
@@ -48,7 +48,7 @@ class State:
         self._connection = opening(path, is_synced=is_synced)
         try:
             with self._ours():
-                self._scope = _scope_of(self._connection, *scope)
+                self._scope = scope_number(self._connection, *scope)
                 self._identity = _identity(path)
         except BaseException:
             self._connection.close()
@@ -75,7 +75,7 @@ class State:
     def known_in(self, scope: tuple[str, str, str], keys: Sequence[str]) -> dict[str, str]:
         """Return the ids in Gladly of source keys of another scope; empty for keys that may have been sent."""
         with self._ours():
-            number = _scope_of(self._connection, *scope)
+            number = scope_number(self._connection, *scope)
             return {key: gladly_id for key, gladly_id, _ in self._rows(number, keys)}
 
     def holders(self, keys: Sequence[str]) -> set[str]:
@@ -267,7 +267,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _scope_of(connection: sqlite3.Connection, host: str, resource: str, namespace: str) -> int:
+def scope_number(connection: sqlite3.Connection, host: str, resource: str, namespace: str) -> int:
     """Return the number of a scope, and add the scope if it is new."""
     names = (host, resource, namespace)
     connection.execute("INSERT OR IGNORE INTO scopes (host, resource, namespace) VALUES (?, ?, ?)", names)

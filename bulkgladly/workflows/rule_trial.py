@@ -84,9 +84,9 @@ def read_events(path: Path) -> list[RuleEvent]:
     for number, line in _objects(path):
         event = _event(line)
         if not isinstance(event.get("id"), str) or not isinstance(event.get("type"), str):
-            raise InputError(f"{path}, line {number}: is not an event: id or type is missing")
+            raise InputError(f"{path}:{number}: is not an event: id or type is missing")
         if (at := time_of(event.get("timestamp"))) is None:
-            raise InputError(f"{path}, line {number}: timestamp is not a time, such as 2026-11-02T10:00:00.000Z")
+            raise InputError(f"{path}:{number}: timestamp is not a time, such as 2026-11-02T10:00:00.000Z")
         found.setdefault(str(event["id"]), rule_event(event, str(event["id"]), at))
     return sorted(found.values(), key=lambda each: (each.time_ms, each.id))
 
@@ -111,7 +111,7 @@ def read_customers(path: Path) -> dict[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {}
     for number, line in _objects(path):
         if not isinstance(line.get("id"), str):
-            raise InputError(f"{path}, line {number}: is not a customer: id is missing")
+            raise InputError(f"{path}:{number}: is not a customer: id is missing")
         found[line["id"]] = line
     return found
 
@@ -130,9 +130,9 @@ def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         found = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise InputError(f"{path}, line {number}: is not JSON: {error.msg}") from error
+        raise InputError(f"{path}:{number}: is not JSON: {error.msg}") from error
     if not isinstance(found, dict):
-        raise InputError(f"{path}, line {number}: is not a JSON object")
+        raise InputError(f"{path}:{number}: is not a JSON object")
     return found
 
 

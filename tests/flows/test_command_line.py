@@ -73,7 +73,7 @@ def test_runs_are_listed_and_shown(program: Program, capsys: pytest.CaptureFixtu
     assert "complete" in capsys.readouterr().out
     assert program("runs", "show") == 0
     shown = capsys.readouterr().out
-    assert "customers.csv, line 4: invalid_email (emails[0])" in shown
+    assert "customers.csv:4: invalid_email (emails[0])" in shown
     assert "nobody" not in shown
     assert program("runs", "show", "--json") == 0
     assert json.loads(capsys.readouterr().out)["counts"] == {"created": 2, "rejected": 1}
@@ -113,7 +113,7 @@ def test_a_dry_run_names_the_rows_that_would_be_rejected(program: Program, capsy
     assert program("import", "customers", "customers.csv", "--key", "crm_id", "--dry-run", "--json") == 1
 
     told = capsys.readouterr()
-    assert json.loads(told.out)["findings"][0]["examples"] == ["customers.csv, line 4, emails[0]"]
+    assert json.loads(told.out)["findings"][0]["examples"] == ["customers.csv:4, emails[0]"]
     assert not Path(".bulkgladly/runs").exists()
 
 

@@ -124,10 +124,10 @@ def test_a_row_that_could_not_be_imported_is_told(program: HeardProgram) -> None
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (b"{", "events.ndjson, line 1: is not JSON"),
-        (b"\n[]\n", "events.ndjson, line 2: is not a JSON object"),
-        (b'{"id": "x"}', "events.ndjson, line 1: is not an event: id or type is missing"),
-        (b'{"id": "x", "type": "y", "timestamp": 1}', "events.ndjson, line 1: timestamp is not a time"),
+        (b"{", "events.ndjson:1: is not JSON"),
+        (b"\n[]\n", "events.ndjson:2: is not a JSON object"),
+        (b'{"id": "x"}', "events.ndjson:1: is not an event: id or type is missing"),
+        (b'{"id": "x", "type": "y", "timestamp": 1}', "events.ndjson:1: timestamp is not a time"),
     ],
 )
 def test_a_file_without_events(program: HeardProgram, lines: bytes, message: str) -> None:
