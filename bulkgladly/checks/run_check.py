@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -37,11 +38,13 @@ from bulkgladly.files.text_files import TextReader
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
 from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import admission_of, outcome_of_clash, refuse_too_many
+from bulkgladly.imports.forecast import Forecast, memory_text, opened_memory
 from bulkgladly.imports.import_inputs import open_passing
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import droppable_targets, mapper_for
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
+from bulkgladly.journal.state_reader import StateReader
 from bulkgladly.records import Problem, Row, Word
 from bulkgladly.runs.environment import USUAL
 from bulkgladly.runs.observer import Estimate
@@ -85,10 +88,15 @@ async def check(
         known = Parents(Path(folder) / "parents")
         key = parents_key or options.key
         await anyio.to_thread.run_sync(_collect, known, spec, policy, options, parents, key)
-        checker = _Checker(spec, policy, options, inputs, known, Path(folder), Findings(show_values=show_values))
-        await anyio.to_thread.run_sync(checker.look_at_all)
-        await checker.look_again()
-        return await anyio.to_thread.run_sync(checker.report, started)
+        memory = await anyio.to_thread.run_sync(opened_memory, options.state_dir / "state.sqlite", spec, policy)
+        with ExitStack() as opened:
+            if memory is not None:
+                opened.callback(memory.close)
+            findings = Findings(show_values=show_values)
+            checker = _Checker(spec, policy, options, inputs, known, Path(folder), findings, memory)
+            await anyio.to_thread.run_sync(checker.look_at_all)
+            await checker.look_again()
+            return await anyio.to_thread.run_sync(checker.report, started)
 
 
 class _Checker:
@@ -108,6 +116,7 @@ class _Checker:
         parents: Parents,
         folder: Path,
         findings: Findings,
+        memory: StateReader | None,
     ) -> None:
         self._spec, self._policy, self._options, self._inputs = spec, policy, options, inputs
         self._parents, self._folder, self._findings = parents, folder, findings
@@ -123,6 +132,9 @@ class _Checker:
             expand=mapper_for(options.mapping, spec, options.key, drops=droppable),
         )
         self._kept_by_drop = 0
+        self._memory = memory_text(options.state_dir / "state.sqlite", spec, policy.host, memory)
+        preparer = self._judge.preparer
+        self._forecast = None if memory is None else Forecast(spec, policy, preparer, memory, trusts_links=True)
         keys = [options.key, policy.key, *(field.name for field in spec.fields if field.key_of is not None)]
         self._values = ValueScreen(inputs, findings, keys=keys)
         self._spellings = KeySpellings(folder / "spellings", policy.key)
@@ -142,6 +154,8 @@ class _Checker:
                     self._spellings.add(row.seq, None if row.fields is None else row.fields.get(column))
             cleared = self._screen.look(rows)
             self._counts["good"] += len(rows) - cleared.count(None)
+            if self._forecast is not None:
+                self._forecast.take_fine([row for row, one in zip(rows, cleared, strict=True) if one is not None])
             for row, traits in zip(rows, cleared, strict=True):
                 found = self._judged(row) if traits is None else traits
                 if found is not None:
@@ -179,8 +193,6 @@ class _Checker:
         """Return what was found. `started` is the time of the monotonic clock when the check began."""
         findings = self._findings.sorted()
         _name_places([one for finding in findings for one in finding.examples], self._inputs)
-        to_send = sum(self._counts[word] for word in ("good", "depends", "changed"))
-        rate = self._options.pace.expected_per_second()
         return CheckReport(
             resource=self._spec.name,
             mode=self._policy.mode.value,
@@ -188,14 +200,22 @@ class _Checker:
             counts={"read": self._pieces.rows, **{word: self._counts[word] for word in CHECK_COUNTS}},
             findings=findings,
             not_judged={**self._parents.not_judged, **self._unlooked},
-            estimates={
-                mode.value: Estimate.of(self._spec.requests_per_record[mode], to_send, True, rate)
-                for mode in self._spec.procedures
-            },
+            estimates=self._estimates(),
+            memory=self._memory,
             seconds=time.monotonic() - started,
             notes=self._inputs.notes,
             kept_by_drop=self._kept_by_drop,
         )
+
+    def _estimates(self) -> dict[str, Estimate]:
+        """Return the estimates by mode. Only that of the chosen mode knows what earlier runs have sent."""
+        to_send = sum(self._counts[word] for word in ("good", "depends", "changed"))
+        rate = self._options.pace.expected_per_second()
+        each = self._spec.requests_per_record
+        found = {mode.value: Estimate.of(each[mode], to_send, True, rate) for mode in self._spec.procedures}
+        if self._forecast is not None:
+            found[self._policy.mode.value] = self._forecast.estimate(rate)
+        return found
 
     def _judged(self, row: Row) -> Traits | None:
         """Judge a row, and return its traits if it would be sent."""
@@ -210,6 +230,8 @@ class _Checker:
             self._kept_by_drop += is_keepable
             self._findings.note(row, verdict.problems, is_keepable=is_keepable)
             return None
+        if self._forecast is not None:
+            self._forecast.take(verdict.record)
         for gone in verdict.record.row.dropped:
             self._findings.note(row, [Problem(gone.code, gone.detail, gone.field)], Severity.DROPPED)
         for problem in verdict.warnings:
@@ -280,6 +302,8 @@ class _Checker:
 
     def _move(self, record: Draft, to: str, verdict: Verdict | None = None) -> None:
         """Count a row under another result than the first pass did."""
+        if self._forecast is not None:
+            self._forecast.take(record, -1)
         self._counts[_fate_of(verdict or self._judge.verdict(record.row))] -= 1
         self._counts[to] += 1
 

@@ -195,7 +195,19 @@ def _tell(report: "CheckReport", *, drop_choice: str) -> None:
         tell(f"  {number:>11,} {'reference' if number == 1 else 'references'} not checked: {what}")
     if any(not what.endswith("by name") for what in report.not_judged):
         tell("  pass --parents FILE to check keys and ids; names are looked up when the import begins")
+    _tell_estimates(report)
+
+
+def _tell_estimates(report: "CheckReport") -> None:
+    """Print what an import would take, by what earlier runs have sent, as far as that is known."""
+    chosen = report.estimates[report.mode]
+    if not chosen.rows:
+        return
+    tell(f"Estimate, {report.memory}:")
+    if chosen.split:
+        tell(f"  --mode {report.mode}: {chosen.split_text()}: {chosen.effort()}")
+        return
     # Modes differ much in what they cost, so all that write are listed, the chosen one first.
     for mode in sorted(report.estimates, key=lambda mode: mode != report.mode):
-        if report.estimates[mode].rows and mode in (report.mode, *_WRITING):
+        if mode in (report.mode, *_WRITING):
             tell(f"  --mode {mode}: {report.estimates[mode].effort()}")
