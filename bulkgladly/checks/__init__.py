@@ -4,5 +4,5 @@
 clears most rows and `judge` looks at the rest; `value_screen` notes what spreadsheets leave in values; `claims` and
 `digests` keep what must be unique and what is referred to, `key_spellings` which keys are nearly the same, and
 `known_parents` what exists. In the second pass the rows that may clash are compared. `check_report` has the findings.
-`map_check` tries a mapping on samples.
+`preview` shows what the first rows become. `map_check` tries a mapping on samples.
 """

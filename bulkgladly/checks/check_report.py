@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bulkgladly.checks.preview import PreviewRow
 from bulkgladly.imports.fixes import fix_for
 from bulkgladly.records import Position, Problem, Row, Word
 from bulkgladly.runs.observer import Estimate
@@ -150,6 +151,7 @@ class CheckReport:
     one and need no request. `estimates` are for the rows that would be sent, by mode. `not_judged`
     counts the references that could not be looked up offline, by what they are. `kept_by_drop` are the refused rows
     that would be sent if their values at fault were left out. `memory` says which earlier runs the estimates count.
+    `samples` are the first rows with their records, and not part of `as_dict`, because their values are not masked.
     """
 
     resource: str
@@ -164,6 +166,7 @@ class CheckReport:
     """What was recognised in the files without being told, a line each."""
     kept_by_drop: int = 0
     memory: str = ""
+    samples: Sequence[PreviewRow] = ()
 
     @property
     def exit_code(self) -> int:

@@ -20,7 +20,6 @@ import anyio.to_thread
 from bulkgladly.checks.check_report import (
     CHECK_COUNTS,
     CheckReport,
-    Example,
     Findings,
     Severity,
     severity_of,
@@ -31,10 +30,10 @@ from bulkgladly.checks.digests import Digests
 from bulkgladly.checks.judge import Judge, Screen, Verdict
 from bulkgladly.checks.key_spellings import KeySpellings
 from bulkgladly.checks.known_parents import Parents, files_by_resource
+from bulkgladly.checks.preview import Previewer, PreviewRow, first_rows, place_in
 from bulkgladly.checks.two_pass import Pieces
 from bulkgladly.checks.value_screen import ValueScreen
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.files.text_files import TextReader
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
 from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import admission_of, outcome_of_clash, refuse_too_many
@@ -64,6 +63,7 @@ async def check(
     parents: Sequence[str] = (),
     parents_key: str | None = None,
     show_values: bool = False,
+    rows: int = 0,
     stdin: BinaryIO | None = None,
 ) -> CheckReport:
     """Check every row of the files, and return what Gladly would refuse or change. Nothing is sent, no run begins.
@@ -71,7 +71,8 @@ async def check(
     `languages` are those of the organisation. `parents` are files of the objects that rows refer
     to, `FILE` or `OBJECT=FILE`, with their source keys in the column `parents_key`, by default the
     key of the options. `host` selects the organisation whose earlier imports are looked up for
-    source keys. With `show_values`, examples hold the values of the row.
+    source keys and for the estimate. With `show_values`, examples hold the values of the row. The report has the first
+    `rows` rows with their records.
 
     Memory grows by one byte a row. Hashes are kept on disk, in the folder for temporary files,
     16 bytes for each value that must be unique.
@@ -96,7 +97,8 @@ async def check(
             checker = _Checker(spec, policy, options, inputs, known, Path(folder), findings, memory)
             await anyio.to_thread.run_sync(checker.look_at_all)
             await checker.look_again()
-            return await anyio.to_thread.run_sync(checker.report, started)
+            samples = await anyio.to_thread.run_sync(checker.samples, rows)
+            return replace(await anyio.to_thread.run_sync(checker.report, started), samples=samples)
 
 
 class _Checker:
@@ -104,7 +106,7 @@ class _Checker:
 
     - *first pass*: `look_at_all`, `_judged`, `_arrange`, `_note`
     - *second pass*: `look_again`, `_with_parents`, `_note_clash`
-    - *result*: `report`, `_move`
+    - *result*: `report`, `samples`, `_estimates`, `_move`
     """
 
     def __init__(
@@ -192,7 +194,8 @@ class _Checker:
     def report(self, started: float) -> CheckReport:
         """Return what was found. `started` is the time of the monotonic clock when the check began."""
         findings = self._findings.sorted()
-        _name_places([one for finding in findings for one in finding.examples], self._inputs)
+        for example in (example for finding in findings for example in finding.examples):
+            example.place = place_in(self._inputs, example.position)
         return CheckReport(
             resource=self._spec.name,
             mode=self._policy.mode.value,
@@ -206,6 +209,13 @@ class _Checker:
             notes=self._inputs.notes,
             kept_by_drop=self._kept_by_drop,
         )
+
+    def samples(self, most: int) -> Sequence[PreviewRow]:
+        """Return the first rows with their records."""
+        options = self._options
+        expand = mapper_for(options.mapping, self._spec, options.key, drops=options.drops)
+        previewer = Previewer(self._spec, options, self._judge.preparer, expand, self._inputs)
+        return [previewer.shown(row) for row in first_rows(self._inputs, most)]
 
     def _estimates(self) -> dict[str, Estimate]:
         """Return the estimates by mode. Only that of the chosen mode knows what earlier runs have sent."""
@@ -334,11 +344,3 @@ def _parentless(reference: RowReference) -> Problem:
     what = "source key" if reference.is_key else "id"
     detail = f"{reference.attr}: no known {reference.resource} have this {what}; import them first"
     return Problem("unknown_key" if reference.is_key else "unknown_parent", detail, reference.attr)
-
-
-def _name_places(examples: Sequence[Example], inputs: Inputs) -> None:
-    """Give examples a place that an editor understands: file and line, or the row of a table."""
-    for one in examples:
-        name, number = inputs.names[one.position.file], one.position.number
-        is_text = isinstance(inputs.readers[one.position.file], TextReader)
-        one.place = f"{name}:{number}" if is_text else f"{name}, row {number}"

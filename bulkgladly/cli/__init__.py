@@ -8,7 +8,7 @@ Options are declared once: single ones in `flags`, groups in `flag_groups`, `row
 `realtime_flags`; `values` reads their texts, `configuration` the settings file. `help_pages` and `examples` make the
 help.
 
-All text leaves through `output` and `display`, on `streams` that never fail. `live_command` shows live state, which
-`live_display` makes tables of, in the words of `live_words`. `realtime_output`
-runs the service that receives events, and tells how it ended.
+All text leaves through `output` and `display`, on `streams` that never fail; `preview_lines` has the lines of sample
+rows. `live_command` shows live state, which `live_display` makes tables of, in the words of `live_words`.
+`realtime_output` runs the service that receives events, and tells how it ended.
 """
