@@ -33,12 +33,13 @@ from bulkgladly.checks.known_parents import Parents, files_by_resource
 from bulkgladly.checks.preview import Previewer, PreviewRow, first_rows, place_in
 from bulkgladly.checks.two_pass import Pieces
 from bulkgladly.checks.value_screen import ValueScreen
+from bulkgladly.errors import UsageError
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
 from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import admission_of, outcome_of_clash, refuse_too_many
 from bulkgladly.imports.forecast import Forecast, memory_text, opened_memory
-from bulkgladly.imports.import_inputs import open_passing
+from bulkgladly.imports.import_inputs import open_passing, passing_files
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import droppable_targets, mapper_for
 from bulkgladly.journal.entries import Standing
@@ -85,6 +86,7 @@ async def check(
     policy = replace(options.policy(host), languages=tuple(language.lower() for language in languages))
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="bulkgladly-check-") as folder:
+        parents = await anyio.to_thread.run_sync(_parent_files, parents, files, options, stdin, Path(folder))
         inputs = await open_passing(spec, [str(file) for file in files], options, stdin, Path(folder))
         known = Parents(Path(folder) / "parents")
         key = parents_key or options.key
@@ -316,6 +318,21 @@ class _Checker:
             self._forecast.take(record, -1)
         self._counts[_fate_of(verdict or self._judge.verdict(record.row))] -= 1
         self._counts[to] += 1
+
+
+def _parent_files(
+    parents: Sequence[str], files: Sequence[str | Path], options: ImportOptions, stdin: BinaryIO | None, folder: Path
+) -> Sequence[str]:
+    """Return the files of parents, with a copy of the standard input in place of `-`."""
+    piped = [text for text in parents if text.rpartition("=")[2] == "-"]
+    if not piped:
+        return parents
+    if len(piped) > 1 or "-" in [str(file) for file in files]:
+        raise UsageError("`-` (the standard input) can be read only once; name a file in its other places")
+    place = folder / "piped"
+    place.mkdir()
+    [copy], _ = passing_files(["-"], options, stdin, place)
+    return [text.removesuffix("-") + copy if text in piped else text for text in parents]
 
 
 def _collect(

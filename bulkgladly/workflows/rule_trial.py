@@ -3,8 +3,9 @@
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
@@ -72,8 +73,8 @@ class _Recorded:
         return None
 
 
-def read_events(path: Path) -> list[RuleEvent]:
-    """Return the events of an NDJSON file in the order of their timestamps, each once.
+def read_events(path: Path, stdin: BinaryIO | None = None) -> list[RuleEvent]:
+    """Return the events of an NDJSON file in the order of their timestamps, each once; `-` reads `stdin`.
 
     A line is an event as Gladly sends it, or a row of the data set `events`, whose fields are flat.
 
@@ -81,7 +82,7 @@ def read_events(path: Path) -> list[RuleEvent]:
         InputError: The file cannot be read, or a line is not an event with a time.
     """
     found: dict[str, RuleEvent] = {}
-    for number, line in _objects(path):
+    for number, line in _objects(path, stdin):
         event = _event(line)
         if not isinstance(event.get("id"), str) or not isinstance(event.get("type"), str):
             raise InputError(f"{path}:{number}: is not an event: id or type is missing")
@@ -116,9 +117,12 @@ def read_customers(path: Path) -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _objects(path: Path, stdin: BinaryIO | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+    is_piped = str(path) == "-"
+    if is_piped and stdin is None:
+        raise InputError("`-` reads the standard input, but it is closed")
     try:
-        with path.open("rb") as file:
+        with nullcontext(stdin) if is_piped and stdin is not None else path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield number, _object(path, number, line)

@@ -120,3 +120,18 @@ def test_dropped_values_are_in_the_json_of_map_check(program: HeardProgram) -> N
     assert [example["dropped"] for example in found["examples"][:2]] == [[], []]
     (gone,) = found["examples"][2]["dropped"]
     assert (gone["field"], gone["column"], gone["code"]) == ("email:1", "E-mail", "invalid_email")
+
+
+def test_parents_are_taken_from_the_standard_input(program: HeardProgram) -> None:
+    """It can be read only once."""
+    task = {"customerKey": "C-3", "inboxId": "i1", "body": "Call back", "dueAt": "2099-01-01T00:00:00Z"}
+    how = ("--format", "csv", "--parents-key", "Customer ID")
+    Path("tasks.csv").write_text(
+        f"id,{','.join(task)}\nt1,{','.join(task.values())}\nt2,C-9,i1,x,2099-01-01T00:00:00Z\n"
+    )
+
+    told = program("check", "tasks", "tasks.csv", "--parents", "-", *how)
+
+    assert "tasks.csv:3: " in told.out
+    assert "tasks.csv:2: " not in told.out
+    assert "can be read only once" in program("check", "tasks", "-", "--parents", "-", *how).err

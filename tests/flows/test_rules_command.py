@@ -55,6 +55,20 @@ EVENTS = [contact(2, 1), contact(1, 0), contact(1, 0), contact(2, 5, "ENDED"), c
 CUSTOMERS = [{"id": "c1", "customAttributes": {"tier": "vip"}}, {"id": "c2", "customAttributes": {}}]
 
 
+def test_events_are_taken_from_the_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `inbox replay` writes them."""
+    (tmp_path / "rules.toml").write_text(RULES, "utf-8")
+    recorded = b"".join(orjson.dumps(event) + b"\n" for event in EVENTS)
+    program = heard(program_in(tmp_path, monkeypatch, stdin=recorded), capsys)
+
+    told = program("rules", "check", "rules.toml", "--events", "-")
+
+    assert told.code == 0
+    assert "4 events from 2026-11-02T10:00" in told.err
+
+
 def test_a_check_says_each_rule_in_a_sentence(program: HeardProgram) -> None:
     """And nothing else."""
     told = program("rules", "check", "rules.toml")
