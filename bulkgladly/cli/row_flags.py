@@ -126,6 +126,15 @@ class ImportFlags(RowFlags):
         ),
     ] = False
     fail_on: flags.FailOn = None
+    complete: Annotated[
+        bool,
+        option(
+            "--complete",
+            "The files are all there is: list in missing.csv what earlier runs have sent and these files no longer "
+            "have. Nothing is deleted.",
+            RECORDS,
+        ),
+    ] = False
 
     def import_options(self, state_dir: Path, **more: Any) -> "ImportOptions":
         """Return the options of an import, as `RowFlags.options` does. `--after` names runs in this state directory."""
@@ -140,6 +149,7 @@ class ImportFlags(RowFlags):
             contacts_people=self.contacts_people,
             show_values=self.show_values,
             fail_on=self.fail_on or FailOn.ANY,
+            is_complete=self.complete,
             state_dir=state_dir,
             **more,
         )

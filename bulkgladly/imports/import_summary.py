@@ -9,6 +9,7 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, InputChanged, InputError
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.table import IMPORTS
+from bulkgladly.imports.missing_keys import MISSING, MissingKeys, write_missing
 from bulkgladly.imports.result_tables import REJECTED_TABLE, WARNINGS, write_tables
 from bulkgladly.imports.retry_rows import RejectKinds, corrected_import, import_again, kinds_of_rejects
 from bulkgladly.journal.reject_memory import RejectNews, RejectPlace, RunScope, compare_rejects
@@ -39,7 +40,9 @@ class Report(Summary):
     `rejects_by_code` counts the rejects by the code of their problem; `files` has the result files by name.
     `dropped_values` counts the values that records were sent without, and `rows_to_correct` the rejects that would be
     rejected again as they are. `rejected_before` are the rejects that an earlier run had for the same reason,
-    `rejected_new` the others, and `new_rejects` the places of the first of these. The rest is as in every summary.
+    `rejected_new` the others, and `new_rejects` the places of the first of these. `missing` counts what earlier runs
+    have sent and a complete input lacks (None if it was not called complete, or not read to its end); some of that may
+    be in the `rejects_without_key`. The rest is as in every summary.
     """
 
     dropped_values: int = 0
@@ -47,6 +50,8 @@ class Report(Summary):
     rejected_before: int = 0
     rejected_new: int = 0
     new_rejects: tuple[str, ...] = ()
+    missing: int | None = None
+    rejects_without_key: int = 0
 
     @property
     def details(self) -> tuple[str, ...]:
@@ -55,12 +60,21 @@ class Report(Summary):
         if self.rejected_before:
             codes.append(f"{self.rejected_before:,} rejected as last time, {self.rejected_new:,} new")
             codes += [f"    new: {place}" for place in self.new_rejects]
+        if self.missing is not None:
+            codes.append(self._missing_text(self.missing))
         if self.dropped_values:
             codes.append(f"{counted(self.dropped_values, 'value')} dropped, because not valid; see {WARNINGS}")
         if self.rows_to_correct:
             table = next((name for name in (REJECTED_TABLE, "rejected.ndjson") if name in self.files), "")
             codes.append(f"{counted(self.rows_to_correct, 'reject')} to correct: edit {table}, then import it")
         return tuple(codes)
+
+    def _missing_text(self, missing: int) -> str:
+        if not missing:
+            return "nothing is missing: the files have all that earlier runs have sent"
+        doubt = f" ({counted(self.rejects_without_key, 'rejected row')} without a key may be among them)"
+        told = f"{missing:,} of earlier runs are not in these files; see {MISSING}"
+        return told + (doubt if self.rejects_without_key else "")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report in the form of `report.json`."""
@@ -93,7 +107,7 @@ class Closing:
 
     `exit_code` None means the end of the input. `counts` are the outcomes in the journal, `digests` the hashes of the
     inputs that this session read. `scope` says with which runs the rejects are compared, and `fail_on` which of them
-    count in the exit code.
+    count in the exit code. With `is_complete`, the input is all there is.
     """
 
     exit_code: int | None
@@ -104,6 +118,7 @@ class Closing:
     digests: Sequence[str]
     scope: RunScope | None = None
     fail_on: str = "any"
+    is_complete: bool = False
 
 
 def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[str, Any]) -> Report:
@@ -134,6 +149,8 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
     end = _verdict(
         ending, {"read": rest.read, **counts}, problem or rest.problem, is_other_input=is_other, failing=failing
     )
+    gone, end = _missing(folder, ending, end)
+    files += [gone.file] if gone is not None and gone.file is not None else []
     return Report(
         **common,
         **end._asdict(),
@@ -145,6 +162,8 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
         rejected_before=news.as_before,
         rejected_new=news.new,
         new_rejects=tuple(_told_reject(inputs, one) for one in news.examples),
+        missing=None if gone is None else gone.number,
+        rejects_without_key=0 if gone is None else gone.nameless,
         next_commands=_next_commands(folder, end, counts, kinds, by_code),
     )
 
@@ -157,6 +176,16 @@ def _news_of(folder: RunFolder, scope: RunScope | None, rejected: int) -> Reject
         return compare_rejects(folder.path, scope)
     except BulkgladlyError:
         return RejectNews(new=rejected)
+
+
+def _missing(folder: RunFolder, ending: Closing, end: Ending) -> tuple[MissingKeys | None, Ending]:
+    """Write what a complete input lacks. If that cannot be written, the run is not complete; a resume writes it."""
+    if not ending.is_complete or end.status != "complete" or ending.scope is None:
+        return None, end
+    try:
+        return write_missing(folder.path, ending.scope), end
+    except BulkgladlyError as error:
+        return None, Ending("failed", error.exit_code, str(error))
 
 
 def _told_reject(inputs: Inputs, reject: RejectPlace) -> str:

@@ -191,6 +191,7 @@ class ImportWork:
             digests=self._digests,
             scope=self._scope(),
             fail_on=self._options.fail_on,
+            is_complete=self._options.is_complete,
         )
         return publish(self._session.run, self._inputs, closing, common)
 
