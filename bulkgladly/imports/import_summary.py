@@ -58,7 +58,8 @@ class Report(Summary):
         """Lines for people, besides counts and files."""
         codes = [f"{number:>9,} x {shown(code, MOST_NAME)}" for code, number in self.rejects_by_code.items()]
         if self.rejected_before:
-            codes.append(f"{self.rejected_before:,} rejected as last time, {self.rejected_new:,} new")
+            new = f"{self.rejected_new:,}" if self.rejected_new else "none"
+            codes.append(f"{self.rejected_before:,} rejected as last time, {new} new")
             codes += [f"    new: {place}" for place in self.new_rejects]
         if self.missing is not None:
             codes.append(self._missing_text(self.missing))
@@ -73,7 +74,8 @@ class Report(Summary):
         if not missing:
             return "nothing is missing: the files have all that earlier runs have sent"
         doubt = f" ({counted(self.rejects_without_key, 'rejected row')} without a key may be among them)"
-        told = f"{missing:,} of earlier runs are not in these files; see {MISSING}"
+        are = "is" if missing == 1 else "are"
+        told = f"{counted(missing, 'record')} of earlier runs {are} not in these files; see {MISSING}"
         return told + (doubt if self.rejects_without_key else "")
 
     def as_dict(self) -> dict[str, Any]:

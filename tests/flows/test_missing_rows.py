@@ -21,7 +21,7 @@ async def test_what_is_gone_from_a_complete_file_is_told(world: World) -> None:
     assert report.missing == report.files["missing.csv"]["rows"] == 2
     table = (Path(report.folder) / "missing.csv").read_text()
     assert table.splitlines() == ["key,gladly_id", *(f"{key},{ids[key]}" for key in ("c-3", "c-4"))]
-    assert "2 of earlier runs are not in these files; see missing.csv" in report.details
+    assert "2 records of earlier runs are not in these files; see missing.csv" in report.details
     assert len(world.names()) == 6
 
 
