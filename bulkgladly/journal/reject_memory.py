@@ -93,17 +93,18 @@ def compare_rejects(folder: Path, scope: RunScope) -> RejectNews:
     return RejectNews(as_before, new, tuple(examples))
 
 
-def remember_rejects(folder: Path, scope: RunScope, *, is_complete: bool) -> None:
+def remember_rejects(folder: Path, scope: RunScope, *, is_complete: bool, most: int = MOST_REMEMBERED) -> None:
     """Add the rejects of a run whose summary is on the disk, and forget those that it no longer has.
 
     A reject is forgotten if its row ended otherwise in this run, or if the run read the same input files to their end
-    without it. Killed in between, some are remembered and the others are new in the next run.
+    without it; and the oldest beyond `most`. Killed in between, some are remembered and the others are new in the next
+    run.
 
     Raises:
         DiskFull, JournalDamaged, JournalError: They cannot be written.
     """
     with reading(folder / "journal.sqlite") as journal, closing(_Memory(scope)) as memory:
-        for group in _groups(islice(_rejects(journal), MOST_REMEMBERED)):
+        for group in _groups(islice(_rejects(journal), most)):
             memory.add(group)
         if memory.has_others():
             keys = journal.execute("SELECT key FROM records WHERE key IS NOT NULL")
@@ -111,7 +112,7 @@ def remember_rejects(folder: Path, scope: RunScope, *, is_complete: bool) -> Non
                 memory.forget(rows)
             if is_complete and scope.source:
                 memory.forget_source()
-        memory.shorten()
+        memory.shorten(most)
 
 
 def _rejects(journal: sqlite3.Connection) -> Iterator[_Reject]:
@@ -193,15 +194,15 @@ class _Memory:
                 (self._scope, self._source, self._run),
             )
 
-    def shorten(self) -> None:
-        """Forget the oldest rejects, until there are no more than `MOST_REMEMBERED`."""
+    def shorten(self, most: int) -> None:
+        """Forget the oldest rejects, until there are no more than `most`."""
         with self._change():
             count = self._connection.execute("SELECT count(*) FROM rejects WHERE scope = ?", (self._scope,)).fetchone()
-            if (over := int(count[0]) - MOST_REMEMBERED) > 0:
+            if (over := int(count[0]) - most) > 0:
                 self._connection.execute(
                     "DELETE FROM rejects WHERE scope = ? AND (row, reason) IN"
-                    " (SELECT row, reason FROM rejects WHERE scope = ? ORDER BY at, row LIMIT ?)",
-                    (self._scope, self._scope, over),
+                    " (SELECT row, reason FROM rejects WHERE scope = ? ORDER BY last_run = ?, at, row LIMIT ?)",
+                    (self._scope, self._scope, self._run, over),
                 )
 
     def _number_of(self, names: tuple[str, str, str]) -> int:
