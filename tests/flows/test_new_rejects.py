@@ -1,16 +1,19 @@
 """A nightly import tells its new rejects from those of the nights before; `--fail-on new` heeds only the new ones."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bulkgladly import Report
+from bulkgladly.emulator import Emulator
 from bulkgladly.imports.mapping_choice import choose_mapping
 from bulkgladly.records import Word
 from tests.flows.conftest import World, person
+from tests.flows.programs import heard, program_in
+from tests.flows.serving import served
 
 BAD: Mapping[str, str] = {"email:1": "nobody"}
 WORSE: Mapping[str, str] = {"phone:1": "ask Jon"}
@@ -23,6 +26,12 @@ name = "name"
 "email:1" = "email:1"
 "customAttribute:seen" = { from = "seen", as = "number" }
 """
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with served(Emulator(rate=None)) as running:
+        yield running
 
 
 async def night(world: World, *bad: int, name: str = "customers.csv", rows: int = 6, **options: Any) -> Report:
@@ -105,3 +114,36 @@ async def test_a_row_that_a_mapping_cannot_convert_is_known_by_its_key(world: Wo
     for name, seen, expected in (("Ada", "once", (0, 1, 1)), ("Ada Ashby", "twice", (1, 0, 0))):
         path = world.csv([{"crm": "c-1", "name": name, "email:1": "", "seen": seen}])
         assert news(await world.run(path, mapping=mapping, fail_on="new")) == expected
+
+
+async def test_a_resume_may_choose_again(world: World) -> None:
+    """Which rejects count is not what the run sends."""
+    await night(world, 1, 4, max_rows=3)
+    resumed = await world.resume(fail_on="none")
+    assert (resumed.exit_code, resumed.rejected_new) == (0, 2)
+
+
+def test_the_command_line_heeds_new_rejects(
+    tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By flag or by setting; the summary says what is new."""
+    program = heard(program_in(tmp_path, monkeypatch, emulator), capsys)
+    Path("rows.csv").write_text("crm_id,name,email:1\nC1,Ada Ashby,\nC2,Ben Birch,nobody\n")
+    command = ("import", "customers", "rows.csv", "--key", "crm_id")
+
+    first = program(*command, "--fail-on", "new")
+    assert first.code == 1
+    assert "as last time" not in first.err
+    assert program(*command).code == 1
+    again = program(*command, "--fail-on", "new")
+    assert again.code == 0
+    assert "1 rejected as last time, none new" in again.err
+
+    with Path("rows.csv").open("a") as file:
+        file.write("C3,Cleo Holt,no\n")
+    Path("bulkgladly.toml").write_text('fail_on = "new"\n')
+    third = program(*command)
+    assert third.code == 1
+    assert "1 rejected as last time, 1 new" in third.err
+    assert "new: rows.csv:4: invalid_email (emails[0])" in third.err
+    assert program(*command, "--fail-on", "none").code == 0
