@@ -110,6 +110,6 @@ def test_a_draft_says_how_it_is_tried(program: HeardProgram) -> None:
 
     _, _, told = program("map", "init", "my rows.csv", "--to", "customers", "--out", "my map.toml")
 
-    (check,) = re.findall("`(bulkgladly map check.*?)`", told)
+    (check,) = re.findall("`(bulkgladly check.*?)`", told)
     assert program(*taken(check))[0] == 0
     assert program(*taken(Path("my map.toml").read_text().splitlines()[1].removeprefix("# ")))[0] == 2
