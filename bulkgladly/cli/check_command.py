@@ -142,7 +142,7 @@ def _print_samples(report: "CheckReport", *, show_values: bool) -> None:
     lines = list(preview_lines(report.samples, show_values=show_values))
     if lines:
         print_lines(
-            "sample rows, only what is sent otherwise than it is in the file:", *(f"  {line}" for line in lines), ""
+            "sample rows, with only what is sent differently from the file:", *(f"  {line}" for line in lines), ""
         )
         if not show_values:
             tell(MASKED)

@@ -33,7 +33,7 @@ def preview_lines(rows: "Sequence[PreviewRow]", *, show_values: bool) -> Iterato
 
     say = valued(show_values=show_values)
     if same := told_values(rows):
-        yield f"as in the file: {', '.join(f'{field} <- {column}' for field, column in same)}"
+        yield f"unchanged: {', '.join(f'{field} <- {column}' for field, column in same)}"
     renamed = {field for field, _ in same}
     for row in rows:
         lines = [line for record in row.records for line in _record_lines(record, say, renamed)]

@@ -24,7 +24,7 @@ name = { join = ["First Name", "Last Name"] }
 "customAttribute:plan" = { from = "Plan", values = { "1" = "gold", "2" = "silver" } }
 "customAttribute:notes" = "Notes"
 """
-SHOWN = """as in the file: customAttribute:notes <- Notes
+SHOWN = """unchanged: customAttribute:notes <- Notes
 crm.csv:2
   key <- Customer ID: " A-9" -> "A-9"
   phone:1 <- Phone: "(999) 999-9999" -> "+99999999999"
