@@ -10,6 +10,8 @@ __all__ = ("MASKED", "preview_as_dict", "preview_lines", "valued")
 
 MASKED = "Values are masked (a/A letter, 9 digit). Use --show-values to see them."
 _MOST = 80
+_MOST_RECORDS = 5
+"""Of one row: a ticket may have hundreds of comments."""
 
 
 def valued(*, show_values: bool) -> Callable[[Any], str]:
@@ -36,7 +38,9 @@ def preview_lines(rows: "Sequence[PreviewRow]", *, show_values: bool) -> Iterato
         yield f"unchanged: {', '.join(f'{field} <- {column}' for field, column in same)}"
     renamed = {field for field, _ in same}
     for row in rows:
-        lines = [line for record in row.records for line in _record_lines(record, say, renamed)]
+        lines = [line for record in row.records[:_MOST_RECORDS] for line in _record_lines(record, say, renamed)]
+        if (more := len(row.records) - _MOST_RECORDS) > 0:
+            lines.append(f"  and {more:,} more of this row")
         if lines:
             yield row.place
             yield from lines

@@ -113,6 +113,20 @@ def test_rows_in_the_form_of_gladly_are_shown_where_they_change(program: HeardPr
     )
 
 
+def test_a_row_with_many_records_does_not_fill_the_screen(program: HeardProgram) -> None:
+    """The first five are shown, each with its number."""
+    Path("each.toml").write_text(
+        'version = 1\nto = "notes"\nkey = "id"\n[each]\nof = "said"\nas = "one"\n'
+        '[fields]\nconversationId = "talk"\nbody = "one"\n'
+    )
+    Path("talks.ndjson").write_text(json.dumps({"id": 1, "talk": "t1", "said": [f"words {n}" for n in range(9)]}))
+
+    lines = program("map", "check", "talks.ndjson", "--map", "each.toml").out.splitlines()
+
+    assert [line for line in lines if line.startswith("  = ")] == [f"  = record {n} of 9" for n in range(1, 6)]
+    assert lines[-1] == "  and 4 more of this row"
+
+
 def test_dropped_values_are_in_the_json_of_map_check(program: HeardProgram) -> None:
     """With field, column and reason."""
     found = json.loads(program("map", "check", "crm.csv", *MAP, "--phone-region", "US", "--json").out)
