@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 __all__ = (
     "Attributes",
+    "FailOn",
     "InputFormat",
     "InvalidContacts",
     "LogFormat",
@@ -64,6 +65,14 @@ class InvalidContacts(enum.StrEnum):
 
     REJECT = "reject"
     DROP = "drop"
+
+
+class FailOn(enum.StrEnum):
+    """Which rejects make a finished import end with exit code 1."""
+
+    ANY = "any"
+    NEW = "new"
+    NONE = "none"
 
 
 class InputFormat(enum.StrEnum):

@@ -74,9 +74,8 @@ class Position(NamedTuple):
 
 
 def place_of_row(name: str, number: int) -> str:
-    """Return a row's place as messages name it: `customers.csv, line 17`, or the row of a columnar file."""
-    word = "row" if name.lower().endswith(_COLUMNAR) else "line"
-    return f"{name}, {word} {number}"
+    """Return a row's place, as editors understand it: `customers.csv:17`, or `customers.parquet, row 17`."""
+    return f"{name}, row {number}" if name.lower().endswith(_COLUMNAR) else f"{name}:{number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +137,7 @@ class Row:
     several records this is; they share one position, and each has its own `seq`.
     `former_key` is the source key as earlier versions derived it from the row, if that differs.
     `dropped` are values that are not in the record, though the row has them.
+    `key` is the source key of a row of which a mapping could not make a record, as far as it is known.
     """
 
     position: Position
@@ -149,6 +149,7 @@ class Row:
     part: Part | None = None
     former_key: str | None = None
     dropped: tuple[DroppedValue, ...] = ()
+    key: str | None = None
 
 
 class Claim(NamedTuple):

@@ -22,6 +22,7 @@ async def resume_run(
     *,
     change: Callable[[Any], Any] = lambda options: options,
     accept_changed_input: bool = False,
+    fail_on: str | None = None,
     observer: Observer | None = None,
     with_signals: bool = False,
     environment: Environment = USUAL,
@@ -29,7 +30,8 @@ async def resume_run(
     """Continue a run where it stopped, and return the report of all its sessions.
 
     It calls `resume_import` or `resume_export`, as the run requires. `change` gets the options with which the run
-    began, and may set another pace and other limits.
+    began, and may set another pace and other limits. `fail_on` changes which rejects of an import count in its exit
+    code.
 
     Raises:
         UsageError: The credentials are for another host, or an export is told to accept a changed input.
@@ -43,6 +45,7 @@ async def resume_run(
             credentials,
             change=change,
             accept_changed_input=accept_changed_input,
+            fail_on=fail_on,
             observer=observer,
             with_signals=with_signals,
             environment=environment,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bulkgladly.checks.preview import PreviewRow
 from bulkgladly.imports.fixes import fix_for
 from bulkgladly.records import Position, Problem, Row, Word
 from bulkgladly.runs.observer import Estimate
@@ -149,7 +150,8 @@ class CheckReport:
     `counts` has `read` and one entry for each of `CHECK_COUNTS`; `repeated` rows equal an earlier
     one and need no request. `estimates` are for the rows that would be sent, by mode. `not_judged`
     counts the references that could not be looked up offline, by what they are. `kept_by_drop` are the refused rows
-    that would be sent if their values at fault were left out.
+    that would be sent if their values at fault were left out. `memory` says which earlier runs the estimates count.
+    `samples` are the first rows with their records, and not part of `as_dict`, because their values are not masked.
     """
 
     resource: str
@@ -163,6 +165,8 @@ class CheckReport:
     notes: Sequence[str] = ()
     """What was recognised in the files without being told, a line each."""
     kept_by_drop: int = 0
+    memory: str = ""
+    samples: Sequence[PreviewRow] = ()
 
     @property
     def exit_code(self) -> int:
@@ -183,16 +187,18 @@ class CheckReport:
             "not_judged": dict(self.not_judged),
             "estimates": {
                 mode: {
-                    "rows": one.rows,
+                    "rows": one.to_send,
                     "requests_low": one.requests_low,
                     "requests_high": one.requests_high,
                     "seconds_low": round(one.requests_low / one.per_second, 1),
                     "seconds_high": round(one.requests_high / one.per_second, 1),
                     "per_second": one.per_second,
+                    "split": dict(one.split),
                 }
                 for mode, one in self.estimates.items()
             },
             "kept_by_drop": self.kept_by_drop,
+            "memory": self.memory,
             "seconds": round(self.seconds, 2),
         }
 

@@ -96,7 +96,7 @@ class Judge:
         expand: Expand | None = None,
     ) -> None:
         self._spec, self._policy = spec, policy
-        self._preparer = Preparer(spec, policy, ignore)
+        self.preparer = self._preparer = Preparer(spec, policy, ignore)
         self._lenient = Preparer(spec, replace(policy, drops=tuple(droppable)), ignore) if droppable else None
         self._expand = expand
 

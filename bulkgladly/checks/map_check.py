@@ -1,11 +1,13 @@
 """`map init` and `map check` without their output: samples of files, a draft, rows before and after."""
 
+import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
+from bulkgladly.checks.preview import Previewer, PreviewRow
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import Reader, ReadOptions
 from bulkgladly.files.csv_files import refuse_wrong_delimiter
@@ -15,6 +17,7 @@ from bulkgladly.gladly.phone_regions import RegionGuess, likely_region
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import Preparer
+from bulkgladly.imports.import_inputs import passing_files
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import (
     MapChoice,
@@ -64,7 +67,8 @@ class MappingDraft:
 class MappedRow:
     """A row before and after: `output` has its records, `problems` why an import would reject some of them.
 
-    In place of a record that the mapping could not make, there is one with a `problem`.
+    In place of a record that the mapping could not make, there is one with a `problem`. `preview` is what people see:
+    what is sent where it differs from the row, and the values that records are sent without.
     """
 
     file: str
@@ -72,6 +76,7 @@ class MappedRow:
     input: dict[str, Any]
     output: list[dict[str, Any]]
     problems: list[Problem]
+    preview: PreviewRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +108,25 @@ def draft_for(
     *,
     rows: int = DRAFT_ROWS,
     show_values: bool = False,
+    stdin: BinaryIO | None = None,
 ) -> MappingDraft:
     """Return the draft of a mapping from files to an object, based on the first `rows` rows of each file.
+
+    A single `-` reads `stdin`.
 
     Raises:
         UsageError: The object is unknown, a file cannot be read, or there are no rows.
     """
     spec = import_spec(resource_name)
-    inputs = Inputs.open(files, reading)
+    with tempfile.TemporaryDirectory(prefix="bulkgladly-map-") as folder:
+        paths, names = passing_files(files, ImportOptions(reading=reading), stdin, Path(folder))
+        inputs = Inputs.open(paths, reading, names=names)
+        return _drafted(spec, inputs, names or files, reading, rows=rows, show_values=show_values)
+
+
+def _drafted(
+    spec: ImportSpec, inputs: Inputs, files: Sequence[str], reading: ReadOptions, *, rows: int, show_values: bool
+) -> MappingDraft:
     for reader in inputs.readers:
         refuse_wrong_delimiter(reader)
     read = [row for reader in inputs.readers for row in _first_rows(reader, rows)]
@@ -201,41 +217,47 @@ def targets_of(spec: ImportSpec) -> list[Target]:
 
 
 def check_mapping(
-    choice: MapChoice | None,
+    options: ImportOptions,
     files: Sequence[str],
-    reading: ReadOptions,
     *,
-    key: str | None = None,
-    rows: int = 5,
+    rows: int = 3,
     expect: Path | None = None,
+    stdin: BinaryIO | None = None,
 ) -> MapCheck:
-    """Try a mapping on the first rows of files, and compare its output with the expectations.
+    """Try the mapping of an import on the first rows of files, and compare its output with the expectations.
 
-    Without files, the expectations must have their own input. Nothing is sent.
+    Without files, the expectations must have their own input. A single `-` reads `stdin`. Nothing is sent.
 
     Raises:
         UsageError: The mapping, a file or the expectations cannot be used.
     """
+    choice = options.mapping
     mapping = mapping_of(choice)
     if choice is None or mapping is None:
         raise UsageError("no mapping to check; pass --map FILE")
     spec = import_spec(mapping.to)
-    mapper = mapper_for(choice, spec, key)
-    inputs = Inputs.open(files, reading_for(choice, reading)) if files else None
+    options = options.for_resource(spec)
+    with tempfile.TemporaryDirectory(prefix="bulkgladly-map-") as folder:
+        paths, names = passing_files(files, options, stdin, Path(folder))
+        inputs = Inputs.open(paths, reading_for(choice, options.reading), names=names) if files else None
+        return _tried(choice, spec, options, inputs, rows, expect)
+
+
+def _tried(
+    choice: MapChoice, spec: ImportSpec, options: ImportOptions, inputs: Inputs | None, rows: int, expect: Path | None
+) -> MapCheck:
+    mapper = mapper_for(choice, spec, options.key, drops=options.drops)
     readers: Sequence[Reader] = inputs.readers if inputs else ()
     refuse_cut_identity(choice, spec)
-    check_mapped_columns(choice, readers, key)
+    check_mapped_columns(choice, readers, options.key)
     cases = read_cases(expect) if expect is not None else []
     # More rows than are shown: a column that few rows have would be reported as missing.
     samples = [row for reader in readers for row in reader.sample(max(rows, SAMPLE_ROWS)) if row.fields is not None]
-    if any(case.input is None for case in cases) and not files:
+    if any(case.input is None for case in cases) and inputs is None:
         raise UsageError(f"{expect}: has outputs without inputs; also name the files that they are made from")
-    options = ImportOptions(key=key, mapping=choice).for_resource(spec)
-    preparer = Preparer(spec, options.policy(""))
-    names = [str(reader.path) for reader in readers]
-    unused, absent = _columns(choice, samples, key)
+    unused, absent = _columns(choice, samples, options.key)
     return MapCheck(
-        examples=[_example(row, names, mapper, preparer) for row in samples[:rows]],
+        examples=[] if inputs is None else list(_examples(samples[:rows], spec, options, mapper, inputs)),
         unused=unused,
         absent=absent,
         tested=len(cases),
@@ -244,10 +266,18 @@ def check_mapping(
     )
 
 
-def _example(row: Row, names: Sequence[str], mapper: Mapper, preparer: Preparer) -> MappedRow:
-    source = row.fields or {}
-    problems = [found for made in mapper(row) if isinstance(found := preparer.draft_of(made), Problem)]
-    return MappedRow(names[row.position.file], row.position.number, source, outputs(mapper, source), problems)
+def _examples(
+    samples: Sequence[Row], spec: ImportSpec, options: ImportOptions, mapper: Mapper, inputs: Inputs
+) -> Iterator[MappedRow]:
+    """Yield rows with their records, as an import with these options makes them."""
+    preparer = Preparer(spec, options.policy(""), options.ignore_columns)
+    previewer = Previewer(spec, options, preparer, mapper, inputs)
+    for row in samples:
+        source = row.fields or {}
+        preview = previewer.shown(row)
+        problems = [record.problem for record in preview.records if record.problem is not None]
+        name = inputs.names[row.position.file]
+        yield MappedRow(name, row.position.number, source, outputs(mapper, source), problems, preview)
 
 
 def _needed(cases: Sequence[Any], readers: Sequence[Reader]) -> Iterator[Fields]:

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -19,7 +20,6 @@ import anyio.to_thread
 from bulkgladly.checks.check_report import (
     CHECK_COUNTS,
     CheckReport,
-    Example,
     Findings,
     Severity,
     severity_of,
@@ -32,19 +32,22 @@ from bulkgladly.checks.judge import Judge, Screen, Verdict
 from bulkgladly.checks.key_spellings import KeySpellings
 from bulkgladly.checks.known_parents import Parents, files_by_resource
 from bulkgladly.checks.planned_keys import PlannedKeys
+from bulkgladly.checks.preview import Previewer, PreviewRow, first_rows, place_in
 from bulkgladly.checks.two_pass import Pieces
 from bulkgladly.checks.value_screen import ValueScreen
+from bulkgladly.errors import UsageError
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.files.text_files import TextReader
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
 from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import admission_of, outcome_of_clash, refuse_too_many
-from bulkgladly.imports.import_inputs import open_passing
+from bulkgladly.imports.forecast import Forecast, memory_text, opened_memory
+from bulkgladly.imports.import_inputs import open_passing, passing_files
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import droppable_targets, mapper_dropping
 from bulkgladly.imports.shared_keys import notes_on_keys
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
+from bulkgladly.journal.state_reader import StateReader
 from bulkgladly.mapping.mapper import Mapper
 from bulkgladly.records import Problem, Row, Word
 from bulkgladly.runs.environment import USUAL
@@ -65,6 +68,7 @@ async def check(
     parents: Sequence[str] = (),
     parents_key: str | None = None,
     show_values: bool = False,
+    rows: int = 0,
     stdin: BinaryIO | None = None,
 ) -> CheckReport:
     """Check every row of the files, and return what Gladly would refuse or change. Nothing is sent, no run begins.
@@ -72,7 +76,8 @@ async def check(
     `languages` are those of the organisation. `parents` are files of the objects that rows refer
     to, `FILE` or `OBJECT=FILE`, with their source keys in the column `parents_key`, by default the
     key of the options. `host` selects the organisation whose earlier imports are looked up for
-    source keys. With `show_values`, examples hold the values of the row.
+    source keys and for the estimate. With `show_values`, examples hold the values of the row. The report has the first
+    `rows` rows with their records.
 
     Memory grows by one byte a row. Hashes are kept on disk, in the folder for temporary files,
     16 bytes for each value that must be unique.
@@ -81,7 +86,7 @@ async def check(
         UsageError: As `start_import`, or a file in `parents` cannot be used.
     """
     about = CheckTerms(
-        host=host, languages=languages, parents=parents, parents_key=parents_key, show_values=show_values
+        host=host, languages=languages, parents=parents, parents_key=parents_key, show_values=show_values, rows=rows
     )
     return await check_one_of(import_spec(resource_name), [str(file) for file in files], options, about, stdin=stdin)
 
@@ -99,6 +104,7 @@ class CheckTerms:
     parents: Sequence[str] = ()
     parents_key: str | None = None
     show_values: bool = False
+    rows: int = 0
     earlier: Sequence[tuple[str, PlannedKeys]] = ()
     planned: PlannedKeys | None = None
 
@@ -121,18 +127,24 @@ async def check_one_of(
     policy = replace(options.policy(about.host), languages=languages)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="bulkgladly-check-") as folder:
+        parents = await anyio.to_thread.run_sync(_parent_files, about.parents, patterns, options, stdin, Path(folder))
         inputs = await open_passing(spec, patterns, options, stdin, Path(folder))
         known = Parents(Path(folder) / "parents")
         key = about.parents_key or options.key
-        await anyio.to_thread.run_sync(_collect, known, spec, policy, options, about.parents, key)
+        await anyio.to_thread.run_sync(_collect, known, spec, policy, options, parents, key)
         for resource, keys in about.earlier:
             known.add_planned(resource, keys.digests)
-        findings = Findings(show_values=about.show_values)
-        checker = _Checker(spec, policy, options, inputs, known, Path(folder), findings)
-        checker.planned = about.planned
-        await anyio.to_thread.run_sync(checker.look_at_all)
-        await checker.look_again()
-        return await anyio.to_thread.run_sync(checker.report, started)
+        memory = await anyio.to_thread.run_sync(opened_memory, options.state_dir / "state.sqlite", spec, policy)
+        with ExitStack() as opened:
+            if memory is not None:
+                opened.callback(memory.close)
+            findings = Findings(show_values=about.show_values)
+            checker = _Checker(spec, policy, options, inputs, known, Path(folder), findings, memory)
+            checker.planned = about.planned
+            await anyio.to_thread.run_sync(checker.look_at_all)
+            await checker.look_again()
+            samples = await anyio.to_thread.run_sync(checker.samples, about.rows)
+            return replace(await anyio.to_thread.run_sync(checker.report, started), samples=samples)
 
 
 class _Checker:
@@ -140,7 +152,7 @@ class _Checker:
 
     - *first pass*: `look_at_all`, `_judged`, `_arrange`, `_note`
     - *second pass*: `look_again`, `_with_parents`, `_note_clash`
-    - *result*: `report`, `_notes_on_keys`, `_move`
+    - *result*: `report`, `samples`, `_estimates`, `_notes_on_keys`, `_move`
     """
 
     def __init__(
@@ -152,6 +164,7 @@ class _Checker:
         parents: Parents,
         folder: Path,
         findings: Findings,
+        memory: StateReader | None,
     ) -> None:
         self._spec, self._policy, self._options, self._inputs = spec, policy, options, inputs
         self._parents, self._folder, self._findings = parents, folder, findings
@@ -169,6 +182,9 @@ class _Checker:
             expand=mapper_dropping(inputs.expand, droppable) if isinstance(inputs.expand, Mapper) else None,
         )
         self._kept_by_drop = 0
+        self._memory = memory_text(options.state_dir / "state.sqlite", spec, policy.host, memory)
+        preparer = self._judge.preparer
+        self._forecast = None if memory is None else Forecast(spec, policy, preparer, memory, trusts_links=True)
         keys = [options.key, policy.key, *(field.name for field in spec.fields if field.key_of is not None)]
         self._values = ValueScreen(inputs, findings, keys=keys)
         self._dates = DateScreen(inputs.expand, findings)
@@ -190,6 +206,8 @@ class _Checker:
                     self._spellings.add(row.seq, None if row.fields is None else row.fields.get(column))
             cleared = self._screen.look(rows)
             self._counts["good"] += len(rows) - cleared.count(None)
+            if self._forecast is not None:
+                self._forecast.take_fine([row for row, one in zip(rows, cleared, strict=True) if one is not None])
             for row, traits in zip(rows, cleared, strict=True):
                 found = self._judged(row) if traits is None else traits
                 if found is not None:
@@ -228,9 +246,8 @@ class _Checker:
     def report(self, started: float) -> CheckReport:
         """Return what was found. `started` is the time of the monotonic clock when the check began."""
         findings = self._findings.sorted()
-        _name_places([one for finding in findings for one in finding.examples], self._inputs)
-        to_send = sum(self._counts[word] for word in ("good", "depends", "changed"))
-        rate = self._options.pace.expected_per_second()
+        for example in (example for finding in findings for example in finding.examples):
+            example.place = place_in(self._inputs, example.position)
         return CheckReport(
             resource=self._spec.name,
             mode=self._policy.mode.value,
@@ -238,10 +255,8 @@ class _Checker:
             counts={"read": self._pieces.rows, **{word: self._counts[word] for word in CHECK_COUNTS}},
             findings=findings,
             not_judged={**self._parents.not_judged, **self._unlooked},
-            estimates={
-                mode.value: Estimate.of(self._spec.requests_per_record[mode], to_send, True, rate)
-                for mode in self._spec.procedures
-            },
+            estimates=self._estimates(),
+            memory=self._memory,
             seconds=time.monotonic() - started,
             notes=(*self._inputs.notes, *self._notes_on_keys()),
             kept_by_drop=self._kept_by_drop,
@@ -250,6 +265,22 @@ class _Checker:
     def _notes_on_keys(self) -> list[str]:
         paths = [str(file.path.absolute()) for file in self._inputs.files]
         return notes_on_keys(self._spec, self._policy.host, self._options, paths)
+
+    def samples(self, most: int) -> Sequence[PreviewRow]:
+        """Return the first rows with their records."""
+        expand = self._inputs.expand if isinstance(self._inputs.expand, Mapper) else None
+        previewer = Previewer(self._spec, self._options, self._judge.preparer, expand, self._inputs)
+        return [previewer.shown(row) for row in first_rows(self._inputs, most)]
+
+    def _estimates(self) -> dict[str, Estimate]:
+        """Return the estimates by mode. Only that of the chosen mode knows what earlier runs have sent."""
+        to_send = sum(self._counts[word] for word in ("good", "depends", "changed"))
+        rate = self._options.pace.expected_per_second()
+        each = self._spec.requests_per_record
+        found = {mode.value: Estimate.of(each[mode], to_send, True, rate) for mode in self._spec.procedures}
+        if self._forecast is not None:
+            found[self._policy.mode.value] = self._forecast.estimate(rate)
+        return found
 
     def _judged(self, row: Row) -> Traits | None:
         """Judge a row, and return its traits if it would be sent."""
@@ -264,6 +295,8 @@ class _Checker:
             self._kept_by_drop += is_keepable
             self._findings.note(row, verdict.problems, is_keepable=is_keepable)
             return None
+        if self._forecast is not None:
+            self._forecast.take(verdict.record)
         for gone in verdict.record.row.dropped:
             self._findings.note(row, [Problem(gone.code, gone.detail, gone.field)], Severity.DROPPED)
         for problem in verdict.warnings:
@@ -339,8 +372,25 @@ class _Checker:
 
     def _move(self, record: Draft, to: str, verdict: Verdict | None = None) -> None:
         """Count a row under another result than the first pass did."""
+        if self._forecast is not None:
+            self._forecast.take(record, -1)
         self._counts[_fate_of(verdict or self._judge.verdict(record.row))] -= 1
         self._counts[to] += 1
+
+
+def _parent_files(
+    parents: Sequence[str], files: Sequence[str | Path], options: ImportOptions, stdin: BinaryIO | None, folder: Path
+) -> Sequence[str]:
+    """Return the files of parents, with a copy of the standard input in place of `-`."""
+    piped = [text for text in parents if text.rpartition("=")[2] == "-"]
+    if not piped:
+        return parents
+    if len(piped) > 1 or "-" in [str(file) for file in files]:
+        raise UsageError("`-` (the standard input) can be read only once; name a file in its other places")
+    place = folder / "piped"
+    place.mkdir()
+    [copy], _ = passing_files(["-"], options, stdin, place)
+    return [text.removesuffix("-") + copy if text in piped else text for text in parents]
 
 
 def _collect(
@@ -369,11 +419,3 @@ def _parentless(reference: RowReference) -> Problem:
     what = "source key" if reference.is_key else "id"
     detail = f"{reference.attr}: no known {reference.resource} have this {what}; import them first"
     return Problem("unknown_key" if reference.is_key else "unknown_parent", detail, reference.attr)
-
-
-def _name_places(examples: Sequence[Example], inputs: Inputs) -> None:
-    """Give examples a place that an editor understands: file and line, or the row of a table."""
-    for one in examples:
-        name, number = inputs.names[one.position.file], one.position.number
-        is_text = isinstance(inputs.readers[one.position.file], TextReader)
-        one.place = f"{name}:{number}" if is_text else f"{name}, row {number}"

@@ -11,8 +11,8 @@ proposes them to a shell, which `shell_setup` talks to, `configuration` the sett
 `first_options` and `examples` make the help.
 
 All text leaves through `output` and `display`, on `streams` that never fail. `terminal_lines` wraps and colours what a
-terminal gets. How far a run is stands in `progress_words`, in `clock_words` for times of day, and as a live view in
-`run_panel`. `live_command` shows live state, which
-`live_display` makes tables of, in the words of `live_words`. `realtime_output`
-runs the service that receives events, and tells how it ended.
+terminal gets. `preview_lines` has the lines of sample rows. How far a run is stands in `progress_words`, in
+`clock_words` for times of day, and as a live view in `run_panel`. `live_command` shows live state, which
+`live_display` makes tables of, in the words of `live_words`. `realtime_output` runs the service that receives events,
+and tells how it ended.
 """

@@ -10,8 +10,9 @@ import typer
 from bulkgladly.cli import completions, flags
 from bulkgladly.cli.configuration import credentials_or_none
 from bulkgladly.cli.flag_groups import FlagGroup, RateFlags, WhereFlags, with_flags
-from bulkgladly.cli.flags import call_option
+from bulkgladly.cli.flags import OUTPUT, call_option
 from bulkgladly.cli.output import print_json, print_lines, tell
+from bulkgladly.cli.preview_lines import MASKED, preview_as_dict, preview_lines
 from bulkgladly.cli.row_flags import RowFlags, words_of
 from bulkgladly.cli.streams import standard_input
 from bulkgladly.cli.terminal_lines import Line, Style
@@ -63,6 +64,10 @@ class CheckFlags(FlagGroup):
             "[OBJECT=]FILE",
         ),
     ] = None
+    rows: Annotated[
+        int,
+        call_option("--rows", "Show the first N rows where their records differ. (default: 3)", OUTPUT, "N", min=0),
+    ] = 3
     parents_key: Annotated[
         str | None,
         call_option("--parents-key", "The key column of these files. (default: --key, else id)", _RULES, "COLUMN"),
@@ -82,7 +87,7 @@ def check(
         ),
     ],
     files: flags.InputFiles,
-    rows: RowFlags,
+    records: RowFlags,
     rules: CheckFlags,
     pace: RateFlags,
     where: WhereFlags,
@@ -90,14 +95,14 @@ def check(
 ) -> None:
     """Check every row before an import. Nothing is sent.
 
-    Each rule that rows break is listed with the number of rows, the first places, and how to fix it. The exit code
-    is 0 without findings, and 1 with findings.
+    First it shows what a few rows become, then each rule that rows break, with the number of rows, the first places
+    and how to fix it, then what an import would take. The exit code is 0 without findings, and 1 with findings.
     """
     import anyio
 
     from bulkgladly.checks.run_check import check as look
 
-    options = rows.options(pace=pace.over(), state_dir=where.state_dir)
+    options = records.options(pace=pace.over(), state_dir=where.state_dir)
     # Credentials are optional, because nothing is sent; but what is remembered of earlier imports is kept by host.
     credentials = credentials_or_none(context, where.profile)
     report = anyio.run(
@@ -110,21 +115,35 @@ def check(
             parents=rules.parents or [],
             parents_key=rules.parents_key,
             show_values=rules.show_values,
+            rows=rules.rows,
             stdin=standard_input(),
         )
     )
     # Findings go to stdout, to be searched or kept; the summary goes to stderr, as after an import.
     if json:
-        print_json(report.as_dict())
+        samples = [preview_as_dict(row, show_values=rules.show_values) for row in report.samples]
+        print_json({**report.as_dict(), "samples": samples})
     else:
-        print_findings(report, drop_choice=_drop_choice(rows))
-    _tell(report, drop_choice=_drop_choice(rows))
+        _print_samples(report, show_values=rules.show_values)
+        print_findings(report, drop_choice=_drop_choice(records))
+    _tell(report, drop_choice=_drop_choice(records))
     raise typer.Exit(report.exit_code)
 
 
-def _drop_choice(rows: RowFlags) -> str:
+def _drop_choice(records: RowFlags) -> str:
     """Return how the user can leave out values that are not valid."""
-    return "--invalid-contacts drop" if rows.map_ is None else 'on_error = "drop"'
+    return "--invalid-contacts drop" if records.map_ is None else 'on_error = "drop"'
+
+
+def _print_samples(report: "CheckReport", *, show_values: bool) -> None:
+    """Print what the first rows become, where that differs from the row."""
+    lines = list(preview_lines(report.samples, show_values=show_values))
+    if lines:
+        print_lines(
+            "sample rows, with only what is sent differently from the file:", *(f"  {line}" for line in lines), ""
+        )
+        if not show_values:
+            tell(MASKED)
 
 
 def print_findings(report: "CheckReport", *, drop_choice: str) -> None:
@@ -199,7 +218,19 @@ def _tell(report: "CheckReport", *, drop_choice: str) -> None:
         tell(f"  {number:>11,} {'reference' if number == 1 else 'references'} not checked: {what}")
     if any(not what.endswith("by name") for what in report.not_judged):
         tell("  pass --parents FILE to check keys and ids; names are looked up when the import begins")
+    _tell_estimates(report)
+
+
+def _tell_estimates(report: "CheckReport") -> None:
+    """Print what an import would take, by what earlier runs have sent, as far as that is known."""
+    chosen = report.estimates[report.mode]
+    if not chosen.rows:
+        return
+    tell(f"Estimate ({report.memory}):")
+    if chosen.split:
+        tell(f"  --mode {report.mode}: {chosen.split_text()}: {chosen.effort()}")
+        return
     # Modes differ much in what they cost, so all that write are listed, the chosen one first.
     for mode in sorted(report.estimates, key=lambda mode: mode != report.mode):
-        if report.estimates[mode].rows and mode in (report.mode, *_WRITING):
+        if mode in (report.mode, *_WRITING):
             tell(f"  --mode {mode}: {report.estimates[mode].effort()}")

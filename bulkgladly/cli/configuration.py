@@ -29,6 +29,9 @@ _MEMBERS: Mapping[str, tuple[str, ...]] = {
     "migrate": ("check", "run", "status"),
 }
 """Commands of a group that take their defaults from the file as well."""
+_OWN_OF_CHECK = frozenset({"json", "show_values"})
+"""Options that mean something else in `check` than in `import`."""
+_READING = frozenset({"format_", "encoding", "delimiter", "skip_lines"})
 _NUMBERS = frozenset({"concurrency", "give_up_after", "max_duration", "max_errors", "rate", "reserve"})
 """Options that take a text which may be a plain number."""
 _DAYS = frozenset({"first", "last", "reports_from", "since", "until"})
@@ -49,6 +52,7 @@ class CallContext:
 def use_settings_file(context: typer.Context, path: Path | None, commands: Mapping[str, Callable[..., None]]) -> None:
     """Take the defaults of options from the settings file: top-level names for all commands, `[import]` for one.
 
+    `check` takes those of `[import]` as well, and `map check` those of `check`, because they preview an import.
     An option or a `BULKGLADLY_*` variable wins over the file. `commands` are the functions behind the commands:
     the file may give the options that they declare.
 
@@ -69,6 +73,12 @@ def use_settings_file(context: typer.Context, path: Path | None, commands: Mappi
     for command in commands:
         _refuse_unfit(sections.get(command, {}), flags[command], f" in [{command}]", file)
     defaults = {command: _parameters({**shared, **sections.get(command, {})}, flags[command]) for command in commands}
+    if "check" in commands and "import" in sections:
+        # A check previews an import, so it must read the rows in the same way.
+        rows = {name: value for name, value in sections["import"].items() if _parameter(name) not in _OWN_OF_CHECK}
+        defaults["check"] = _parameters({**shared, **rows, **sections.get("check", {})}, flags["check"])
+    reading = {name: value for name, value in defaults.get("check", {}).items() if name in _READING}
+    defaults["map"] = {"check": defaults.get("check", {}), "init": reading}
     # The parser takes defaults from here, after the command line and the environment.
     for group, members in _MEMBERS.items():
         own = defaults.get(group, _parameters(shared, {}))

@@ -10,7 +10,7 @@ __all__ = ("FIRST_OPTIONS",)
 FIRST_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "import": (
         *("--key", "--map", "--mode", "--phone-region", "--invalid-contacts", "--dry-run", "--rehearse", "--limit"),
-        *("--rate", "--profile", "--json"),
+        *("--fail-on", "--rate", "--profile", "--json"),
     ),
     "check": (
         *("--key", "--map", "--mode", "--phone-region", "--invalid-contacts", "--ignore-columns", "--parents"),
@@ -31,6 +31,10 @@ FIRST_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "retry": (
         *("--phone-region", "--invalid-contacts", "--on-conflict", "--on-duplicate", "--sent-nothing"),
         *("--rate", "--max-errors", "--state-dir", "--profile", "--json"),
+    ),
+    "map check": (
+        *("--map", "--key", "--rows", "--expect", "--phone-region", "--invalid-contacts", "--mode", "--transform"),
+        *("--show-values", "--json"),
     ),
     "migrate run": (
         *("--rehearse", "--stop-on-rejects", "--again", "--new-run", "--accept-changed-input", "--rate"),

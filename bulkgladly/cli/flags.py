@@ -16,6 +16,7 @@ __all__ = (
     "Concurrency",
     "Delimiter",
     "Encoding",
+    "FailOn",
     "GiveUpAfter",
     "IgnoreColumns",
     "InputFiles",
@@ -109,6 +110,16 @@ MaxErrors = Annotated[
         "Stop (exit code 3) if more records are rejected than this: 100, or 1% (judged from 100 rows on).",
         _LIMITS,
         "N|PERCENT%",
+    ),
+]
+FailOn = Annotated[
+    choices.FailOn | None,
+    option(
+        "--fail-on",
+        "Which rejects end a finished import with exit code 1: any, only new ones (not rejected for the same reason "
+        "before), or none. (default: any)",
+        _LIMITS,
+        choices_of(choices.FailOn),
     ),
 ]
 MaxDuration = Annotated[

@@ -1,7 +1,6 @@
 """`import`: from options to a report; also as a dry run, and as a rehearsal."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -25,15 +24,6 @@ if TYPE_CHECKING:
     from bulkgladly.imports.import_options import ImportOptions
 
 __all__ = ("SafetyFlags", "import_")
-
-_LABELS: Mapping[str, str] = {
-    **dict.fromkeys(("create", "add"), "to create"),
-    **dict.fromkeys(("update", "patch", "change"), "to update"),
-    **dict.fromkeys(("send", "reply"), "to send"),
-    "delete": "to delete",
-    "redact": "to redact",
-}
-"""By the verb with which the name of an operation begins. All others read."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +102,7 @@ def _dry_run(
 
 
 def _tell_dry_run(result: "DryRun") -> None:
+    from bulkgladly.imports.forecast import label_of
     from bulkgladly.runs.observer import counted
 
     for note in result.notes:
@@ -121,7 +112,7 @@ def _tell_dry_run(result: "DryRun") -> None:
         tell("  the input has no rows: nothing to import")
     labels: Counter[str] = Counter()
     for operation, number in result.first_requests.items():
-        labels[_label_of(operation)] += number
+        labels[label_of(operation)] += number
     labels.update(result.settled)
     for label, number in labels.items():
         tell(f"  {number:>9,} {label}")
@@ -130,13 +121,8 @@ def _tell_dry_run(result: "DryRun") -> None:
         tell(f"            at {'; '.join(finding.examples)}")
     if result.dropped_values:
         tell(f"  {result.dropped_values:>9,} dropped, because not valid")
-    if result.first_requests:
-        tell(f"  an import of these rows takes {result.estimate.effort()}")
-
-
-def _label_of(operation: str) -> str:
-    """Return what the first request of a record is for; an operation is called after what it does."""
-    return next((label for verb, label in _LABELS.items() if operation.startswith(verb)), "to look up first")
+    if result.rows:
+        tell(f"  an import of these rows takes {result.estimate.effort()} ({result.memory})")
 
 
 def _confirm_deletion(

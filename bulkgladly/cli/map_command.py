@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bulkgladly.choices import InputFormat
 from bulkgladly.cli import completions, flags
 from bulkgladly.cli.flag_groups import FlagGroup, with_flags
-from bulkgladly.cli.flags import call_option, choices_of
 from bulkgladly.cli.output import print_json, print_lines, print_text, tell
 from bulkgladly.cli.preset_command import init_from
+from bulkgladly.cli.preview_lines import MASKED, preview_lines, valued
+from bulkgladly.cli.row_flags import RowFlags
+from bulkgladly.cli.streams import standard_input
 from bulkgladly.commands import next_command
-from bulkgladly.records import place_of_row
 
 if TYPE_CHECKING:
     from bulkgladly.checks.map_check import MapCheck
@@ -22,29 +22,15 @@ if TYPE_CHECKING:
 
 __all__ = ("SampleFlags", "check", "init")
 
-_FILES = "Input files"
-
 
 @dataclass(frozen=True)
 class SampleFlags(FlagGroup):
-    """How the sample files are read and shown. Unlike those of `import`, these have no environment variables."""
+    """How the sample files are read and shown."""
 
-    format_: Annotated[
-        InputFormat | None,
-        call_option("--format", "The format of the files. (default: by file name)", _FILES, choices_of(InputFormat)),
-    ] = None
-    encoding: Annotated[
-        str | None,
-        call_option("--encoding", "The encoding of text files. (default: by mark, or UTF-8)", _FILES, "NAME"),
-    ] = None
-    delimiter: Annotated[
-        str | None,
-        call_option("--delimiter", "The delimiter of CSV files. (default: as the header shows)", _FILES, "CHARACTER"),
-    ] = None
-    skip_lines: Annotated[
-        int | None,
-        call_option("--skip-lines", "The number of lines before the header in CSV files.", _FILES, "N", min=0),
-    ] = None
+    format_: flags.InputFormat = None
+    encoding: flags.Encoding = None
+    delimiter: flags.Delimiter = None
+    skip_lines: flags.SkipLines = None
     show_values: flags.ShowValues = False
 
     def reading(self) -> "ReadOptions":
@@ -59,7 +45,10 @@ class SampleFlags(FlagGroup):
 @with_flags
 def init(
     *,
-    files: Annotated[list[str], typer.Argument(help="Your files, in any format that `import` reads.", metavar="FILE")],
+    files: Annotated[
+        list[str],
+        typer.Argument(help="Your files, in any format that `import` reads; - for the standard input.", metavar="FILE"),
+    ],
     to: Annotated[
         str | None,
         typer.Option(
@@ -104,21 +93,25 @@ def init(
         raise UsageError(
             "nothing says what the rows become; pass --to customers, or --from zendesk for the folder of an export"
         )
-    draft = draft_for(to, files, reading, rows=rows, show_values=samples.show_values)
+    draft = draft_for(to, files, reading, rows=rows, show_values=samples.show_values, stdin=standard_input())
     if out is None:
         print_text(draft.text)
         return
     _write_new(out, draft.text)
-    try_it = next_command("check", draft.to, *map(Path, files), "--map", str(out), *draft.flags)
+    # What came by the standard input is gone, so the next command needs a file.
+    inputs = ["FILE"] if files == ["-"] else [Path(file) for file in files]
+    try_it = next_command("check", draft.to, *inputs, "--map", str(out), *draft.flags)
     tell(f"wrote {out}; review it, then run `{try_it}`")
 
 
 @with_flags
 def check(
     *,
-    mapping: Annotated[Path, typer.Option("--map", help="The mapping file.", metavar="FILE", dir_okay=False)],
-    files: Annotated[list[str] | None, typer.Argument(help="Your files to try it on.", metavar="FILE")] = None,
-    rows: Annotated[int, typer.Option(min=0, help="Show the first N rows.", metavar="N")] = 5,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Your files to try it on; - for the standard input.", metavar="FILE"),
+    ] = None,
+    rows: Annotated[int, typer.Option(min=0, help="Show the first N rows.", metavar="N")] = 3,
     expect: Annotated[
         Path | None,
         typer.Option(
@@ -127,35 +120,27 @@ def check(
             dir_okay=False,
         ),
     ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(help="The column that identifies a row. (default: the key of the mapping)", metavar="COLUMN"),
-    ] = None,
-    transform: Annotated[
-        str | None,
-        typer.Option(help="Your own function, which is given each row first.", metavar="MODULE:FUNCTION"),
-    ] = None,
-    samples: SampleFlags,
+    records: RowFlags,
+    show_values: flags.ShowValues = False,
     json: flags.Json = False,
 ) -> None:
-    """Show the first rows before and after a mapping, and test it. Nothing is sent.
+    """Show what a mapping makes of the first rows, and test it. Nothing is sent.
 
-    The exit code is 1 if a row shown would be rejected, or an expectation is not met.
+    It takes the options and settings of `import`, so that both make the same records. The exit code is 1 if a row
+    shown would be rejected, or an expectation is not met.
     """
     from bulkgladly.checks.map_check import check_mapping
     from bulkgladly.errors import UsageError
-    from bulkgladly.imports.mapping_choice import choose_mapping
 
     if not files and expect is None:
         raise UsageError("nothing to try the mapping on; name FILE, or pass expectations with --expect FILE")
-    reading = samples.reading()
-    found = check_mapping(choose_mapping(mapping, transform), files or [], reading, key=key, rows=rows, expect=expect)
+    found = check_mapping(records.options(), files or [], rows=rows, expect=expect, stdin=standard_input())
     for note in found.notes:
         tell(note)
     if json:
-        print_json(_as_json(found, show_values=samples.show_values))
+        print_json(_as_json(found, show_values=show_values))
     else:
-        _tell(found, expect, show_values=samples.show_values)
+        _tell(found, expect, show_values=show_values)
     raise typer.Exit(found.exit_code)
 
 
@@ -175,22 +160,10 @@ def _write_new(path: Path, text: str) -> None:
 
 
 def _tell(found: "MapCheck", expect: Path | None, *, show_values: bool) -> None:
-    say = _say(show_values)
-    for example in found.examples:
-        print_lines(place_of_row(example.file, example.number))
-        for name, value in example.input.items():
-            print_lines(f"  - {name}: {say(value)}")
-        for number, record in enumerate(example.output, 1):
-            if len(example.output) > 1:
-                print_lines(f"  = {number} of {len(example.output)}")
-            for name, value in record.items():
-                print_lines(f"  + {name}: {value if 'problem' in record else say(value)}")
-        for problem in example.problems:
-            print_lines(f"  ! {problem.word.value}: {problem.code}: {problem.detail}")
+    say = valued(show_values=show_values)
+    print_lines(*preview_lines([example.preview for example in found.examples], show_values=show_values))
     for difference in found.differences:
-        print_lines(
-            f"{expect}, line {difference.line}, record {difference.record}: {_difference_text(difference, say)}"
-        )
+        print_lines(f"{expect}:{difference.line}, record {difference.record}: {_difference_text(difference, say)}")
     if found.unused:
         tell(f"columns that the mapping does not use: {', '.join(found.unused)}")
     if found.absent:
@@ -199,7 +172,7 @@ def _tell(found: "MapCheck", expect: Path | None, *, show_values: bool) -> None:
         failed = len({difference.line for difference in found.differences})
         tell(f"expectations: {found.tested - failed:,} of {found.tested:,} are met")
     if not show_values:
-        tell("Values are masked (a/A letter, 9 digit). Use --show-values to see them.")
+        tell(MASKED)
 
 
 def _difference_text(difference: "Difference", say: Any) -> str:
@@ -211,19 +184,11 @@ def _difference_text(difference: "Difference", say: Any) -> str:
     return f"{difference.field}: expected {expected}, found {found}{same}"
 
 
-def _say(show_values: bool) -> Any:
-    import orjson
-
-    from bulkgladly.mapping.column_shapes import shape
-
-    return (lambda value: orjson.dumps(value).decode()) if show_values else shape
-
-
 def _as_json(found: "MapCheck", *, show_values: bool) -> dict[str, Any]:
-    from bulkgladly.mapping.column_shapes import shape
+    from bulkgladly.mapping.column_shapes import masked
 
     def told(value: Any) -> Any:
-        return value if show_values else shape(value)
+        return value if show_values else masked(value)
 
     def record(fields: dict[str, Any]) -> dict[str, Any]:
         return fields if "problem" in fields else {name: told(value) for name, value in fields.items()}
@@ -232,12 +197,18 @@ def _as_json(found: "MapCheck", *, show_values: bool) -> dict[str, Any]:
         "exit_code": found.exit_code,
         "examples": [
             {
+                "place": one.preview.place,
                 "file": one.file,
                 "record": one.number,
                 "input": {name: told(value) for name, value in one.input.items()},
                 "output": [record(fields) for fields in one.output],
                 "problems": [
                     {"outcome": p.word.value, "code": p.code, "attr": p.attr, "detail": p.detail} for p in one.problems
+                ],
+                "dropped": [
+                    {"field": gone.field, "column": gone.column, "code": gone.code, "detail": gone.detail}
+                    for record in one.preview.records
+                    for gone in record.dropped
                 ],
             }
             for one in found.examples

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bulkgladly.choices import InvalidContacts, OnConflict, OnDuplicate
+from bulkgladly.choices import FailOn, InvalidContacts, OnConflict, OnDuplicate
 from bulkgladly.cli import completions, flags
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import CONTACTS_PEOPLE, RECORDS, SAFETY, call_option, choices_of, option
@@ -37,6 +37,7 @@ def resume(
         ),
     ] = None,
     accept_changed_input: flags.Accept = False,
+    fail_on: flags.FailOn = None,
 ) -> None:
     """Continue an import or export where it stopped.
 
@@ -62,7 +63,9 @@ def resume(
     def change(stored: Any) -> Any:
         return replace(stored, pace=pace.over(stored.pace), limits=stop.over(stored.limits))
 
-    work = partial(resume_run, folder, credentials, change=change, accept_changed_input=accept_changed_input)
+    work = partial(
+        resume_run, folder, credentials, change=change, accept_changed_input=accept_changed_input, fail_on=fail_on
+    )
     run_and_leave(context, work, output)
 
 
@@ -95,6 +98,7 @@ class RetryFlags(FlagGroup):
             choices_of(InvalidContacts),
         ),
     ] = None
+    fail_on: flags.FailOn = None
     sent_nothing: Annotated[
         bool,
         call_option(
@@ -142,6 +146,7 @@ def retry(
             on_duplicate=settings.on_duplicate or stored.on_duplicate,
             phone_region=settings.phone_region or stored.phone_region,
             invalid_contacts=settings.invalid_contacts or stored.invalid_contacts,
+            fail_on=settings.fail_on or FailOn.ANY,  # what a cron job asks for says nothing about a retry by hand
             contacts_people=settings.contacts_people,  # given for each run, never taken from the one before
             pace=pace.over(stored.pace),
             limits=stop.over(stored.limits),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from bulkgladly.choices import Attributes, MissingNames, Null, OnConflict, OnDuplicate
+from bulkgladly.choices import Attributes, FailOn, MissingNames, Null, OnConflict, OnDuplicate
 from bulkgladly.cli import completions, flags
 from bulkgladly.cli.flag_groups import FlagGroup
 from bulkgladly.cli.flags import CONTACTS_PEOPLE, RECORDS, choices_of, option
@@ -126,6 +126,16 @@ class ImportFlags(RowFlags):
             RECORDS,
         ),
     ] = False
+    fail_on: flags.FailOn = None
+    complete: Annotated[
+        bool,
+        option(
+            "--complete",
+            "The files are all there is: list in missing.csv what earlier runs have sent and these files no longer "
+            "have. Nothing is deleted.",
+            RECORDS,
+        ),
+    ] = False
 
     def import_options(self, state_dir: Path, **more: Any) -> "ImportOptions":
         """Return the options of an import, as `RowFlags.options` does. `--after` names runs in this state directory."""
@@ -139,6 +149,8 @@ class ImportFlags(RowFlags):
             force_close=self.force_close,
             contacts_people=self.contacts_people,
             show_values=self.show_values,
+            fail_on=self.fail_on or FailOn.ANY,
+            is_complete=self.complete,
             state_dir=state_dir,
             **more,
         )

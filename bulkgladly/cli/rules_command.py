@@ -7,6 +7,7 @@ import typer
 
 from bulkgladly.cli import flags
 from bulkgladly.cli.output import print_json, print_lines, tell
+from bulkgladly.cli.streams import standard_input
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +23,11 @@ def check(
     events: Annotated[
         Path | None,
         typer.Option(
-            help="Recorded events as NDJSON: as Gladly sends them, or rows of the data set events.",
+            help="Recorded events as NDJSON: as Gladly sends them, or rows of the data set events; - for the "
+            "standard input.",
             metavar="FILE",
             dir_okay=False,
+            allow_dash=True,
         ),
     ] = None,
     customers: Annotated[
@@ -50,7 +53,7 @@ def check(
     found: Trial | None = None
     if events is not None:
         known = read_customers(customers) if customers is not None else {}
-        recorded = read_events(events)
+        recorded = read_events(events, standard_input())
 
         async def trial() -> "Trial":
             return await try_rules(rules, recorded, customers=known)

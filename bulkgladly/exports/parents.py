@@ -153,9 +153,9 @@ def _lines_of(path: Path, names: Sequence[str]) -> Iterator[tuple[str, str | Non
         for number, (offset, line, is_whole) in enumerate(cut_lines(stream, max_line_bytes=_MOST_TEXT_BYTES), 1):
             text = line.removeprefix(BOM) if not offset else line
             try:
-                yield f"{path}, line {number}", text.decode().strip() if is_whole else None
+                yield f"{path}:{number}", text.decode().strip() if is_whole else None
             except UnicodeDecodeError:
-                yield f"{path}, line {number}", None
+                yield f"{path}:{number}", None
 
 
 def _cells_of(path: Path, names: Sequence[str]) -> Iterator[tuple[str, str | None]]:

@@ -130,7 +130,7 @@ class TextReader(ABC):
             self._notes.append(f"is {self._source.transcode_from.upper()}, by its byte order mark")
         elif self._options.encoding is None and (found := not_utf8(head)):
             line, fix = found
-            raise InputError(f"{self._path}: line {line} is not UTF-8; {fix}")
+            raise InputError(f"{self._path}:{line}: this line is not UTF-8; {fix}")
         if has_cr_ends(head, quote):
             self._source.has_cr_ends = True
             self._notes.append("ends lines with a carriage return alone, as on old Macs")

@@ -16,6 +16,7 @@ import orjson
 
 from bulkgladly.api.client import Client
 from bulkgladly.errors import BulkgladlyError
+from bulkgladly.gladly.identity import key_in
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Record, Steps
 from bulkgladly.imports.drafts import outcome_of_clash
 from bulkgladly.journal.entries import Intent, Reservation, Standing
@@ -258,11 +259,12 @@ class Settlement:
         is_kept = outcome.word in NEEDS_ORIGINAL and outcome.code not in _ONLY_COUNTED
         original = original_of(row) if is_kept else None
         dropped = record.row.dropped if record else ()
+        key = record.key if record else _key_of(row, self._policy) if outcome.word is Word.REJECTED else None
         self._ledger.settle(
             row.seq,
             row.position,
             outcome,
-            key=record.key if record else None,
+            key=key,
             former_key=record.former_key if record else None,
             attempts=attempts,
             original=original,
@@ -283,6 +285,17 @@ class Settlement:
             self._stop.drain(3, f"more than {limit} records were rejected")
         if percent is not None and begun >= 100 and rejected * 100 > begun * percent:
             self._stop.drain(3, f"more than {percent:g} % of the records were rejected")
+
+
+def _key_of(row: Row, policy: Policy) -> str | None:
+    """Return the source key of a row that never became a record, so that a later run recognises its reject."""
+    if row.fields is None:
+        return row.key
+    if policy.key is None:
+        own = row.fields.get("id")
+        return own if isinstance(own, str) and own else None
+    key = key_in(row, policy.key)
+    return None if isinstance(key, Problem) else key.text
 
 
 def _whole_text(value: Any) -> str:

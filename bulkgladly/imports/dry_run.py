@@ -3,7 +3,7 @@
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,6 +12,7 @@ from bulkgladly.gladly.preparation import unknown_key
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, ready
 from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import AdmittedRow, DraftReader, in_sending_order, outcome_of_clash
+from bulkgladly.imports.forecast import UNCHANGED, label_of, memory_text, opened_memory
 from bulkgladly.imports.import_inputs import open_passing
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.shared_keys import notes_on_keys
@@ -42,7 +43,7 @@ class DryRun:
     """What an import would do. `first_requests` counts the first operation of each record.
 
     `settled` counts the rows that need no request, by outcome, and `dropped_values` the values that records would be
-    sent without. `notes` say what was recognised in the files.
+    sent without. `notes` say what was recognised in the files, and `memory` which earlier runs are counted.
     """
 
     rows: int
@@ -52,6 +53,7 @@ class DryRun:
     estimate: Estimate
     notes: Sequence[str] = ()
     dropped_values: int = 0
+    memory: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -70,6 +72,8 @@ class DryRun:
             "findings": [
                 {"code": f.code, "rows": f.rows, "detail": f.detail, "examples": f.examples} for f in self.findings
             ],
+            "split": dict(self.estimate.split),
+            "memory": self.memory,
             "requests_low": self.estimate.requests_low,
             "requests_high": self.estimate.requests_high,
         }
@@ -103,9 +107,17 @@ async def dry_run(
             scope=(host, spec.name, options.namespace),
         )
         try:
-            return await _DryRunner(spec, options, inputs, ledger, host).run()
+            found = await _DryRunner(spec, options, inputs, ledger, host).run()
+            return replace(found, memory=_memory_of(state, spec, options.policy(host)))
         finally:
             ledger.close()
+
+
+def _memory_of(state: Path, spec: ImportSpec, policy: Policy) -> str:
+    memory = opened_memory(state, spec, policy)
+    if memory is not None:
+        memory.close()
+    return memory_text(state, spec, policy.host, memory)
 
 
 class _DryRunner:
@@ -128,7 +140,12 @@ class _DryRunner:
             while not self._reader.is_full and (batch := await self._reader.next_batch(rows)) is not None:
                 self._take_in(batch)
         to_send = self._first.total()
-        estimate = Estimate.of(self._spec.requests_per_record[self._policy.mode], to_send, True, self._rate)
+        split: Counter[str] = Counter()
+        for operation, number in self._first.items():
+            split[label_of(operation)] += number
+        unchanged = split[UNCHANGED] = self._settled[Word.UNCHANGED]
+        each = self._spec.requests_per_record[self._policy.mode]
+        estimate = Estimate.of(each, to_send + unchanged, True, self._rate, unsent=unchanged, split=+split)
         findings = sorted(self._findings.values(), key=lambda finding: -finding.rows)
         return DryRun(self._reader.taken, self._first, self._settled, findings, estimate, self._notes, self._dropped)
 

@@ -28,6 +28,7 @@ __all__ = (
     "open_checked",
     "open_inputs",
     "open_passing",
+    "passing_files",
     "refuse_changed",
     "refuse_to_contact",
 )
@@ -75,11 +76,22 @@ async def open_passing(
 
     Messages must not send people to that folder, so the copy is called by its name alone: `stdin.csv`.
     """
-    names: tuple[str, ...] | None = None
-    if (make_input := copy_of_stdin(patterns, stdin, options)) is not None:
-        path = await anyio.to_thread.run_sync(make_input, folder)
-        patterns, names = [str(path)], (path.name,)
-    return open_checked(spec, patterns, options, names=names)
+    paths, names = await anyio.to_thread.run_sync(passing_files, patterns, options, stdin, folder)
+    return open_checked(spec, paths, options, names=names)
+
+
+def passing_files(
+    patterns: Sequence[str], options: ImportOptions, stdin: BinaryIO | None, folder: Path
+) -> tuple[Sequence[str], Sequence[str] | None]:
+    """Return the files to open for one look, and the names for people if these differ: `-` is copied into a folder.
+
+    Raises:
+        UsageError: `-` is combined with files, or there is no standard input.
+    """
+    if (make_input := copy_of_stdin(patterns, stdin, options)) is None:
+        return patterns, None
+    path = make_input(folder)
+    return [str(path)], (path.name,)
 
 
 def _check_columns(spec: ImportSpec, inputs: Inputs, options: ImportOptions) -> None:

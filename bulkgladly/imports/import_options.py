@@ -5,7 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bulkgladly.choices import Attributes, InvalidContacts, MissingNames, Null, OnConflict, OnDuplicate, unsupported
+from bulkgladly.choices import (
+    Attributes,
+    FailOn,
+    InvalidContacts,
+    MissingNames,
+    Null,
+    OnConflict,
+    OnDuplicate,
+    unsupported,
+)
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import ReadOptions
 from bulkgladly.gladly.spec import DEFAULT_MODES, ImportSpec, Policy
@@ -23,6 +32,7 @@ CHOICES: Mapping[str, Sequence[str]] = {
     "null": tuple(Null),
     "attributes": tuple(Attributes),
     "missing_names": tuple(MissingNames),
+    "fail_on": tuple(FailOn),
 }
 
 
@@ -41,7 +51,10 @@ class ImportOptions:
     anything is written, or reject these rows. `after` names where source keys of other objects are looked up, as
     (object, namespace) of earlier runs. `force_close` closes conversations although the customer waits for an answer.
     `contacts_people` allows sending messages to people. `ignore_columns` names columns that are not sent (`*`: all
-    unknown ones). `mapping` makes the records from rows of another form; `key` is then a column of those rows.
+    unknown ones). `fail_on` (any, new, none) says which rejects make a finished run end with exit code 1: all of them,
+    those that no earlier run had for the same reason, or none. `is_complete` says that the files are all there is, so
+    that what earlier runs have sent and these files lack is told. `mapping` makes the records from rows of another
+    form; `key` is then a column of those rows.
 
     Raises:
         UsageError: A value is not supported, or a path is a URL.
@@ -63,6 +76,8 @@ class ImportOptions:
     force_close: bool = False
     contacts_people: bool = False
     ignore_columns: tuple[str, ...] = ()
+    fail_on: str = "any"
+    is_complete: bool = False
     mapping: MapChoice | None = None
     reading: ReadOptions = field(default_factory=ReadOptions)
     pace: Pace = field(default_factory=Pace)
@@ -81,6 +96,8 @@ class ImportOptions:
                 raise UsageError(f"--{flag}: {unsupported(str(value), allowed)}")
         if self.invalid_contacts is not None and self.invalid_contacts not in tuple(InvalidContacts):
             raise UsageError(f"--invalid-contacts: {unsupported(self.invalid_contacts, InvalidContacts)}")
+        if self.is_complete and self.mode is Mode.DELETE:
+            raise UsageError("--complete is about rows that are gone; it cannot be used with --mode delete")
         if self.phone_region is not None and not _is_region(self.phone_region):
             raise UsageError(f"--phone-region {self.phone_region} is not a country code; use two letters, such as GB")
 

@@ -9,11 +9,13 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, InputChanged, InputError
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.table import IMPORTS
+from bulkgladly.imports.missing_keys import MISSING, MissingKeys, write_missing
 from bulkgladly.imports.result_tables import REJECTED_TABLE, WARNINGS, write_tables
 from bulkgladly.imports.retry_rows import RejectKinds, corrected_import, import_again, kinds_of_rejects
+from bulkgladly.journal.reject_memory import RejectNews, RejectPlace, RunScope, compare_rejects
 from bulkgladly.journal.results import ResultFile, count_by_word, count_dropped, rejects_by_code, write_results
 from bulkgladly.journal.run_folder import RunFolder
-from bulkgladly.records import Mark, Row, Word
+from bulkgladly.records import Mark, Row, Word, place_of_row
 from bulkgladly.runs.observer import counted, duration_text
 from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, resume_command, status_of, table_of
 from bulkgladly.shown import MOST_NAME, shown, shown_cell
@@ -37,22 +39,44 @@ class Report(Summary):
 
     `rejects_by_code` counts the rejects by the code of their problem; `files` has the result files by name.
     `dropped_values` counts the values that records were sent without, and `rows_to_correct` the rejects that would be
-    rejected again as they are. The rest is as in every summary.
+    rejected again as they are. `rejected_before` are the rejects that an earlier run had for the same reason,
+    `rejected_new` the others, and `new_rejects` the places of the first of these. `missing` counts what earlier runs
+    have sent and a complete input lacks (None if it was not called complete, or not read to its end); some of that may
+    be in the `rejects_without_key`. The rest is as in every summary.
     """
 
     dropped_values: int = 0
     rows_to_correct: int = 0
+    rejected_before: int = 0
+    rejected_new: int = 0
+    new_rejects: tuple[str, ...] = ()
+    missing: int | None = None
+    rejects_without_key: int = 0
 
     @property
     def details(self) -> tuple[str, ...]:
         """Lines for people, besides counts and files."""
         codes = [f"{number:>9,} x {shown(code, MOST_NAME)}" for code, number in self.rejects_by_code.items()]
+        if self.rejected_before:
+            new = f"{self.rejected_new:,}" if self.rejected_new else "none"
+            codes.append(f"{self.rejected_before:,} rejected as last time, {new} new")
+            codes += [f"    new: {place}" for place in self.new_rejects]
+        if self.missing is not None:
+            codes.append(self._missing_text(self.missing))
         if self.dropped_values:
             codes.append(f"{counted(self.dropped_values, 'value')} dropped, because not valid; see {WARNINGS}")
         if self.rows_to_correct:
             table = next((name for name in (REJECTED_TABLE, "rejected.ndjson") if name in self.files), "")
             codes.append(f"{counted(self.rows_to_correct, 'reject')} to correct: edit {table}, then import it")
         return tuple(codes)
+
+    def _missing_text(self, missing: int) -> str:
+        if not missing:
+            return "nothing is missing: the files have all that earlier runs have sent"
+        doubt = f" ({counted(self.rejects_without_key, 'rejected row')} without a key may be among them)"
+        are = "is" if missing == 1 else "are"
+        told = f"{counted(missing, 'record')} of earlier runs {are} not in these files; see {MISSING}"
+        return told + (doubt if self.rejects_without_key else "")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report in the form of `report.json`."""
@@ -84,7 +108,8 @@ class Closing:
     """How a session ended, as far as the journal and the stop know.
 
     `exit_code` None means the end of the input. `counts` are the outcomes in the journal, `digests` the hashes of the
-    inputs that this session read.
+    inputs that this session read. `scope` says with which runs the rejects are compared, and `fail_on` which of them
+    count in the exit code. With `is_complete`, the input is all there is.
     """
 
     exit_code: int | None
@@ -93,6 +118,9 @@ class Closing:
     is_settled: Callable[[int], bool]
     counts: Mapping[str, int]
     digests: Sequence[str]
+    scope: RunScope | None = None
+    fail_on: str = "any"
+    is_complete: bool = False
 
 
 def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[str, Any]) -> Report:
@@ -118,7 +146,13 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
     counts["unprocessed"] = rest.unprocessed
     is_other = list(ending.digests) != [item.digest for item in folder.header().inputs]
     kinds = kinds_of_rejects(folder) if problem is None else RejectKinds(0, 0)
-    end = _verdict(ending, {"read": rest.read, **counts}, problem or rest.problem, is_other_input=is_other)
+    news = _news_of(folder, ending.scope, counts[Word.REJECTED])
+    failing = {"any": counts[Word.REJECTED], "new": news.new, "none": 0}[ending.fail_on] + counts[Word.UNKNOWN]
+    end = _verdict(
+        ending, {"read": rest.read, **counts}, problem or rest.problem, is_other_input=is_other, failing=failing
+    )
+    gone, end = _missing(folder, ending, end)
+    files += [gone.file] if gone is not None and gone.file is not None else []
     return Report(
         **common,
         **end._asdict(),
@@ -127,8 +161,38 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
         rejects_by_code=by_code,
         dropped_values=dropped,
         rows_to_correct=kinds.to_correct,
+        rejected_before=news.as_before,
+        rejected_new=news.new,
+        new_rejects=tuple(_told_reject(inputs, one) for one in news.examples),
+        missing=None if gone is None else gone.number,
+        rejects_without_key=0 if gone is None else gone.nameless,
         next_commands=_next_commands(folder, end, counts, kinds, by_code),
     )
+
+
+def _news_of(folder: RunFolder, scope: RunScope | None, rejected: int) -> RejectNews:
+    """Compare the rejects with those of earlier runs. If these cannot be read, all rejects are new."""
+    if not rejected or scope is None:
+        return RejectNews(new=rejected)
+    try:
+        return compare_rejects(folder.path, scope)
+    except BulkgladlyError:
+        return RejectNews(new=rejected)
+
+
+def _missing(folder: RunFolder, ending: Closing, end: Ending) -> tuple[MissingKeys | None, Ending]:
+    """Write what a complete input lacks. If that cannot be written, the run is not complete; a resume writes it."""
+    if not ending.is_complete or end.status != "complete" or ending.scope is None:
+        return None, end
+    try:
+        return write_missing(folder.path, ending.scope), end
+    except BulkgladlyError as error:
+        return None, Ending("failed", error.exit_code, str(error))
+
+
+def _told_reject(inputs: Inputs, reject: RejectPlace) -> str:
+    field = f" ({reject.attr})" if reject.attr else ""
+    return f"{place_of_row(inputs.names[reject.file], reject.number)}: {reject.code}{field}"
 
 
 class _Rest:
@@ -159,11 +223,17 @@ class _Rest:
 
 
 def _verdict(
-    ending: Closing, counts: Mapping[str, int], problem: BulkgladlyError | None, *, is_other_input: bool
+    ending: Closing,
+    counts: Mapping[str, int],
+    problem: BulkgladlyError | None,
+    *,
+    is_other_input: bool,
+    failing: int,
 ) -> Ending:
     """Return how a run ended. It is complete only if every row that was read has an outcome.
 
-    `problem` is why there are no result files, or why the input could not be read to its end.
+    `problem` is why there are no result files, or why the input could not be read to its end. `failing` are the rows
+    for which a complete run ends with exit code 1.
     """
     # Any other end (an outage, wrong credentials, a changed input) is the verdict, whatever the rows say.
     if ending.exit_code not in (None, 3, 10):
@@ -178,7 +248,7 @@ def _verdict(
     if problem is not None:
         return Ending("failed", problem.exit_code, str(problem))
     if is_accounted:
-        return Ending("complete", 1 if counts[Word.REJECTED] or counts[Word.UNKNOWN] else 0, ending.reason)
+        return Ending("complete", 1 if failing else 0, ending.reason)
     if is_other_input:
         reason = (
             f"the input has {counts['read']:,} rows, but the run also has outcomes of other rows: it is not the input "

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import PurePath
 from typing import Any
 
@@ -11,11 +12,14 @@ from bulkgladly.errors import BulkgladlyError, InputChanged
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.imports.drafts import DraftReader
+from bulkgladly.imports.forecast import Forecast, foreseen, opened_memory
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_records import Importer
 from bulkgladly.imports.import_summary import Closing, Report, publish
 from bulkgladly.imports.row_names import check_names, fetch_directory, names_in
 from bulkgladly.journal.ledger import Ledger
+from bulkgladly.journal.reject_memory import RunScope, remember_rejects
+from bulkgladly.journal.state_reader import StateReader
 from bulkgladly.records import Mode
 from bulkgladly.runs.observer import Estimate, counted
 from bulkgladly.runs.session import Progress, Session
@@ -86,10 +90,10 @@ class ImportWork:
         if self._spec.contacts_people:
             # People get messages, so only one is sent until somebody has checked it.
             self._importer.is_canary = not await self.journal.has_sent()
-        estimate = self._estimate()
+        estimate = await anyio.to_thread.run_sync(self._estimate)
         self._observer.started(self._session.run.name, estimate, resumed_from=self._done_before)
         if self._spec.is_at_most_once and self._policy.mode in (Mode.CREATE, Mode.UPSERT):
-            rows = counted(estimate.rows, "row")
+            rows = counted(estimate.to_send, "row")
             self._observer.note(
                 f"{rows} will be sent at most once; if a response is lost, the outcome of that row is unknown"
             )
@@ -144,8 +148,24 @@ class ImportWork:
         left = max(0, self.rows - self._done_before)
         if self._options.limits.max_rows is not None:
             left = min(left, self._options.limits.max_rows)
-        each = self._spec.requests_per_record[self._policy.mode]
-        return Estimate.of(each, left, self.rows_exact, self._options.pace.expected_per_second())
+        pace = self._options.pace.expected_per_second()
+        # What is wrong with a file or with the state is told when the row or the key is used.
+        with suppress(BulkgladlyError):
+            memory = opened_memory(self._session.run.state_dir / "state.sqlite", self._spec, self._policy)
+            if memory is not None:
+                with closing(memory):
+                    return self._foreseen(memory, left, pace)
+        return Estimate.of(self._spec.requests_per_record[self._policy.mode], left, self.rows_exact, pace)
+
+    def _foreseen(self, memory: StateReader, left: int, per_second: float) -> Estimate:
+        """Return the estimate of the rows that are left, by what earlier runs have sent."""
+        start, most = self.journal.mark, self._session.bounds.rows_foreseen
+        forecast = Forecast(self._spec, self._policy, self._reader.preparer, memory)
+        # A resume is to be quick: what the run takes was said when it began.
+        most = most if start.position is None else most // 10
+        limit = self._options.limits.max_rows
+        is_whole = foreseen(self._inputs, forecast, start=start, most=most, limit=limit)
+        return forecast.estimate(per_second, rows=None if is_whole else left, rows_exact=is_whole or self.rows_exact)
 
     async def settle(self) -> None:
         """Wait until the last outcomes are on the disk; then check whether anything has changed during the run."""
@@ -185,5 +205,34 @@ class ImportWork:
             is_settled=self.journal.is_settled,
             counts=dict(self.journal.counts),
             digests=self._digests,
+            scope=self._scope(),
+            fail_on=self._options.fail_on,
+            is_complete=self._options.is_complete,
         )
         return publish(self._session.run, self._inputs, closing, common)
+
+    def remember_rejects(self, report: Report) -> str | None:
+        """Add the rejects of a report to those that later runs know; return why that failed, if it did.
+
+        Call it when the report is on the disk.
+        """
+        if (self._session.run.report() or {}).get("ended_at") != report.ended_at:
+            return None
+        try:
+            remember_rejects(self._session.run.path, self._scope(), is_complete=report.status == "complete")
+        except BulkgladlyError as error:
+            return f"the next run will count the rejects of this one as new: {error}"
+        return None
+
+    def _scope(self) -> RunScope:
+        run, files = self._session.run, [file.path.absolute() for file in self._inputs.files]
+        # A copy of the standard input, or of the rows of a retry, says nothing about the next input of that name.
+        is_own = any(run.path.absolute() in file.parents for file in files)
+        return RunScope(
+            state=run.state_dir / "state.sqlite",
+            host=self._session.connection.host,
+            resource=self._spec.name,
+            namespace=self._options.namespace,
+            run=run.name,
+            source="" if is_own else "\n".join(sorted(map(str, files))),
+        )

@@ -130,7 +130,11 @@ async def _work(
         session.observer.note("the input has no rows: nothing to import")
     inputs.hold()
     try:
-        return await session.drive(work)
+        report = await session.drive(work)
+        # Only now: the report is on the disk, so what it calls new has been told.
+        if (problem := await anyio.to_thread.run_sync(work.remember_rejects, report)) is not None:
+            session.observer.note(problem)
+        return report
     finally:
         inputs.let_go()
 
@@ -141,14 +145,16 @@ async def resume_import(
     *,
     change: Callable[[ImportOptions], ImportOptions] = lambda options: options,
     accept_changed_input: bool = False,
+    fail_on: str | None = None,
     observer: Observer | None = None,
     with_signals: bool = False,
     environment: Environment = USUAL,
 ) -> Report:
     """Continue a run where it stopped, and return the report of all its sessions.
 
-    `change` can set another pace and other limits; time, request and row limits count from the start. Creates that
-    were in flight when the last session ended are looked up before anything is sent again.
+    `change` can set another pace and other limits, and `fail_on` is that of `ImportOptions`; time, request and row
+    limits count from the start. Creates that were in flight when the last session ended are looked up before anything
+    is sent again.
 
     Raises:
         InputChanged: An input file, the mapping or the transform has changed since the run began.
@@ -158,6 +164,7 @@ async def resume_import(
     """
     with resumed(folder, credentials) as header:
         options = for_next_session(restored(ImportOptions, header.settings, folder.state_dir), change)
+        options = options if fail_on is None else replace(options, fail_on=fail_on)
         refuse_unlimited(options.pace, credentials)
         if "is_plain" not in header.settings.get("reading", {}):  # begun by a version that recognised nothing
             options = replace(options, reading=replace(options.reading, is_plain=True))

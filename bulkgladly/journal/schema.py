@@ -106,6 +106,16 @@ CREATE TABLE IF NOT EXISTS reserved ( -- keys in `known` without an id: who may 
     for_run TEXT,                    -- the run that may send it again: a person has looked, and it was not sent
     PRIMARY KEY (scope, key)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rejects (  -- rejects that were reported; all are hashes
+    scope     INTEGER NOT NULL,
+    row       INTEGER NOT NULL,      -- its key, or the content of a row without one
+    reason    INTEGER NOT NULL,      -- code and field
+    first_run INTEGER NOT NULL,      -- the run in which it is new
+    last_run  INTEGER NOT NULL,
+    source    INTEGER NOT NULL,      -- the input files of the last run, 0 if they were its own copies
+    at        INTEGER NOT NULL,      -- when it was reported last, in seconds since 1970
+    PRIMARY KEY (scope, row, reason)
+) WITHOUT ROWID;
 """
 
 

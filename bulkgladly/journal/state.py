@@ -20,7 +20,7 @@ from bulkgladly.journal.schema import insert_rows
 from bulkgladly.records import Known
 from bulkgladly.storage.failures import database_error
 
-__all__ = ("State", "known_keys")
+__all__ = ("State", "in_groups", "known_keys", "scope_number")
 
 _GROUP = 500
 
@@ -48,7 +48,7 @@ class State:
         self._connection = opening(path, is_synced=is_synced)
         try:
             with self._ours():
-                self._scope = _scope_of(self._connection, *scope)
+                self._scope = scope_number(self._connection, *scope)
                 self._identity = _identity(path)
         except BaseException:
             self._connection.close()
@@ -75,7 +75,7 @@ class State:
     def known_in(self, scope: tuple[str, str, str], keys: Sequence[str]) -> dict[str, str]:
         """Return the ids in Gladly of source keys of another scope; empty for keys that may have been sent."""
         with self._ours():
-            number = _scope_of(self._connection, *scope)
+            number = scope_number(self._connection, *scope)
             return {key: gladly_id for key, gladly_id, _ in self._rows(number, keys)}
 
     def holders(self, keys: Sequence[str]) -> set[str]:
@@ -213,11 +213,11 @@ class State:
             self._connection.execute("DELETE FROM reserved WHERE scope = ? AND key = ?", (self._scope, key))
 
     def _holders(self, keys: Sequence[str]) -> dict[str, tuple[str, str | None]]:
-        rows = _in_groups(self._connection, "SELECT key, run, for_run FROM reserved", self._scope, keys)
+        rows = in_groups(self._connection, "SELECT key, run, for_run FROM reserved", self._scope, keys)
         return {key: (run, for_run) for key, run, for_run in rows}
 
     def _rows(self, scope: int, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        return _in_groups(self._connection, "SELECT key, gladly_id, accepted FROM known", scope, keys)
+        return in_groups(self._connection, "SELECT key, gladly_id, accepted FROM known", scope, keys)
 
     @contextlib.contextmanager
     def _ours(self) -> Iterator[None]:
@@ -249,9 +249,10 @@ def known_keys(state: Path, host: str, resource: str, namespace: str) -> Iterato
         raise database_error(error, state) from error
 
 
-def _in_groups(
+def in_groups(
     connection: sqlite3.Connection, select: str, scope: int, keys: Sequence[str]
 ) -> Iterator[tuple[Any, ...]]:
+    """Yield what a SELECT finds for keys of a scope, whatever their number."""
     for start in range(0, len(keys), _GROUP):
         part = keys[start : start + _GROUP]
         marks = ",".join("?" * len(part))
@@ -267,7 +268,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _scope_of(connection: sqlite3.Connection, host: str, resource: str, namespace: str) -> int:
+def scope_number(connection: sqlite3.Connection, host: str, resource: str, namespace: str) -> int:
     """Return the number of a scope, and add the scope if it is new."""
     names = (host, resource, namespace)
     connection.execute("INSERT OR IGNORE INTO scopes (host, resource, namespace) VALUES (?, ?, ?)", names)

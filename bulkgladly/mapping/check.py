@@ -127,10 +127,10 @@ def _as_output(made: Made) -> dict[str, Any]:
 def _case(path: Path, number: int, line: bytes) -> Case:
     found = parse_object(line)
     if isinstance(found, Problem):
-        raise InputError(f"{path}, line {number}: {found.detail}")
+        raise InputError(f"{path}:{number}: {found.detail}")
     if set(found) != {"input", "output"}:
         return Case(number, None, (found,))
     output = found["output"] if isinstance(found["output"], list) else [found["output"]]
     if not isinstance(found["input"], dict) or not all(isinstance(one, dict) for one in output):
-        raise InputError(f"{path}, line {number}: input must be an object, and output an object or a list of objects")
+        raise InputError(f"{path}:{number}: input must be an object, and output an object or a list of objects")
     return Case(number, found["input"], tuple(output))

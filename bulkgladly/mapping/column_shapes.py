@@ -5,7 +5,7 @@ from typing import Any
 
 from bulkgladly.mapping.row_values import text_of
 
-__all__ = ("shape", "shown")
+__all__ = ("masked", "shape", "shown")
 
 MOST_SHOWN = 40
 _RUN = re.compile(r"(.)\1{3,}")
@@ -24,6 +24,22 @@ def shape(value: Any) -> str:
     masked = "".join(_mask(char) for char in text_of(value)[: 4 * MOST_SHOWN])
     masked = _RUN.sub(lambda run: f"{run[1]}{run[1]}…{run[1]}", masked)
     return masked if len(masked) <= MOST_SHOWN else masked[: MOST_SHOWN - 1] + "…"
+
+
+def masked(value: Any) -> Any:
+    """Return a value of the same kind and length without what it says: letters as a or A, digits as 9.
+
+    Numbers become texts of their digits, and true or false says no more than that.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, dict):
+        return {name: masked(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [masked(one) for one in value]
+    return "".join(map(_mask, text_of(value)))
 
 
 def shown(value: Any) -> str:

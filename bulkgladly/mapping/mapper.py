@@ -158,9 +158,12 @@ class Mapper:
             return [error]
         found: list[Made] = []
         for element in elements:
+            full = None
             try:
-                found += self._record(element, self._full_key(element, key))
+                full = self._full_key(element, key)
+                found += self._record(element, full)
             except Unmappable as error:
+                error.key = None if full is None else full.text
                 found.append(error)
         return found
 
@@ -239,7 +242,7 @@ class Mapper:
 def _row(row: Row, made: Made, part: Part | None) -> Row:
     if isinstance(made, Unmappable):
         problem = Problem(made.code, made.detail, made.attr, word=Word.SKIPPED if made.is_skip else Word.REJECTED)
-        return Row(row.position, None, problem, source=row.fields, part=part)
+        return Row(row.position, None, problem, source=row.fields, part=part, key=made.key)
     return Row(
         row.position,
         made,

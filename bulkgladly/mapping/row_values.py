@@ -46,12 +46,14 @@ MISSING: Final = _Missing.MISSING
 class Unmappable(Exception):
     """A row, or one of its records, cannot be converted. `detail` never contains a value of the row.
 
-    `attr` is the field that could not be filled. `is_skip` says that the mapping's own filter left it out.
+    `attr` is the field that could not be filled. `is_skip` says that the mapping's own filter left it out. `key` is the
+    source key of the record, once that is known.
     """
 
     def __init__(self, detail: str, attr: str | None = None, *, code: str = "mapping", is_skip: bool = False) -> None:
         super().__init__(detail)
         self.detail, self.attr, self.code, self.is_skip = detail, attr, code, is_skip
+        self.key: str | None = None
 
 
 def is_empty(value: Any) -> bool:

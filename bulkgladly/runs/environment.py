@@ -29,6 +29,8 @@ class Bounds:
     """Most rows of an input that must be put in order before anything is sent."""
     rows_scanned: int = 1_000_000
     """Rows that are scanned for names before anything is sent; later rows are checked in their turn."""
+    rows_foreseen: int = 50_000
+    """Rows that are compared with earlier runs before the first request, for the estimate; in a resume a tenth."""
     replies_in_unit: int = 5_000
     """Single replies that make a unit: few enough for memory, enough for parts of a useful size."""
     bytes_in_unit: int = 64 << 20

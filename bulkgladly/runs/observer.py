@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ("Estimate", "Observer", "RunView", "counted", "duration_text")
 
@@ -12,7 +12,9 @@ class Estimate:
     """What a run is expected to take, before its first request.
 
     `rows` is exact if `rows_exact` is true. The requests are the fewest and the most that the
-    rows take without conflicts; the times follow from the pace.
+    rows take without conflicts; the times follow from the pace. `unsent` rows need no request. `split` says what
+    becomes of the rows, as far as earlier runs tell it (`to create`, `unchanged`), and `judged` by which rows, if not
+    by all.
     """
 
     rows: int
@@ -20,16 +22,40 @@ class Estimate:
     requests_low: int
     requests_high: int
     per_second: float
+    unsent: int = 0
+    split: Mapping[str, int] = field(default_factory=dict)
+    judged: str = ""
 
     @classmethod
-    def of(cls, each: tuple[int, int], rows: int, rows_exact: bool, per_second: float) -> "Estimate":
-        """Return the estimate from the requests that each record takes (fewest, most) and the pace."""
+    def of(
+        cls,
+        each: tuple[int, int],
+        rows: int,
+        rows_exact: bool,
+        per_second: float,
+        *,
+        unsent: int = 0,
+        split: Mapping[str, int] | None = None,
+        judged: str = "",
+    ) -> "Estimate":
+        """Return the estimate from the requests that each record takes (fewest, most) and the pace.
+
+        `unsent` is how many of the rows need no request.
+        """
         low, high = each
-        return cls(rows, rows_exact, rows * low, rows * high, per_second)
+        to_send = rows - unsent
+        return cls(rows, rows_exact, to_send * low, to_send * high, per_second, unsent, split or {}, judged)
+
+    @property
+    def to_send(self) -> int:
+        """The rows that need a request."""
+        return self.rows - self.unsent
 
     def effort(self) -> str:
         """Return how many requests the rows take, from the fewest to the most, and how long those take."""
         low, high = self.requests_low, self.requests_high
+        if not high:
+            return "no requests"
         requests = counted(high, "request") if low == high else f"{low:,} to {high:,} requests"
         if math.isinf(self.per_second):
             return requests
@@ -42,7 +68,13 @@ class Estimate:
     def text(self) -> str:
         """Return the estimate as one sentence for people."""
         rows = counted(self.rows, "row") if self.rows_exact else f"about {counted(self.rows, 'row')}"
-        return f"{rows}: {self.effort()}; Ctrl-C stops safely"
+        split = f" ({self.split_text()})" if self.split else ""
+        return f"{rows}{split}: {self.effort()}; Ctrl-C stops safely"
+
+    def split_text(self) -> str:
+        """Return what becomes of the rows: `1 to create, 542 to update, 48,549 unchanged`."""
+        about = f"about, {self.judged}: " if self.judged else ""
+        return about + ", ".join(f"{number:,} {label}" for label, number in self.split.items())
 
 
 @dataclass(frozen=True, slots=True)

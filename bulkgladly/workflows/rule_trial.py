@@ -3,8 +3,9 @@
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
@@ -72,8 +73,8 @@ class _Recorded:
         return None
 
 
-def read_events(path: Path) -> list[RuleEvent]:
-    """Return the events of an NDJSON file in the order of their timestamps, each once.
+def read_events(path: Path, stdin: BinaryIO | None = None) -> list[RuleEvent]:
+    """Return the events of an NDJSON file in the order of their timestamps, each once; `-` reads `stdin`.
 
     A line is an event as Gladly sends it, or a row of the data set `events`, whose fields are flat.
 
@@ -81,12 +82,12 @@ def read_events(path: Path) -> list[RuleEvent]:
         InputError: The file cannot be read, or a line is not an event with a time.
     """
     found: dict[str, RuleEvent] = {}
-    for number, line in _objects(path):
+    for number, line in _objects(path, stdin):
         event = _event(line)
         if not isinstance(event.get("id"), str) or not isinstance(event.get("type"), str):
-            raise InputError(f"{path}, line {number}: is not an event: id or type is missing")
+            raise InputError(f"{path}:{number}: is not an event: id or type is missing")
         if (at := time_of(event.get("timestamp"))) is None:
-            raise InputError(f"{path}, line {number}: timestamp is not a time, such as 2026-11-02T10:00:00.000Z")
+            raise InputError(f"{path}:{number}: timestamp is not a time, such as 2026-11-02T10:00:00.000Z")
         found.setdefault(str(event["id"]), rule_event(event, str(event["id"]), at))
     return sorted(found.values(), key=lambda each: (each.time_ms, each.id))
 
@@ -111,14 +112,17 @@ def read_customers(path: Path) -> dict[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {}
     for number, line in _objects(path):
         if not isinstance(line.get("id"), str):
-            raise InputError(f"{path}, line {number}: is not a customer: id is missing")
+            raise InputError(f"{path}:{number}: is not a customer: id is missing")
         found[line["id"]] = line
     return found
 
 
-def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _objects(path: Path, stdin: BinaryIO | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+    is_piped = str(path) == "-"
+    if is_piped and stdin is None:
+        raise InputError("`-` reads the standard input, but it is closed")
     try:
-        with path.open("rb") as file:
+        with nullcontext(stdin) if is_piped and stdin is not None else path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield number, _object(path, number, line)
@@ -130,9 +134,9 @@ def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         found = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise InputError(f"{path}, line {number}: is not JSON: {error.msg}") from error
+        raise InputError(f"{path}:{number}: is not JSON: {error.msg}") from error
     if not isinstance(found, dict):
-        raise InputError(f"{path}, line {number}: is not a JSON object")
+        raise InputError(f"{path}:{number}: is not a JSON object")
     return found
 
 

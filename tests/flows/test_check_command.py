@@ -357,7 +357,7 @@ async def test_standard_input_can_be_checked() -> None:
 
     assert found(report) == {("duplicate_key", "key"): ("refused", 1, [2])}
     assert (report.files, report.findings[0].examples[0].place) == (("stdin.ndjson",), "stdin.ndjson:2")
-    assert report.findings[0].examples[0].detail.startswith("stdin.ndjson, line 1 has the same key")
+    assert report.findings[0].examples[0].detail.startswith("stdin.ndjson:1 has the same key")
     with pytest.raises(UsageError, match=r"^stdin\.ndjson: no column|^stdin\.ndjson: customers have no column"):
         await check(
             "customers", ["-"], ImportOptions(reading=ReadOptions(format="ndjson")), stdin=io.BytesIO(b'{"x":1}')

@@ -74,7 +74,7 @@ def test_runs_are_listed_and_shown(program: Program, capsys: pytest.CaptureFixtu
     assert "complete" in capsys.readouterr().out
     assert program("runs", "show") == 0
     shown = capsys.readouterr().out
-    assert "customers.csv, line 4: invalid_email (emails[0])" in shown
+    assert "customers.csv:4: invalid_email (emails[0])" in shown
     assert "nobody" not in shown
     assert re.search(r"^  started   (today|yesterday) ", shown, re.MULTILINE)
     assert re.search(r"^  next: bulkgladly import customers \S+/rejected.csv --key crm_id", shown, re.MULTILINE)
@@ -117,7 +117,7 @@ def test_a_dry_run_names_the_rows_that_would_be_rejected(program: Program, capsy
     assert program("import", "customers", "customers.csv", "--key", "crm_id", "--dry-run", "--json") == 1
 
     told = capsys.readouterr()
-    assert json.loads(told.out)["findings"][0]["examples"] == ["customers.csv, line 4, emails[0]"]
+    assert json.loads(told.out)["findings"][0]["examples"] == ["customers.csv:4, emails[0]"]
     assert not Path(".bulkgladly/runs").exists()
 
 

@@ -213,7 +213,7 @@ async def test_a_key_that_comes_twice_is_a_reject(world: World) -> None:
     assert report.rejects_by_code == {"duplicate_key": 1}
     [line] = world.result(report, "rejected")
     assert line["_bulkgladly"]["position"]["record"] == 3
-    assert ", line 1 " in line["_bulkgladly"]["detail"]
+    assert ":1 " in line["_bulkgladly"]["detail"]
     assert world.names()["person.0@example.org"] == "Sample Person 0"
 
 

@@ -256,7 +256,7 @@ async def test_what_cannot_be_asked_is_told_with_its_place(lake: Lake) -> None:
     ends = await fetch(lake, "profiles", ids=path)
 
     (failed,) = ends.of(UnitState.FAILED)
-    assert failed.result.detail == f"2 are not valid ids and were not requested; the first: {path}, line 1"
+    assert failed.result.detail == f"2 are not valid ids and were not requested; the first: {path}:1"
     assert list(by_asked(lake)) == [here]
 
 

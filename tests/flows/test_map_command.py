@@ -56,8 +56,8 @@ def test_a_draft_is_checked_and_imported(program: Program, capsys: pytest.Captur
 
     assert program("map", "check", "people.csv", "--map", "draft.toml", "--rows", "1") == 0
     told = capsys.readouterr()
-    assert "people.csv, line 2\n  - Customer no.: 9\n  - First name: Aaa\n" in told.out
-    assert "\n  + name: Aaa Aaa" in told.out
+    assert told.out.startswith("unchanged: key <- Customer no., ")
+    assert '\npeople.csv:2\n  name <- First name, Last name: "Aaa Aaaaa"\n' in told.out
     assert "Ada" not in told.out + told.err
     assert "columns that the mapping does not use" not in told.err
 
@@ -102,7 +102,7 @@ def test_values_are_shown_as_shapes(program: Program, capsys: pytest.CaptureFixt
 
     text = capsys.readouterr().out
     assert "ada@example.org" not in text
-    assert json.loads(text)["examples"][0]["input"]["Mail"] == "aaa@aa…a.aaa"
+    assert json.loads(text)["examples"][0]["input"]["Mail"] == "aaa@aaaaaaa.aaa"
 
 
 def test_expectations_that_are_met(program: Program, capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,7 +129,7 @@ def test_expectations_that_are_not_met(program: Program, capsys: pytest.CaptureF
 
     assert program(*expect, "--show-values") == 1
     told = capsys.readouterr()
-    line = 'cases.ndjson, line 1, record 1: customAttribute:plan: expected "silver", found "gold"\n'
+    line = 'cases.ndjson:1, record 1: customAttribute:plan: expected "silver", found "gold"\n'
     assert told.out == line
     assert "expectations: 1 of 2 are met" in told.err
     assert program(*expect) == 1
@@ -148,7 +148,7 @@ def test_a_pair_of_files_is_compared(program: Program, capsys: pytest.CaptureFix
 
     assert program("map", "check", "people.csv", "--map", "mapping.toml", *expect) == 1
     assert capsys.readouterr().out == (
-        'records.ndjson, line 2, record 1: customAttribute:plan: expected "gold", found "silver"\n'
+        'records.ndjson:2, record 1: customAttribute:plan: expected "gold", found "silver"\n'
     )
     assert program("map", "check", "--map", "mapping.toml", *expect) == 2
     assert "has outputs without inputs" in capsys.readouterr().err

@@ -64,6 +64,20 @@ def test_a_program_that_is_not_here_is_told_before_an_event_needs_it(program: He
     assert (told.code, "vip: not on this machine: exec:nosuchprogram" in told.err) == (0, True)
 
 
+def test_events_are_taken_from_the_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `inbox replay` writes them."""
+    (tmp_path / "rules.toml").write_text(RULES, "utf-8")
+    recorded = b"".join(orjson.dumps(event) + b"\n" for event in EVENTS)
+    program = heard(program_in(tmp_path, monkeypatch, stdin=recorded), capsys)
+
+    told = program("rules", "check", "rules.toml", "--events", "-")
+
+    assert told.code == 0
+    assert "4 events from 2026-11-02T10:00" in told.err
+
+
 def test_a_check_says_each_rule_in_a_sentence(program: HeardProgram) -> None:
     """And nothing else."""
     told = program("rules", "check", "rules.toml")
@@ -133,10 +147,10 @@ def test_a_row_that_could_not_be_imported_is_told(program: HeardProgram) -> None
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (b"{", "events.ndjson, line 1: is not JSON"),
-        (b"\n[]\n", "events.ndjson, line 2: is not a JSON object"),
-        (b'{"id": "x"}', "events.ndjson, line 1: is not an event: id or type is missing"),
-        (b'{"id": "x", "type": "y", "timestamp": 1}', "events.ndjson, line 1: timestamp is not a time"),
+        (b"{", "events.ndjson:1: is not JSON"),
+        (b"\n[]\n", "events.ndjson:2: is not a JSON object"),
+        (b'{"id": "x"}', "events.ndjson:1: is not an event: id or type is missing"),
+        (b'{"id": "x", "type": "y", "timestamp": 1}', "events.ndjson:1: timestamp is not a time"),
     ],
 )
 def test_a_file_without_events(program: HeardProgram, lines: bytes, message: str) -> None:

@@ -103,11 +103,11 @@ def test_cases_are_read_in_both_forms(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (b"{", "line 2: not valid JSON"),
-        (b"[]", "line 2: holds an array, not an object"),
-        (b'{"name": "A", "name": "B"}', "line 2: has the key 'name' twice"),
-        (b'{"input": [], "output": {}}', "line 2: input must be an object"),
-        (b'{"input": {}, "output": [1]}', "line 2: input must be an object, and output an object or a list"),
+        (b"{", "cases.ndjson:2: not valid JSON"),
+        (b"[]", "cases.ndjson:2: holds an array, not an object"),
+        (b'{"name": "A", "name": "B"}', "cases.ndjson:2: has the key 'name' twice"),
+        (b'{"input": [], "output": {}}', "cases.ndjson:2: input must be an object"),
+        (b'{"input": {}, "output": [1]}', "cases.ndjson:2: input must be an object, and output an object or a list"),
     ],
 )
 def test_a_line_that_is_no_case_is_refused(tmp_path: Path, line: bytes, message: str) -> None:

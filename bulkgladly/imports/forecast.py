@@ -1,0 +1,224 @@
+"""What the rows of an input would take, by what earlier runs left in the state: to create, to update, unchanged.
+
+`check` and the start of a run use it, so that the second import of a file is not announced as if all of it was new.
+Nothing is sent, and memory stays flat.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import orjson
+
+from bulkgladly.files.inputs import Inputs
+from bulkgladly.files.layouts import ColumnProblem
+from bulkgladly.gladly.directory import Directory
+from bulkgladly.gladly.identity import fingerprint
+from bulkgladly.gladly.preparation import complete
+from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Screening, ready
+from bulkgladly.imports.drafts import Preparer
+from bulkgladly.journal.entries import known_by
+from bulkgladly.journal.state_reader import StateReader, known_hosts
+from bulkgladly.records import Mark, Mode, Problem, Row, Word
+from bulkgladly.runs.observer import Estimate
+from bulkgladly.source_keys import is_plain
+
+__all__ = ("REJECTED", "UNCHANGED", "Forecast", "foreseen", "label_of", "memory_text", "opened_memory")
+
+UNCHANGED = "unchanged"
+REJECTED = "to reject"
+_NO_REQUEST = frozenset({UNCHANGED, REJECTED, *(word.value for word in Word)})
+_ROWS_AT_ONCE = 256
+_DRAFTS_PER_ROW = 5
+"""Making a draft takes about as long as comparing so many rows with what is known of them."""
+_LABELS: Mapping[str, str] = {
+    **dict.fromkeys(("create", "add"), "to create"),
+    **dict.fromkeys(("update", "patch", "change"), "to update"),
+    **dict.fromkeys(("send", "reply"), "to send"),
+    "delete": "to delete",
+    "redact": "to redact",
+}
+"""By the verb with which the name of an operation begins. All others read."""
+
+
+def label_of(operation: str) -> str:
+    """Return what the first request of a record is for; an operation is called after what it does."""
+    return next((label for verb, label in _LABELS.items() if operation.startswith(verb)), "to look up first")
+
+
+def memory_text(state: Path, spec: ImportSpec, host: str, memory: StateReader | None) -> str:
+    """Return what an estimate knows of earlier runs, for people: which ones, or why none."""
+    if memory is not None:
+        return f"counting what earlier runs sent to {host}"
+    if host:
+        return f"no earlier run has sent {spec.name} to {host}, as far as {state.parent} knows"
+    hosts = known_hosts(state, spec.name)
+    known = f", such as those into {', '.join(hosts)}" if hosts else ""
+    return f"without earlier runs{known}: set GLADLY_HOST or pass --profile to count them"
+
+
+def opened_memory(state: Path, spec: ImportSpec, policy: Policy) -> StateReader | None:
+    """Return what earlier runs have left of an object; None if that is nothing, or if the host is not known.
+
+    Raises:
+        JournalDamaged: The state cannot be read.
+    """
+    if not policy.host or not state.is_file():
+        return None
+    memory = StateReader(state, policy.host, spec.name, policy.namespace)
+    if memory.is_empty():
+        memory.close()
+        return None
+    return memory
+
+
+class Forecast:
+    """Counts what becomes of rows. `counts` has the rows by label: `to create`, `unchanged` and so on.
+
+    Most rows of a repeated import are unchanged. So a row is first compared, field by field, with what is known of its
+    key, which takes a fifth of the time of a draft. Only if that shows a difference is the draft made.
+    """
+
+    def __init__(
+        self,
+        spec: ImportSpec,
+        policy: Policy,
+        preparer: Preparer,
+        memory: StateReader,
+        *,
+        trusts_links: bool = False,
+    ) -> None:
+        """With `trusts_links`, an object that a row refers to exists even if no earlier run has imported it."""
+        self._spec, self._policy, self._preparer, self._memory = spec, policy, preparer, memory
+        self._trusts_links = trusts_links
+        self._knows_contents = memory.has_prefix("content:")
+        self._new = {Mode.UPDATE: "to look up first", Mode.DELETE: "to delete"}.get(
+            policy.mode, "to send" if spec.contacts_people else "to create"
+        )
+        self.counts: Counter[str] = Counter()
+        self.drafts = 0
+        """How many drafts had to be made."""
+
+    def take_fine(self, rows: Sequence[Row]) -> None:
+        """Count rows that are certainly valid, and of which no draft was made yet."""
+        keys = [self._key_of(row) for row in rows]
+        known = self._memory.accepted([key for key in keys if key])
+        for row, key in zip(rows, keys, strict=True):
+            if key is None:
+                self.take(self._preparer.draft_of(row))
+            elif (found := known.get(key)) is None:
+                self.counts[self._new] += 1
+            elif self._is_unchanged(row, found):
+                self.counts[UNCHANGED] += 1
+            else:
+                self.take(self._preparer.draft_of(row))
+
+    def take_unread(self, rows: Sequence[Row]) -> None:
+        """Count rows of which nothing is known yet, not even whether they are valid."""
+        keys = [self._key_of(row) for row in rows]
+        known = self._memory.accepted([key for key in keys if key])
+        for row, key in zip(rows, keys, strict=True):
+            found = known.get(key or "")
+            if found is not None and not row.dropped and self._is_unchanged(row, found):
+                self.counts[UNCHANGED] += 1
+                continue
+            self.drafts += 1
+            self.take(self._preparer.draft_of(row))
+
+    def take(self, item: Draft | Problem, number: int = 1) -> None:
+        """Count a record; with -1 as `number`, one that was counted before is not counted any more."""
+        self.counts[self._label_of(item)] += number
+
+    def estimate(self, per_second: float, *, rows: int | None = None, rows_exact: bool = True) -> Estimate:
+        """Return the estimate of the rows that were counted, or of `rows` like them."""
+        seen = self.counts.total()
+        whole = seen if rows is None else rows
+        factor = whole / seen if seen else 1.0
+        split = {label: round(number * factor) for label, number in self.counts.most_common() if number > 0}
+        unsent = sum(number for label, number in split.items() if label in _NO_REQUEST)
+        each = self._spec.requests_per_record[self._policy.mode]
+        judged = "" if whole == seen else f"by the first {seen:,} rows"
+        return Estimate.of(each, whole, rows_exact, per_second, unsent=unsent, split=split, judged=judged)
+
+    def _key_of(self, row: Row) -> str | None:
+        """Return the source key of a row, if it is plain; None if only the draft can tell it."""
+        fields = row.fields
+        if fields is None or row.former_key is not None:
+            return None
+        key = fields.get(self._policy.key) if self._policy.key is not None else fields.get("id")
+        if type(key) is str and is_plain(key):
+            return key
+        # A hash of the content is only worth its time if some run has sent records without a key.
+        is_by_content = self._spec.screening is Screening.CONTACTS and key in (None, "") and self._policy.key is None
+        return "" if is_by_content and not self._knows_contents else None
+
+    def _is_unchanged(self, row: Row, known: str | bytes) -> bool:
+        """Tell whether all fields of a row are certainly as Gladly last accepted them; that is JSON of fingerprints."""
+        if not known or self._policy.mode is Mode.DELETE or row.fields is None:
+            return False
+        try:
+            nested = self._preparer.nested(row.fields)
+        except ColumnProblem:
+            return False
+        nested.pop("id", None)
+        # What a draft writes otherwise than the row (a number in another form) has another fingerprint.
+        is_kept = self._policy.null == "keep"
+        found = {name: fingerprint(value) for name, value in nested.items() if value is not None or not is_kept}
+        # Most rows have the same fields as when they were accepted, so the text is equal and need not be parsed.
+        if (orjson.dumps(found) if isinstance(known, bytes) else orjson.dumps(found).decode()) == known:
+            return True
+        accepted: dict[str, str] = orjson.loads(known)
+        return found.items() <= accepted.items()
+
+    def _label_of(self, item: Draft | Problem) -> str:
+        if isinstance(item, Problem):
+            return REJECTED if item.word is Word.REJECTED else item.word.value
+        if item.links:
+            linked = self._linked(item)
+            if isinstance(linked, Draft):
+                item = linked
+            elif not self._trusts_links:
+                return REJECTED
+        keys = [key for key in (item.key, item.former_key) if key is not None]
+        known = known_by(self._memory.known(keys), item.key, item.former_key)
+        try:
+            return label_of(next(self._spec.steps(ready(item, known), self._policy)).operation)
+        except StopIteration as end:
+            word: Word = end.value.word
+            return REJECTED if word is Word.REJECTED else word.value
+
+    def _linked(self, draft: Draft) -> Draft | Problem:
+        found: dict[tuple[str, str], str] = {}
+        for link in draft.links:
+            if link.is_key:
+                asked = [key for key in (link.text, link.former) if key is not None]
+                ids = self._memory.ids(link.kind, self._policy.namespace_of(link.kind), asked)
+                if gladly_id := next(filter(None, map(ids.get, asked)), None):
+                    found[link.kind, link.text] = gladly_id
+        return complete(draft, self._spec, Directory(), found)
+
+
+def foreseen(
+    inputs: Inputs,
+    forecast: Forecast,
+    *,
+    start: Mark,
+    most: int,
+    limit: int | None,
+) -> bool:
+    """Count the rows from a mark on, up to `limit`; return whether all of them were, or else `most` rows or fewer.
+
+    Raises:
+        InputError: A file cannot be read.
+        JournalDamaged: The state cannot be read.
+    """
+    with closing(inputs.batches(start, size=_ROWS_AT_ONCE)) as batches:
+        for rows in batches:
+            seen = forecast.counts.total()
+            if seen == limit:
+                break
+            if seen + forecast.drafts * _DRAFTS_PER_ROW >= most:
+                return False
+            forecast.take_unread(rows if limit is None else rows[: limit - seen])
+    return True
