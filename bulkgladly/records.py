@@ -23,7 +23,7 @@ __all__ = (
     "place_of_row",
 )
 
-_COLUMNAR = (".parquet", ".arrow", ".feather", ".ipc")
+_OF_ROWS = (".parquet", ".arrow", ".feather", ".ipc", ".xlsx", ".xlsm")
 
 
 class Mode(enum.StrEnum):
@@ -64,8 +64,8 @@ class Position(NamedTuple):
     """Where a row is in its file, so that a message can name it and a resume can seek to it.
 
     `offset` is the byte at which the row begins in the decompressed file; for columnar files it
-    is the row group. `number` is the line at which the row begins, from 1, as editors show it; in columnar files it
-    is the number of the row.
+    is the row group, in a sheet the row. `number` is the line at which the row begins, from 1, as editors show it; in
+    columnar files and sheets it is the number of the row.
     """
 
     file: int
@@ -74,8 +74,8 @@ class Position(NamedTuple):
 
 
 def place_of_row(name: str, number: int) -> str:
-    """Return a row's place as messages name it: `customers.csv, line 17`, or the row of a columnar file."""
-    word = "row" if name.lower().endswith(_COLUMNAR) else "line"
+    """Return a row's place as messages name it: `customers.csv, line 17`, or the row of a columnar file or a sheet."""
+    word = "row" if name.lower().endswith(_OF_ROWS) else "line"
     return f"{name}, {word} {number}"
 
 

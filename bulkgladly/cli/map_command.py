@@ -44,6 +44,10 @@ class SampleFlags(FlagGroup):
         int | None,
         call_option("--skip-lines", "The number of lines before the header in CSV files.", _FILES, "N", min=0),
     ] = None
+    sheet: Annotated[
+        str | None,
+        call_option("--sheet", "The sheet of Excel files. (default: the first one with values)", _FILES, "NAME"),
+    ] = None
     show_values: flags.ShowValues = False
 
     def reading(self) -> "ReadOptions":
@@ -51,7 +55,11 @@ class SampleFlags(FlagGroup):
         from bulkgladly.files.contract import ReadOptions
 
         return ReadOptions(
-            encoding=self.encoding, delimiter=self.delimiter, format=self.format_, skip_lines=self.skip_lines
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            format=self.format_,
+            skip_lines=self.skip_lines,
+            sheet=self.sheet,
         )
 
 

@@ -23,7 +23,7 @@ _ZSTD_SLICE_BYTES = 2048
 _FOREIGN = (
     (b"\x1f\x8b", "is gzip-compressed; add .gz to its name"),
     (b"\x28\xb5\x2f\xfd", "is zstd-compressed; add .zst to its name"),
-    (b"PK\x03\x04", "is a zip archive or an Excel file; unpack it, or save it as CSV (CSV UTF-8 in Excel)"),
+    (b"PK\x03\x04", "is a zip archive or an Excel file; unpack it, or pass --format xlsx"),
     (b"\xd0\xcf\x11\xe0", "is an old Excel file (.xls); save it as CSV (CSV UTF-8 in Excel)"),
     (b"%PDF", "is a PDF document; export the table as CSV from the program that made it"),
     (b"BZh", "is bzip2-compressed; unpack it: bunzip2 FILE"),

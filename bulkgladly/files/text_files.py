@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import ReadOptions
+from bulkgladly.files.csv_forms import CsvForm
 from bulkgladly.files.folders import added_note
 from bulkgladly.files.json_form import JsonForm, cut_values, json_form
 from bulkgladly.files.sources import BLOCK_BYTES, Source, Stream
@@ -66,6 +67,10 @@ class TextReader(ABC):
     @abstractmethod
     def columns(self) -> tuple[str, ...] | None:
         """Return the column names that all rows share, or None if each row has its own."""
+
+    def form(self) -> CsvForm | None:
+        """Return None: rejects are not written as a table."""
+        return None
 
     @abstractmethod
     def _rows(self, stream: Stream, start: Position) -> Iterator[Row]:

@@ -29,7 +29,7 @@ _WARNING_COLUMNS = ("file", "line", "column", "field", "value", "reason", "code"
 
 
 def write_tables(folder: Path, inputs: Inputs) -> list[ResultFile]:
-    """Write `warnings.csv`, and for CSV inputs the rejects as `rejected.csv`; only those that have rows.
+    """Write `warnings.csv`, and for inputs in CSV or Excel the rejects as `rejected.csv`; only those that have rows.
 
     Inputs with different headers make several files of rejects: `rejected-2.csv` and so on.
 
@@ -39,8 +39,8 @@ def write_tables(folder: Path, inputs: Inputs) -> list[ResultFile]:
     found = [_write_warnings(folder, inputs)]
     groups: dict[CsvForm, list[int]] = {}
     for number, reader in enumerate(inputs.readers):
-        if isinstance(reader, CsvReader):
-            groups.setdefault(reader.form(), []).append(number)
+        if (form := reader.form()) is not None:
+            groups.setdefault(form, []).append(number)
     for nth, (form, files) in enumerate(groups.items(), 1):
         path = folder / (REJECTED_TABLE if nth == 1 else f"rejected-{nth}.csv")
         found.append(_write_rejects(path, folder, inputs, form, frozenset(files)))

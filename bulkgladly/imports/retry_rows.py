@@ -76,6 +76,8 @@ def corrected_import(folder: RunFolder) -> tuple[str, str]:
     path = folder.path / REJECTED_TABLE
     # The table of rejects begins with its header, whatever stood before that of the input.
     reading = options.reading if options.reading.skip_lines is None else replace(options.reading, skip_lines=0)
+    # The rejects of an Excel file are a CSV file.
+    reading = replace(reading, sheet=None, format=None if reading.format == "xlsx" else reading.format)
     flags = reading.flags() if path.is_file() else []
     if not path.is_file():
         path = folder.path / "rejected.ndjson"
