@@ -121,7 +121,7 @@ class SheetReader:
         if first is None:
             what = f"sheet {self._sheet.title!r} has no values"
             raise InputError(f"{self._path}: {what}; it needs a row with the column names")
-        if skipped is None and (told := header_elsewhere(self._head_as_csv(), ",", '"', line="row")):
+        if skipped is None and (told := header_elsewhere(self._head_as_csv(), ",", '"')):
             raise InputError(f"{self._path}: {told}")
         self._header_row, cells = first
         self._width, self._nameless = len(cells), nameless(cells)

@@ -86,14 +86,14 @@ def header_hint(text: str, delimiter: str, quote: str | None) -> HeaderHint | No
     return None
 
 
-def header_elsewhere(text: str, delimiter: str, quote: str | None, *, line: str = "line") -> str | None:
+def header_elsewhere(text: str, delimiter: str, quote: str | None) -> str | None:
     """Return what is wrong with a file whose header is not in its first line, and what to do; None if it is there."""
     hint = header_hint(text, delimiter, quote)
     if hint is None:
         return None
     named = ", ".join(hint.names[:3]) + (", …" if len(hint.names) > 3 else "")
-    fix = f"pass --skip-lines {hint.line - 1} if it is the header, or --skip-lines 0 if {line} 1 is"
-    return f"{line} 1 is not a header, but {line} {hint.line} looks like one ({named}); {fix}"
+    fix = f"pass --skip-lines {hint.line - 1} if it is the header, or --skip-lines 0 if line 1 is"
+    return f"line 1 is not a header, but line {hint.line} looks like one ({named}); {fix}"
 
 
 def nameless(names: Sequence[str]) -> frozenset[int]:

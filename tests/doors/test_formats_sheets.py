@@ -157,7 +157,7 @@ def test_a_title_above_the_header_is_named(tmp_path: Path) -> None:
     book.save(path)
 
     with pytest.raises(
-        InputError, match=r"row 1 is not a header, but row 3 looks like one \(k, name\); pass --skip-lines 2"
+        InputError, match=r"line 1 is not a header, but line 3 looks like one \(k, name\); pass --skip-lines 2"
     ):
         reader_of(path)
     reader = reader_of(path, skip_lines=2)

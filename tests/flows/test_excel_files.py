@@ -1,6 +1,7 @@
 """An Excel file through an import that is stopped, resumed, and whose rejects are corrected."""
 
 from pathlib import Path
+from typing import Any
 
 from bulkgladly.checks.map_check import draft_for
 from bulkgladly.files.contract import ReadOptions
@@ -8,7 +9,7 @@ from bulkgladly.settings import Limits
 from tests.doors.test_formats_sheets import book_of
 from tests.flows.conftest import World
 
-ROWS = [
+ROWS: list[list[Any]] = [
     ["crm_id", "name", "email:1", "phone:1", "customAttribute:since"],
     [4711, "Ada Ashby", "ada@example.org", 16505550101, None],
     [],
