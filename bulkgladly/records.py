@@ -20,6 +20,7 @@ __all__ = (
     "Row",
     "Stage",
     "Word",
+    "numbered_by",
     "place_of_row",
 )
 
@@ -75,8 +76,12 @@ class Position(NamedTuple):
 
 def place_of_row(name: str, number: int) -> str:
     """Return a row's place as messages name it: `customers.csv, line 17`, or the row of a columnar file or a sheet."""
-    word = "row" if name.lower().endswith(_OF_ROWS) else "line"
-    return f"{name}, {word} {number}"
+    return f"{name}, {numbered_by(name)} {number}"
+
+
+def numbered_by(name: str) -> str:
+    """Return what the numbers of rows in a file count: `line`, or `row` in columnar files and sheets."""
+    return "row" if name.lower().endswith(_OF_ROWS) else "line"
 
 
 @dataclass(frozen=True, slots=True)

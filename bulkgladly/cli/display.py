@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bulkgladly.runs.observer import Estimate, Observer, RunView, counted, duration_text
+from bulkgladly.runs.observer import Estimate, Observer, RunView, counted, duration_text, share_text
 from bulkgladly.shown import MOST_NAME, shown
 
 __all__ = (
@@ -127,13 +127,6 @@ def display_for(progress: str, logger: logging.Logger) -> Iterator[Observer]:
             yield LiveDisplay(logger, live)
     else:
         yield LineDisplay(logger, is_quiet=progress == "none")
-
-
-def share_text(part: int, whole: int) -> str:
-    """Return a share in percent. It is rounded, but 100 % is all of it, and more than nothing is not 0 %."""
-    # 99.96 % of a million rows leaves 400 undone: "100 %" would hide them.
-    tenths = 1000 if part == whole else min(999, round(1000 * part / whole))
-    return "<0.1 %" if part and not tenths else f"{tenths / 10:g} %"
 
 
 def counts_text(counts: Mapping[str, int], words: Sequence[str]) -> str:

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from bulkgladly.records import Problem, Stage
 
-__all__ = ("fix_for",)
+__all__ = ("UNKNOWN_FIX", "fix_for")
+
+UNKNOWN_FIX = "import the row again: a record that exists already is recognised"
 
 _FIXES: Mapping[str, str] = {
     "too_long": 'shorten it; in a mapping, set max with too_long = "cut" or "split"',

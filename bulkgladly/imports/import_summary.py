@@ -1,22 +1,38 @@
 """The end of an import: the result files, the check that all rows are accounted for, and the report."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from bulkgladly.choices import OnConflict, OnDuplicate
 from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, InputChanged, InputError
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.table import IMPORTS
-from bulkgladly.imports.result_tables import REJECTED_TABLE, WARNINGS, write_tables
+from bulkgladly.imports.fixes import UNKNOWN_FIX, fix_for
+from bulkgladly.imports.import_options import ImportOptions
+from bulkgladly.imports.import_page import Reason, detail_lines, story_of, title_of
+from bulkgladly.imports.reject_reasons import reason_for
+from bulkgladly.imports.result_tables import write_tables
 from bulkgladly.imports.retry_rows import RejectKinds, corrected_import, import_again, kinds_of_rejects
-from bulkgladly.journal.results import ResultFile, count_by_word, count_dropped, rejects_by_code, write_results
+from bulkgladly.journal.reject_groups import (
+    RejectGroup,
+    dropped_by_field,
+    groups_of_rejects,
+    repeats,
+    rows_before,
+    skipped_by_code,
+)
+from bulkgladly.journal.results import ResultFile, count_by_word, rejects_by_code, write_results
 from bulkgladly.journal.run_folder import RunFolder
-from bulkgladly.records import Mark, Row, Word
-from bulkgladly.runs.observer import counted, duration_text
+from bulkgladly.records import Mark, Position, Problem, Row, Stage, Word
+from bulkgladly.runs.observer import duration_text
+from bulkgladly.runs.options import changed_settings, restored, stored
 from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, resume_command, status_of, table_of
-from bulkgladly.shown import MOST_NAME, shown, shown_cell
+from bulkgladly.shown import shown_cell
 
 __all__ = (
     "Closing",
@@ -35,46 +51,55 @@ _ARRIVED = (Word.CREATED, Word.UPDATED, Word.DELETED, Word.UNCHANGED)
 class Report(Summary):
     """What an import did, in all its sessions together. `report.json` and `--json` hold the same.
 
-    `rejects_by_code` counts the rejects by the code of their problem; `files` has the result files by name.
-    `dropped_values` counts the values that records were sent without, and `rows_to_correct` the rejects that would be
-    rejected again as they are. The rest is as in every summary.
+    `rejects_by_code` counts the rejects by the code of their problem, `reasons` says the same for people, with the
+    first places; `skipped_by_code` counts what was passed over. `rows` are the rows of the input, of which a mapping
+    may make more records than `counts["read"]`; 0 if they were not counted. `repeats` counts records that have the
+    key of another one and arrived. `dropped_values` counts the values that records were sent without, and
+    `rows_to_correct` the rejects that would be rejected again as they are. `files` has the result files by name. The
+    rest is as in every summary.
     """
 
+    rows: int = 0
+    reasons: tuple[Reason, ...] = ()
+    skipped_by_code: Mapping[str, int] = field(default_factory=dict)
+    repeats: int = 0
     dropped_values: int = 0
+    dropped_by_field: Mapping[str, int] = field(default_factory=dict)
     rows_to_correct: int = 0
 
     @property
     def details(self) -> tuple[str, ...]:
         """Lines for people, besides counts and files."""
-        codes = [f"{number:>9,} x {shown(code, MOST_NAME)}" for code, number in self.rejects_by_code.items()]
-        if self.dropped_values:
-            codes.append(f"{counted(self.dropped_values, 'value')} dropped, because not valid; see {WARNINGS}")
-        if self.rows_to_correct:
-            table = next((name for name in (REJECTED_TABLE, "rejected.ndjson") if name in self.files), "")
-            codes.append(f"{counted(self.rows_to_correct, 'reject')} to correct: edit {table}, then import it")
-        return tuple(codes)
+        return detail_lines(self)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report in the form of `report.json`."""
         return {**Summary.as_dict(self), "requests_per_second": round(self.per_second, 3)}
 
+    def _title(self) -> str:
+        return title_of(self)
+
     def _told(self) -> list[str]:
-        reason = shown_cell(self.reason or "please report this as a bug")
-        return ["All rows are accounted for." if self.adds_up else f"Not all rows are accounted for ({reason})."]
+        return story_of(self)
 
     def _tables(self) -> list[str]:
         codes = [(shown_cell(code), number) for code, number in self.rejects_by_code.items()]
         files = "\n".join(
-            f"| {name} | {about['rows']:,} | `{about['blake2b']}` |" for name, about in self.files.items()
+            f"| {name} | {about['rows']:,} | `{about['blake2b']}` |"
+            for name, about in self.files.items()
+            if about["rows"]
         )
         return [
+            *(["All rows are accounted for."] if self.adds_up else []),
             *([table_of(("reject", "records"), codes)] if codes else []),
-            f"| file | rows | BLAKE2b |\n|---|---:|---|\n{files}",
+            *([f"| file | rows | BLAKE2b |\n|---|---:|---|\n{files}"] if files else []),
         ]
 
     def _effort(self) -> str:
         waits = "".join(
-            f"; waited {duration_text(span)}: {shown_cell(reason)}" for reason, span in self.waits_s.items()
+            f"; waited {duration_text(span)}: {shown_cell(reason)}"
+            for reason, span in self.waits_s.items()
+            if span >= 1
         )
         return f"{Summary._effort(self)}, {self.per_second:.2f} requests a second{waits}"
 
@@ -103,14 +128,10 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
     """
     rest = _Rest(inputs, ending)
     names = [str(file.path) for file in inputs.files]
-    by_word, by_code = ending.counts, dict[str, int]()
-    files: list[ResultFile] = []
-    dropped = 0
+    by_word, found = ending.counts, _Found()
     problem: BulkgladlyError | None = None
     try:
-        by_word, by_code = count_by_word(folder.path), rejects_by_code(folder.path)
-        files = write_results(folder.path, names, rest) + write_tables(folder.path, inputs)
-        dropped = count_dropped(folder.path)
+        by_word, found = count_by_word(folder.path), _found_in(folder, names, rest, inputs)
     except BulkgladlyError as error:
         problem = error
         rest.finish()
@@ -122,13 +143,88 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
     return Report(
         **common,
         **end._asdict(),
+        **found._asdict(),
         counts={"read": rest.read, **counts},
-        files={Path(file.path).name: _about(file) for file in files},
-        rejects_by_code=by_code,
-        dropped_values=dropped,
         rows_to_correct=kinds.to_correct,
-        next_commands=_next_commands(folder, end, counts, kinds, by_code),
+        inputs=names_of_inputs(folder),
+        settings=_settings_of(folder),
+        next_commands=_next_commands(folder, end, counts, kinds, found.rejects_by_code),
     )
+
+
+class _Found(NamedTuple):
+    """What the journal tells at the end of a run, as fields of the report."""
+
+    files: Mapping[str, Mapping[str, Any]] = {}
+    rejects_by_code: Mapping[str, int] = {}
+    rows: int = 0
+    reasons: tuple[Reason, ...] = ()
+    skipped_by_code: Mapping[str, int] = {}
+    repeats: int = 0
+    dropped_values: int = 0
+    dropped_by_field: Mapping[str, int] = {}
+
+
+def _found_in(folder: RunFolder, names: Sequence[str], rest: "_Rest", inputs: Inputs) -> _Found:
+    """Write the result files, and return them with what the journal tells.
+
+    Raises:
+        DiskFull, JournalDamaged, JournalError: They cannot be written, or the journal cannot be read.
+    """
+    path = folder.path
+    files = write_results(path, names, rest) + write_tables(path, inputs)
+    dropped = dropped_by_field(path)
+    return _Found(
+        files={Path(file.path).name: _about(file) for file in files},
+        rejects_by_code=rejects_by_code(path),
+        rows=rest.rows(path),
+        reasons=tuple(_reason(group, names) for group in groups_of_rejects(path)),
+        skipped_by_code=skipped_by_code(path),
+        repeats=repeats(path),
+        dropped_values=sum(dropped.values()),
+        dropped_by_field=dropped,
+    )
+
+
+def _reason(group: RejectGroup, names: Sequence[str]) -> Reason:
+    is_unknown = group.word == Word.UNKNOWN
+    problem = Problem(group.code, "", stage=Stage(group.stage) if group.stage else Stage.CHECK)
+    return Reason(
+        code=group.code,
+        outcome=group.word,
+        reason=reason_for("unsettled" if is_unknown else group.code, group.stage),
+        fix=UNKNOWN_FIX if is_unknown else fix_for(problem),
+        records=group.number,
+        examples=tuple({"file": names[at.file], "line": at.number, "field": at.field} for at in group.first),
+    )
+
+
+def _settings_of(folder: RunFolder) -> dict[str, Any]:
+    """Return mode and rate, and the settings that differ from the defaults."""
+    settings = folder.header().settings
+    changed = changed_settings(settings, stored(ImportOptions()))
+    rate = restored(ImportOptions, settings, folder.state_dir).pace.expected_per_second()
+    changed["map"] = changed.pop("file", None)
+    named = {
+        name: value
+        for name, value in changed.items()
+        if name not in ("unlimited", "mode", "rate") and value is not None
+    }
+    return {"mode": settings.get("mode"), "rate": "unlimited" if math.isinf(rate) else rate, **named}
+
+
+def names_of_inputs(folder: RunFolder) -> tuple[str, ...]:
+    """Return what people call the inputs of a run: the copy of the standard input is in its folder, as are rejects."""
+    header = folder.header()
+    own = str(folder.path.absolute())
+    return tuple(
+        _own_name(Path(item.path).name) if str(Path(item.path).absolute().parent) == own else item.path
+        for item in header.inputs
+    )
+
+
+def _own_name(name: str) -> str:
+    return "the standard input" if name.startswith("stdin.") else name
 
 
 class _Rest:
@@ -139,6 +235,10 @@ class _Rest:
         self._batches = inputs.batches(ending.mark, size=READ_ROWS)
         self.unprocessed = 0
         self.read = ending.mark.seq
+        self._is_one_to_one = inputs.is_one_to_one
+        self._rows = 0
+        self._first: Position | None = None
+        self._last: Position | None = None
         self.problem: InputError | None = None
         """Why the input could not be read to its end; the report covers the rows before."""
 
@@ -146,11 +246,32 @@ class _Rest:
         try:
             for rows in self._batches:
                 self.read = rows[-1].seq + 1
+                self._count(rows)
                 open_rows = [row for row in rows if not self._ending.is_settled(row.seq)]
                 self.unprocessed += len(open_rows)
                 yield from open_rows
         except InputError as error:
             self.problem = error
+
+    def _count(self, rows: Sequence[Row]) -> None:
+        if self._is_one_to_one:
+            return
+        for row in rows:
+            if row.position != self._last:
+                self._first, self._last = self._first or row.position, row.position
+                self._rows += 1
+
+    def rows(self, folder: Path) -> int:
+        """Return how many rows of input there are; call it when all were yielded.
+
+        Raises:
+            JournalDamaged, JournalError: The journal cannot be read.
+        """
+        if self._is_one_to_one:
+            return self.read
+        number, last = rows_before(folder, self._ending.mark.seq)
+        # The records of one row may be on both sides of the mark.
+        return number + self._rows - (last is not None and last == self._first)
 
     def finish(self) -> None:
         """Count the rows that nobody has asked for."""
@@ -192,20 +313,28 @@ def _verdict(
 def _next_commands(
     folder: RunFolder, end: Ending, counts: Mapping[str, int], kinds: RejectKinds, by_code: Mapping[str, int]
 ) -> tuple[str, ...]:
-    """Return what to run next: what helps against the reason why the run ended, and never what ends in the same way."""
+    """Return what to run next: what helps against the reason why the run ended, and never what ends in the same way.
+
+    COUNTRY and POLICY stand for what only a person can decide.
+    """
+    settings = folder.header().settings
     commands = []
-    needs_region = "phone_region" in by_code and not folder.header().settings.get("phone_region")
+    needs_region = "phone_region" in by_code and not settings.get("phone_region")
+    region = ("--phone-region", "COUNTRY") if needs_region else ()
     if end.status != "complete":
         if end.exit_code == _TOO_MANY_REJECTS:
             # The options of a run stay as they are, so that to resume leads into the same rejects.
-            commands.append(import_again(folder, *(("--phone-region", "COUNTRY") if needs_region else ())))
-        commands.append(resume_command(folder))
+            commands.append(import_again(folder, *region))
+        if end.exit_code != _TOO_MANY_REJECTS or not needs_region:
+            commands.append(resume_command(folder))
     elif counts[Word.REJECTED] or (counts[Word.UNKNOWN] and not _is_at_most_once(folder)):
         has_helped = folder.header().parent is None or any(counts[word] for word in _ARRIVED)
+        retry = partial(next_command, "retry", folder.name, state_dir=folder.state_dir, connects=True)
         if kinds.may_pass and (has_helped or counts[Word.UNKNOWN]):
-            region = ("--phone-region", "COUNTRY") if needs_region else ()
-            retry = next_command("retry", folder.name, *region, state_dir=folder.state_dir, connects=True)
-            commands.append(retry)
+            needs_policy = "taken" in by_code and settings.get("on_conflict") == OnConflict.QUARANTINE
+            commands.append(retry(*region, *(("--on-conflict", "POLICY") if needs_policy else ())))
+        if "duplicate_key" in by_code and settings.get("on_duplicate") == OnDuplicate.REJECT:
+            commands.append(retry("--on-duplicate", OnDuplicate.LAST.value))
         if kinds.to_correct or not commands:
             commands.append(corrected_import(folder)[1])
     commands.append(next_command("runs", "show", folder.name, state_dir=folder.state_dir))

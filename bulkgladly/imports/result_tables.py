@@ -17,7 +17,7 @@ from bulkgladly.errors import InputError
 from bulkgladly.files.csv_files import CsvReader, LineFinder
 from bulkgladly.files.csv_forms import FIX, LINE, PART, RAW, REASON, CsvForm, CsvLines
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.imports.fixes import fix_for
+from bulkgladly.imports.fixes import UNKNOWN_FIX, fix_for
 from bulkgladly.journal.results import RejectedRow, ResultFile, dropped_values, publish_lines, rejected_rows
 from bulkgladly.records import Position, Problem, Stage, Word
 
@@ -88,7 +88,7 @@ def _reject_cells(
     added = {
         LINE: f"{places.name_of(row.position)}:{line}" if is_named else line,
         REASON: f"outcome unknown: {row.detail}" if is_unknown else row.detail,
-        FIX: "import the row again: a record that exists already is recognised" if is_unknown else fix_for(problem),
+        FIX: UNKNOWN_FIX if is_unknown else fix_for(problem),
         PART: f"{note['part']}/{note['of']}" if "part" in note else "",
         RAW: _raw_text(note, form.encoding),
     }

@@ -1,7 +1,8 @@
 """What is settled: one SQLite file per run, one state file that outlives runs, and the result files.
 
-A run has a folder (`run_folder`) with a header (`run_header`); `runs` finds those of a state directory. What is settled
-goes through the one `writer`: the outcomes of records by the `ledger` (`entries` are what it is told, `positions` and
-`record_tables` what it keeps), the results of units by `units`. The `state` outlives runs. `databases` opens the
-SQLite files, whose tables are in `schema`. At the end of an import `results` writes its files from the journal.
+A run has a folder (`run_folder`) with a header (`run_header`); `runs` finds those of a state directory. What is
+settled goes through the one `writer`: the outcomes of records by the `ledger` (`entries` are what it is told,
+`positions` and `record_tables` what it keeps), the results of units by `units`. The `state` outlives runs. `databases`
+opens the SQLite files, whose tables are in `schema`. At the end of an import `results` writes its files from the
+journal, and `reject_groups` counts why rows did not arrive.
 """
