@@ -20,6 +20,7 @@ __all__ = (
     "display_for",
     "logger_for",
     "path_from_here",
+    "read_text",
     "share_text",
     "summary_of",
     "view_text",
@@ -32,9 +33,10 @@ FAR_OFF_S = 12 * 3600.0
 """An end that is further away is named with its day."""
 _SAID = {"units": "downloads"}
 """What a run counts, in words for people, where its own word is an inner one."""
-_NEW = "new"
+_OF_EXPORTS = {"created": "new", "updated": "restated"}
+"""What became of the rows of an export, in words for people."""
 # In the order of the sum in the README and in report.md.
-SHOWN = ("created", "updated", "deleted", "unchanged", "skipped", "rejected", "unknown")
+SHOWN = ("created", "new", "updated", "restated", "deleted", "unchanged", "skipped", "rejected", "unknown")
 
 
 def logger_for(log_format: str) -> logging.Logger:
@@ -143,7 +145,7 @@ def view_text(view: RunView, now: dt.datetime) -> str:
     """Return a run's state as one line. `now` is the local time."""
     parts = [_done_text(view)]
     counts = _said_counts(view.counts, is_export=view.things == "units")
-    parts += [f"{counts[word]:,} {word}" for word in (_NEW, *SHOWN) if counts.get(word)]
+    parts += [f"{counts[word]:,} {word}" for word in SHOWN if counts.get(word)]
     parts.append(_pace_text(view))
     if view.throttled:
         parts.append(f"{view.throttled:,} throttled (HTTP 429)")
@@ -155,7 +157,7 @@ def view_text(view: RunView, now: dt.datetime) -> str:
 
 def _said_counts(counts: Mapping[str, int], *, is_export: bool) -> Mapping[str, int]:
     """Return counts under the words that people read: what an export creates is new in the data set, not in Gladly."""
-    return {_NEW if is_export and word == "created" else word: number for word, number in counts.items()}
+    return {_OF_EXPORTS.get(word, word) if is_export else word: number for word, number in counts.items()}
 
 
 def _done_text(view: RunView) -> str:
@@ -198,7 +200,7 @@ def summary_of(report: Any) -> Sequence[str]:
     """Return the end of a run as a few lines: what became of the rows, the cost, the files, the next commands."""
     lines = [
         f"{report.run}: {report.status}" + (f" ({report.reason})" if report.reason else ""),
-        f"  {_read_text(report)}" + ("" if report.adds_up else "; these do not add up, please report this as a bug"),
+        f"  {read_text(report)}" + ("" if report.adds_up else "; these do not add up, please report this as a bug"),
         f"  {_cost_text(report)}",
     ]
     lines += [f"  {detail.strip()}" for detail in report.details]
@@ -213,7 +215,8 @@ def summary_of(report: Any) -> Sequence[str]:
     return lines
 
 
-def _read_text(report: Any) -> str:
+def read_text(report: Any) -> str:
+    """Return how many rows were read, and what became of them."""
     counts = report.counts
     read = counted(counts["read"], "row")
     # Only an export that had no trouble can know that there is nothing new.
@@ -221,8 +224,12 @@ def _read_text(report: Any) -> str:
         return f"nothing new ({read} unchanged)" if counts["read"] else "nothing new"
     if not counts["read"]:
         return "no rows"
-    said = _said_counts(counts, is_export=report.mode == "export")
-    return f"{read} read: {counts_text(said, (_NEW, *SHOWN, 'unprocessed'))}"
+    is_export = report.mode == "export"
+    text = counts_text(_said_counts(counts, is_export=is_export), (*SHOWN, "unprocessed"))
+    # A mapping may make several records of a row, and the counts are those of records.
+    if (rows := getattr(report, "rows", 0)) not in (0, counts["read"]):
+        return f"{counted(rows, 'row')}, {counted(counts['read'], 'record')}: {text}"
+    return f"{read} {'fetched' if is_export else 'read'}: {text}"
 
 
 def _rows_text(about: Mapping[str, Any]) -> str:
@@ -249,7 +256,7 @@ def _panel(view: RunView, now: dt.datetime) -> Any:
 
     top = Table.grid(padding=(0, 1))
     top.add_row(ProgressBar(total=max(view.rows, 1), completed=view.done, width=36), Text(_done_text(view)))
-    told = counts_text(_said_counts(view.counts, is_export=view.things == "units"), (_NEW, *SHOWN))
+    told = counts_text(_said_counts(view.counts, is_export=view.things == "units"), SHOWN)
     throttled = f", {view.throttled:,} throttled (HTTP 429)" if view.throttled else ""
     lines = [told] if told else []
     lines.append(f"{_pace_text(view)}, {view.in_flight:,} in flight{throttled}")

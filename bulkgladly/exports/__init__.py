@@ -7,5 +7,5 @@ The kinds: `job_files` (with `first_lines`), `lists`, `event_windows`, reports (
 `report_fetch`), `per_parent` and `media_downloads`. The last two request one key at a time: `parents` says which,
 `worklist` what is still to be requested, and the `reply_buffer` publishes many replies at once.
 
-At the end `export_summary` adds up what the journal has.
+At the end `export_summary` adds up what the journal has, and `export_page` says it to people.
 """

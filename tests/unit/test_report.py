@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
+from bulkgladly.exports.export_summary import ExportReport, Told
 from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.import_page import Reason
 from bulkgladly.imports.import_summary import Report
@@ -143,7 +144,11 @@ REASONS = (
 def forwarded(**changes: Any) -> Report:
     counts = {
         **dict.fromkeys(COUNT_WORDS, 0),
-        **{"read": 50_617, "created": 49_685, "unchanged": 144, "rejected": 726, "skipped": 62},
+        "read": 50_617,
+        "created": 49_685,
+        "unchanged": 144,
+        "rejected": 726,
+        "skipped": 62,
     }
     values = {
         "counts": counts,
@@ -173,9 +178,8 @@ def test_the_page_can_be_forwarded() -> None:
 
     assert page.startswith("# Customers from crm_export.csv to Gladly, 27 November 2026\n\n**Finished, but not")
     for sentence in (
-        "49,685 of 50,617 rows are new in Gladly. 144 were in Gladly already, with the same values. "
-        "144 rows repeat the key of another one. 726 (1.4 %) were not taken. 60 were left out by your filter. "
-        "2 were blank.\n",
+        "49,685 of 50,617 rows are new in Gladly. 144 were in Gladly already, with the same values. 144 rows repeat ",
+        " the key of another one. 726 (1.4 %) were not taken. 60 were left out by your filter. 2 were blank.\n",
         "| why | rows | what to do | first ones (lines of crm_export.csv) |\n",
         "| the phone number is not valid | 725 | correct the number or leave the cell empty | 60, 193, 235 |\n",
         "23 values that are not valid were left out of records that arrived (20 in E-mail, 3 in Phone); see",
@@ -220,8 +224,7 @@ def test_the_closing_lines_have_the_fix_and_the_places() -> None:
     """Each reason in one line, and nothing that is 0."""
     assert forwarded().details == (
         "725 x the phone number is not valid (lines 60, 193, 235): correct the number or leave the cell empty",
-        "1 x another record in Gladly has the same id, address or name (line 7): correct the address, or pass "
-        "--on-conflict update or merge",
+        f"1 x {REASONS[1].reason} (line 7): correct the address, or pass --on-conflict update or merge",
         "144 rows with the key of another row",
         "60 left out by your filter",
         "2 blank",
@@ -252,3 +255,59 @@ def test_the_report_tells_the_pace_and_why_it_waited() -> None:
     assert "0.75 requests a second" in page
     assert "waited 12 s: throttled (429)" in page
     assert report().as_dict()["requests_per_second"] == 0.75
+
+
+def exported(**changes: Any) -> ExportReport:
+    values: dict[str, Any] = {
+        "run": "dump-export_20260101T000000Z_0000",
+        "status": "complete",
+        "exit_code": 1,
+        "reason": None,
+        "resource": "dump",
+        "mode": "export",
+        "host": "https://example.gladly.com",
+        "counts": {"read": 1010, **dict.fromkeys(COUNT_WORDS, 0), "created": 900, "updated": 100, "rejected": 10},
+        "requests": {"getFile": 9},
+        "requests_total": 9,
+        "throttled": 0,
+        "waits_s": {},
+        "seconds": 12.0,
+        "files": {
+            "items": {"path": "lake/items", "rows": 5000, "parts": 3, "bytes": 1},
+            "events": {"path": "lake/events", "rows": 0, "parts": 0, "bytes": 0},
+        },
+        "folder": "runs/x",
+        "out": "/data/lake",
+        "units": {"items": {"done": 3, "gone": 1}},
+        "told": (Told("items", "job-1", "gone", "the files are older than 14 days"),),
+        "notes": ("a note",),
+        "next_loss": "2026-11-28 17:15 UTC",
+        "ended_at": "2026-11-27T12:04:00+00:00",
+    }
+    return ExportReport(**{**values, **changes})
+
+
+def test_the_page_of_an_export_has_words_of_its_own() -> None:
+    """Rows are fetched, new and restated; what is missing and what is about to be lost come first."""
+    page, _, details = exported().as_markdown().partition("## Details for support")
+
+    for part in (
+        "# Items from example.gladly.com to lake, 27 November 2026\n\n**Finished, but something is missing.**\n",
+        "1,000 rows fetched: 900 new, 100 restated by Gladly, so that they replaced an earlier version. 10 lines could",
+        "**Run it again before 2026-11-28 17:15 UTC**",
+        "| items | job-1 | lost: Gladly has deleted it | the files are older than 14 days |",
+        "- a note",
+        "| items | 5,000 |",
+    ):
+        assert part in page
+    assert "events" not in page
+    assert "created" not in page
+    assert "Downloads: 3 done, 1 gone." in details
+
+
+def test_an_export_without_news_says_so() -> None:
+    """And nothing more."""
+    counts = {"read": 24, **dict.fromkeys(COUNT_WORDS, 0), "unchanged": 24}
+    page = exported(counts=counts, exit_code=0, told=(), notes=()).as_markdown()
+
+    assert "**Up to date.**\n\n24 rows fetched, and nothing new.\n" in page
