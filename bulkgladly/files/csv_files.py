@@ -32,8 +32,10 @@ __all__ = ("CsvReader", "LineFinder", "refuse_wrong_delimiter")
 
 MAX_RECORD_LINES = 10_000
 _AROUND = " \t\ufeff"
-_BLANKS = " \t"
+_BLANKS = " \t\x1a"
+"""What a blank row may hold: DOS programs end a file with the last one."""
 _SAMPLED_ROWS = 100
+_BACKSLASHES = "not valid CSV (a backslash stands before a quote); double the quotes inside a quoted cell instead"
 
 
 class CsvReader(TextReader):
@@ -65,7 +67,7 @@ class CsvReader(TextReader):
         if options.is_plain and self._is_tsv() and options.delimiter == ",":  # what a comma meant in earlier versions
             self._delimiter = "\t"
         begin = self._begin(head)
-        text = codecs.getincrementaldecoder(self._encoding)("replace").decode(head[begin:]).removeprefix("\ufeff")
+        text = codecs.getincrementaldecoder(self._encoding)("replace").decode(head[begin:]).lstrip("\ufeff")
         self._delimiter = self._delimiter or self._delimiter_for(text)
         self._dialect: dict[str, Any] = {"delimiter": self._delimiter} | (
             {"quoting": csv.QUOTE_NONE} if quote is None else {"quotechar": quote}
@@ -114,7 +116,8 @@ class CsvReader(TextReader):
     def form(self) -> CsvForm:
         """Return the form of the file, in which its rejects are written."""
         quote, encoding = self._options.quotechar, self._encoding_of_file
-        return CsvForm(self.columns(), self._delimiter, quote, encoding, has_mark=self._has_mark)
+        names, mark = self.columns(), self._has_mark
+        return CsvForm(names, self._delimiter, quote, encoding, has_mark=mark, raw_encoding=self._encoding)
 
     @property
     def delimiter(self) -> str:
@@ -184,7 +187,10 @@ class CsvReader(TextReader):
             if isinstance(found, dict):
                 yield rejected_row(position, found, self._ours) if self._ours else Row(position, found)
             else:
-                yield Row(position, None, replace(found, stage=Stage.READ), records.raw())
+                raw = records.raw()
+                if found.code == "malformed_csv" and b'\\"' in raw:
+                    found = replace(found, detail=_BACKSLASHES)
+                yield Row(position, None, replace(found, stage=Stage.READ), raw)
 
     def _irregular(self, cells: list[str] | CsvFault) -> dict[str, str] | Problem:
         """Return the fields of a record that needs a closer look, or what is wrong with it."""
@@ -213,7 +219,7 @@ class CsvReader(TextReader):
             case "nul":
                 return Problem("nul_character", "has a NUL character; remove it")
             case "undecodable":
-                detail = f"has bytes that are not {self._encoding}; correct them, or pass the right --encoding"
+                detail = f"has bytes that are not {self._encoding_of_file}; correct them, or pass the right --encoding"
                 return Problem("invalid_encoding", detail)
             case _:
                 fix = "close every quote, and double the quotes inside a quoted cell"

@@ -24,6 +24,8 @@ class CsvForm:
     encoding: str
     has_mark: bool = field(default=False, compare=False)
     """Whether the file begins with the byte order mark of UTF-8."""
+    raw_encoding: str = field(default="utf-8", compare=False)
+    """The encoding of the bytes of rows that could not be read: they may have been converted before they were cut."""
 
 
 class CsvLines:

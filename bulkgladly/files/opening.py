@@ -83,7 +83,8 @@ def _expand(pattern: str) -> list[Path]:
 
 def _data_files(folder: Path) -> list[Path]:
     try:
-        files = list(files_in(folder))
+        # Spark writes empty files for empty partitions.
+        files = [path for path in files_in(folder) if path.stat().st_size]
     except OSError as exc:
         raise InputError(f"{folder}: cannot be listed: {exc}; check its permissions") from exc
     if not files:

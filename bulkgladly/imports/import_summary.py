@@ -333,10 +333,10 @@ def _next_commands(
         if kinds.may_pass and (has_helped or counts[Word.UNKNOWN]):
             needs_policy = "taken" in by_code and settings.get("on_conflict") == OnConflict.QUARANTINE
             commands.append(retry(*region, *(("--on-conflict", "POLICY") if needs_policy else ())))
-        if "duplicate_key" in by_code and settings.get("on_duplicate") == OnDuplicate.REJECT:
-            commands.append(retry("--on-duplicate", OnDuplicate.LAST.value))
         if kinds.to_correct or not commands:
             commands.append(corrected_import(folder)[1])
+        if "duplicate_key" in by_code and settings.get("on_duplicate") == OnDuplicate.REJECT:
+            commands.append(retry("--on-duplicate", OnDuplicate.LAST.value))
     commands.append(next_command("runs", "show", folder.name, state_dir=folder.state_dir))
     return tuple(commands)
 

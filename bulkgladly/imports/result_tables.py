@@ -90,7 +90,7 @@ def _reject_cells(
         REASON: f"outcome unknown: {row.detail}" if is_unknown else row.detail,
         FIX: UNKNOWN_FIX if is_unknown else fix_for(problem),
         PART: f"{note['part']}/{note['of']}" if "part" in note else "",
-        RAW: _raw_text(note, form.encoding),
+        RAW: _raw_text(note, form.raw_encoding),
     }
     return [*(_cell(fields.get(name)) for name in form.names), *(added[name] for name in extra)]
 
