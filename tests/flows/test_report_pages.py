@@ -7,6 +7,7 @@ import orjson
 from bulkgladly import Limits
 from bulkgladly.imports.mapping_choice import choose_mapping
 from tests.flows.conftest import World
+from tests.flows.quickly import resume_import, start_import
 
 MAPPING = """version = 1
 to = "activities"
@@ -29,8 +30,9 @@ async def test_rows_and_records_are_counted_whatever_the_stop(world: World) -> N
     )
     mapping = choose_mapping(world.folder / "m.toml", None)
 
-    stopped = await world.run(path, resource="activities", key=None, mapping=mapping, max_rows=1)
-    ended = await world.resume(limits=Limits())
+    options = world.choose({"key": None, "mapping": mapping, "max_rows": 1})
+    stopped = await start_import("activities", [path], world.credentials, options)
+    ended = await resume_import(world.last_run(), world.credentials)
 
     assert stopped.counts["unprocessed"] == stopped.counts["read"] - 1
     assert (stopped.rows, ended.rows) == (3, 3)
