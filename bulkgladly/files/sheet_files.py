@@ -41,6 +41,8 @@ _LOOKED_AT_ROWS = 30
 _SAMPLED_ROWS = 100
 _COUNTED_ROWS = 2000
 _MERGED_NAMED = 3
+_MOST_ROWS = 1 << 20
+"""What Excel allows."""
 _BATCH_CHARS = 1 << 22
 
 
@@ -109,6 +111,8 @@ class SheetReader:
     def _sheet_rows(self, sheet: Any, after: int = 0) -> Iterator[tuple[int, list[str]]]:
         """Yield the rows of a sheet that have values, with their numbers, without empty cells at their ends."""
         for number, cells in enumerate(sheet.iter_rows(min_row=after + 1), after + 1):
+            if number > _MOST_ROWS:  # the library makes up all rows that are missing before one with a large number
+                raise InputError(f"{self._path}: has row numbers above {_MOST_ROWS:,}; save it again in Excel")
             texts = [_text_of(cell) for cell in cells]
             while texts and not texts[-1].strip():
                 texts.pop()

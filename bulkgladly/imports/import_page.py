@@ -42,8 +42,10 @@ class Reason:
 
 def title_of(report: "Report") -> str:
     """Return what was loaded, from where to where."""
-    verb = "to" if report.mode != "delete" else "deleted in"
-    return f"{report.resource.capitalize()} from {shown_cell(_files_named(report.inputs))} {verb} Gladly"
+    files = shown_cell(_files_named(report.inputs))
+    if PurePath(report.folder).parts[-3:-2] == ("rehearsals",):
+        return f"Rehearsal, nothing was sent to Gladly: {report.resource} from {files}"
+    return f"{report.resource.capitalize()} from {files} {'deleted in' if report.mode == 'delete' else 'to'} Gladly"
 
 
 def _files_named(inputs: Sequence[str]) -> str:

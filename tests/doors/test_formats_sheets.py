@@ -262,6 +262,23 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path: Path, part: st
         reader_of(path)
 
 
+def test_xml_that_would_never_end_is_refused(tmp_path: Path) -> None:
+    """Entities that multiply, and a row so far below that the rows before it cannot be passed."""
+    laughs = b'<!DOCTYPE a [<!ENTITY a "%s">' % (b"x" * 999)
+    laughs += b"".join(b'<!ENTITY %c "%s">' % (98 + at, b"&%c;" % (97 + at) * 99) for at in range(8)) + b"]>"
+    path = book_of(tmp_path / "a.xlsx", {"S": [["k", "name"], [1, 2], [3, 4]]})
+    with zipfile.ZipFile(path) as archive:
+        xml = archive.read("xl/worksheets/sheet1.xml")
+
+    rewritten(path, {"xl/worksheets/sheet1.xml": laughs + xml.replace(b"<v>3</v>", b"<v>&i;</v>")})
+    with pytest.raises(InputError, match="cannot be read as an Excel file"):
+        rows_of(reader_of(path))
+    far = xml.replace(b'"3"', b'"999999999"').replace(b'"A3"', b'"A999999999"').replace(b'"B3"', b'"B999999999"')
+    rewritten(path, {"xl/worksheets/sheet1.xml": far})
+    with pytest.raises(InputError, match="has row numbers above 1,048,576"):
+        rows_of(reader_of(path))
+
+
 @pytest.mark.parametrize(
     "part", ["xl/worksheets/sheet1.xml", "xl/workbook.xml", "xl/styles.xml", "[Content_Types].xml"]
 )

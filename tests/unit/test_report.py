@@ -194,6 +194,13 @@ def test_the_page_can_be_forwarded() -> None:
     assert "customers-upsert_20260101T000000Z_0000" in details
 
 
+def test_a_rehearsal_is_called_one() -> None:
+    """Its page must not be taken for that of an import."""
+    page = forwarded(folder=".bulkgladly/rehearsals/runs/x").as_markdown()
+
+    assert page.startswith("# Rehearsal, nothing was sent to Gladly: customers from crm_export.csv, 27 November 2026")
+
+
 def test_rows_and_records_are_both_named() -> None:
     """One row of a ticket makes several messages."""
     page = forwarded(rows=500, repeats=0).as_markdown()
