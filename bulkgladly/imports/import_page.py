@@ -26,6 +26,7 @@ _BECAME: Mapping[str, tuple[str, str]] = {
     Word.UNCHANGED: ("was in Gladly already, with the same values", "were in Gladly already, with the same values"),
 }
 _MOST_NAMED = 3
+_MOST_LINES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +142,9 @@ def _actors(report: "Report") -> Iterable[str]:
 
 def detail_lines(report: "Report") -> tuple[str, ...]:
     """Return lines for a terminal: each reason with its fix and first places, and what else was counted."""
-    lines = [_reason_line(each, report) for each in report.reasons]
+    lines = [_reason_line(each, report) for each in report.reasons[:_MOST_LINES]]
+    if more := report.reasons[_MOST_LINES:]:
+        lines.append(f"{sum(each.records for each in more):,} x {counted(len(more), 'other reason')}; see report.md")
     if not report.reasons:  # an older report, or the journal could not be read
         lines = [f"{number:,} x {shown(code, MOST_NAME)}" for code, number in report.rejects_by_code.items()]
     if report.repeats:

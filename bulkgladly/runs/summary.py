@@ -38,6 +38,8 @@ COUNT_WORDS = (*[word.value for word in Word], "unprocessed")
 _SIGNAL = 128
 _BY_LIMIT = (3, 10)
 _WELL = (0, 1)
+_LONG_S = 30.0
+"""A wait that people have noticed."""
 
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -168,6 +170,8 @@ class Summary:
 
     def _duration(self) -> str:
         took = f"Took {duration_text(self.elapsed_s or self.seconds)}"
+        waits = [f"{duration_text(span)} ({shown_cell(why)})" for why, span in self.waits_s.items() if span >= _LONG_S]
+        took += f", waited {', '.join(waits)}" if waits else ""
         if not self.interruptions:
             return f"{took}."
         pauses = "; ".join(_pause_text(each) for each in self.interruptions)

@@ -1,6 +1,7 @@
 """What people are told before and after a run."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -238,6 +239,17 @@ def test_the_closing_lines_have_the_fix_and_the_places() -> None:
         "23 values dropped, because not valid; see warnings.csv",
         "725 rejects to correct: edit rejected.csv, then import it",
     )
+
+
+def test_many_reasons_are_not_all_printed() -> None:
+    """The page has all of them; a long wait is told as well."""
+    many = tuple(replace(REASONS[0], code=f"c{at}", records=100 - at) for at in range(20))
+    found = forwarded(reasons=many, waits_s={"outage: no connection to the host": 300.0, "throttled (429)": 2.0})
+
+    assert found.details[8] == "1,038 x 12 other reasons; see report.md"
+    page = found.as_markdown()
+    assert page.count("| the phone number is not valid |") == 20
+    assert "Took 4 min, waited 5 min (outage: no connection to the host), 12 s of it working." in page
 
 
 def test_every_reason_has_words() -> None:
