@@ -3,8 +3,9 @@
 `run_import` begins or resumes a run with `import_options` and the files (`import_inputs`, `mapping_choice`);
 `retry_import` does so with the rejects of another. `import_work` is what the engine drives, and `import_records` the
 way of each record: read (`drafts`, `row_names`), put in order (`ordering`), sent (`delivery`). At the end
-`import_summary` accounts for every row, and `import_page` says so to people, in the words of `reject_reasons`.
-`dry_run` reads as an import does and sends nothing. `single_rows` sends rows that come one at a time, without a run.
-`dropped_values` says what a record is sent without. `result_tables` writes what people read after a run, `fixes` has
-what to do about each kind of reject, and `retry_rows` which of them a repeat can help.
+`import_summary` accounts for every row, with the `run_findings` in the journal; `import_page` says so to people, in
+the words of `reject_reasons`, and `next_steps` says what to run next. `dry_run` reads as an import does and sends
+nothing. `single_rows` sends rows that come one at a time, without a run. `dropped_values` says what a record is sent
+without. `result_tables` writes what people read after a run, `fixes` has what to do about each kind of reject, and
+`retry_rows` which of them a repeat can help.
 """

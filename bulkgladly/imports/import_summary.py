@@ -1,37 +1,22 @@
 """The end of an import: the result files, the check that all rows are accounted for, and the report."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from bulkgladly.choices import OnConflict, OnDuplicate
-from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, InputChanged, InputError
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.gladly.table import IMPORTS
-from bulkgladly.imports.fixes import UNKNOWN_FIX, fix_for
-from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_page import Reason, detail_lines, story_of, title_of
-from bulkgladly.imports.reject_reasons import reason_for
-from bulkgladly.imports.result_tables import write_tables
-from bulkgladly.imports.retry_rows import RejectKinds, corrected_import, import_again, kinds_of_rejects
-from bulkgladly.journal.reject_groups import (
-    RejectGroup,
-    dropped_by_field,
-    groups_of_rejects,
-    repeats,
-    rows_before,
-    skipped_by_code,
-)
-from bulkgladly.journal.results import ResultFile, count_by_word, rejects_by_code, write_results
+from bulkgladly.imports.next_steps import commands_after
+from bulkgladly.imports.retry_rows import RejectKinds, kinds_of_rejects
+from bulkgladly.imports.run_findings import RunFindings, findings_in, names_of_inputs, settings_told
+from bulkgladly.journal.reject_groups import rows_before
+from bulkgladly.journal.results import count_by_word
 from bulkgladly.journal.run_folder import RunFolder
-from bulkgladly.records import Mark, Position, Problem, Row, Stage, Word
+from bulkgladly.records import Mark, Position, Row, Word
 from bulkgladly.runs.observer import duration_text
-from bulkgladly.runs.options import changed_settings, restored, stored
-from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, resume_command, status_of, table_of
+from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, status_of, table_of
 from bulkgladly.shown import shown_cell
 
 __all__ = (
@@ -43,8 +28,6 @@ __all__ = (
 
 READ_ROWS = 1000
 _BUG = 70
-_TOO_MANY_REJECTS = 3
-_ARRIVED = (Word.CREATED, Word.UPDATED, Word.DELETED, Word.UNCHANGED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +110,10 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
     the number is compared with. If the files cannot be written, the report says so.
     """
     rest = _Rest(inputs, ending)
-    names = [str(file.path) for file in inputs.files]
-    by_word, found = ending.counts, _Found()
+    by_word, found = ending.counts, RunFindings()
     problem: BulkgladlyError | None = None
     try:
-        by_word, found = count_by_word(folder.path), _found_in(folder, names, rest, inputs)
+        by_word, found = count_by_word(folder.path), findings_in(folder.path, inputs, rest, rest.rows)
     except BulkgladlyError as error:
         problem = error
         rest.finish()
@@ -147,84 +129,9 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
         counts={"read": rest.read, **counts},
         rows_to_correct=kinds.to_correct,
         inputs=names_of_inputs(folder),
-        settings=_settings_of(folder),
-        next_commands=_next_commands(folder, end, counts, kinds, found.rejects_by_code),
+        settings=settings_told(folder),
+        next_commands=commands_after(folder, end, counts, kinds, found.rejects_by_code),
     )
-
-
-class _Found(NamedTuple):
-    """What the journal tells at the end of a run, as fields of the report."""
-
-    files: Mapping[str, Mapping[str, Any]] = {}
-    rejects_by_code: Mapping[str, int] = {}
-    rows: int = 0
-    reasons: tuple[Reason, ...] = ()
-    skipped_by_code: Mapping[str, int] = {}
-    repeats: int = 0
-    dropped_values: int = 0
-    dropped_by_field: Mapping[str, int] = {}
-
-
-def _found_in(folder: RunFolder, names: Sequence[str], rest: "_Rest", inputs: Inputs) -> _Found:
-    """Write the result files, and return them with what the journal tells.
-
-    Raises:
-        DiskFull, JournalDamaged, JournalError: They cannot be written, or the journal cannot be read.
-    """
-    path = folder.path
-    files = write_results(path, names, rest) + write_tables(path, inputs)
-    dropped = dropped_by_field(path)
-    return _Found(
-        files={Path(file.path).name: _about(file) for file in files},
-        rejects_by_code=rejects_by_code(path),
-        rows=rest.rows(path),
-        reasons=tuple(_reason(group, names) for group in groups_of_rejects(path)),
-        skipped_by_code=skipped_by_code(path),
-        repeats=repeats(path),
-        dropped_values=sum(dropped.values()),
-        dropped_by_field=dropped,
-    )
-
-
-def _reason(group: RejectGroup, names: Sequence[str]) -> Reason:
-    is_unknown = group.word == Word.UNKNOWN
-    problem = Problem(group.code, "", stage=Stage(group.stage) if group.stage else Stage.CHECK)
-    return Reason(
-        code=group.code,
-        outcome=group.word,
-        reason=reason_for("unsettled" if is_unknown else group.code, group.stage),
-        fix=UNKNOWN_FIX if is_unknown else fix_for(problem),
-        records=group.number,
-        examples=tuple({"file": names[at.file], "line": at.number, "field": at.field} for at in group.first),
-    )
-
-
-def _settings_of(folder: RunFolder) -> dict[str, Any]:
-    """Return mode and rate, and the settings that differ from the defaults."""
-    settings = folder.header().settings
-    changed = changed_settings(settings, stored(ImportOptions()))
-    rate = restored(ImportOptions, settings, folder.state_dir).pace.expected_per_second()
-    changed["map"] = changed.pop("file", None)
-    named = {
-        name: value
-        for name, value in changed.items()
-        if name not in ("unlimited", "mode", "rate") and value is not None
-    }
-    return {"mode": settings.get("mode"), "rate": "unlimited" if math.isinf(rate) else rate, **named}
-
-
-def names_of_inputs(folder: RunFolder) -> tuple[str, ...]:
-    """Return what people call the inputs of a run: the copy of the standard input is in its folder, as are rejects."""
-    header = folder.header()
-    own = str(folder.path.absolute())
-    return tuple(
-        _own_name(Path(item.path).name) if str(Path(item.path).absolute().parent) == own else item.path
-        for item in header.inputs
-    )
-
-
-def _own_name(name: str) -> str:
-    return "the standard input" if name.startswith("stdin.") else name
 
 
 class _Rest:
@@ -308,44 +215,3 @@ def _verdict(
         return Ending("failed", InputChanged.exit_code, reason)
     reason = "some rows have no outcome although the run is complete; this is a bug, please report it"
     return Ending("failed", _BUG, reason)
-
-
-def _next_commands(
-    folder: RunFolder, end: Ending, counts: Mapping[str, int], kinds: RejectKinds, by_code: Mapping[str, int]
-) -> tuple[str, ...]:
-    """Return what to run next: what helps against the reason why the run ended, and never what ends in the same way.
-
-    COUNTRY and POLICY stand for what only a person can decide.
-    """
-    settings = folder.header().settings
-    commands = []
-    needs_region = "phone_region" in by_code and not settings.get("phone_region")
-    region = ("--phone-region", "COUNTRY") if needs_region else ()
-    if end.status != "complete":
-        if end.exit_code == _TOO_MANY_REJECTS:
-            # The options of a run stay as they are, so that to resume leads into the same rejects.
-            commands.append(import_again(folder, *region))
-        if end.exit_code != _TOO_MANY_REJECTS or not needs_region:
-            commands.append(resume_command(folder))
-    elif counts[Word.REJECTED] or (counts[Word.UNKNOWN] and not _is_at_most_once(folder)):
-        has_helped = folder.header().parent is None or any(counts[word] for word in _ARRIVED)
-        retry = partial(next_command, "retry", folder.name, state_dir=folder.state_dir, connects=True)
-        if kinds.may_pass and (has_helped or counts[Word.UNKNOWN]):
-            needs_policy = "taken" in by_code and settings.get("on_conflict") == OnConflict.QUARANTINE
-            commands.append(retry(*region, *(("--on-conflict", "POLICY") if needs_policy else ())))
-        if kinds.to_correct or not commands:
-            commands.append(corrected_import(folder)[1])
-        if "duplicate_key" in by_code and settings.get("on_duplicate") == OnDuplicate.REJECT:
-            commands.append(retry("--on-duplicate", OnDuplicate.LAST.value))
-    commands.append(next_command("runs", "show", folder.name, state_dir=folder.state_dir))
-    return tuple(commands)
-
-
-def _is_at_most_once(folder: RunFolder) -> bool:
-    """Tell whether a retry would leave out rows with an unknown outcome, since they may have been sent."""
-    spec = IMPORTS.get(folder.header().resource)
-    return spec is not None and spec.is_at_most_once
-
-
-def _about(file: ResultFile) -> dict[str, Any]:
-    return {"path": file.path, "rows": file.rows, "bytes": file.size, "blake2b": file.digest}
