@@ -4,7 +4,10 @@ from collections.abc import Mapping
 
 from bulkgladly.records import Stage
 
-__all__ = ("left_out", "reason_for")
+__all__ = ("SPLIT_CODE", "left_out", "reason_for")
+
+SPLIT_CODE = "invalid_phone"
+"""The most frequent reject: there are several kinds, each with a fix of its own, and their details have no values."""
 
 _REASONS: Mapping[str, str] = {
     "invalid_phone": "the phone number is not valid",
@@ -75,8 +78,10 @@ _LEFT_OUT: Mapping[str, str] = {
 }
 
 
-def reason_for(code: str, stage: str | None) -> str:
-    """Return why rows with this code did not arrive. Codes of Gladly's own are named as they are."""
+def reason_for(code: str, stage: str | None, kind: str = "") -> str:
+    """Return why rows with this code, and of this kind, did not arrive. Codes of Gladly's own are named as they are."""
+    if kind:
+        return f"the phone is {kind}"
     known = _REASONS.get(code)
     if known is not None:
         return known

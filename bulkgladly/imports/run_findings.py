@@ -9,7 +9,7 @@ from bulkgladly.files.inputs import Inputs
 from bulkgladly.imports.fixes import UNKNOWN_FIX, fix_for
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_page import Reason
-from bulkgladly.imports.reject_reasons import reason_for
+from bulkgladly.imports.reject_reasons import SPLIT_CODE, reason_for
 from bulkgladly.imports.result_tables import write_tables
 from bulkgladly.journal.reject_groups import (
     RejectGroup,
@@ -56,7 +56,7 @@ def findings_in(
         files={Path(file.path).name: _about(file) for file in files},
         rejects_by_code=rejects_by_code(folder),
         rows=count_rows(folder),
-        reasons=tuple(_reason(group, names) for group in groups_of_rejects(folder)),
+        reasons=tuple(_reason(group, names) for group in groups_of_rejects(folder, split=SPLIT_CODE)),
         skipped_by_code=skipped_by_code(folder),
         repeats=repeats(folder),
         dropped_values=sum(dropped.values()),
@@ -66,12 +66,13 @@ def findings_in(
 
 def _reason(group: RejectGroup, names: Sequence[str]) -> Reason:
     is_unknown = group.word == Word.UNKNOWN
+    kind, _, fix = group.kind.partition("; ")
     problem = Problem(group.code, "", stage=Stage(group.stage) if group.stage else Stage.CHECK)
     return Reason(
         code=group.code,
         outcome=group.word,
-        reason=reason_for("unsettled" if is_unknown else group.code, group.stage),
-        fix=UNKNOWN_FIX if is_unknown else fix_for(problem),
+        reason=reason_for("unsettled" if is_unknown else group.code, group.stage, kind),
+        fix=UNKNOWN_FIX if is_unknown else fix or fix_for(problem),
         records=group.number,
         examples=tuple({"file": names[at.file], "line": at.number, "field": at.field} for at in group.first),
     )

@@ -19,6 +19,7 @@ __all__ = (
 )
 
 _REJECTED = "original IS NOT NULL AND word <> 'skipped'"
+_KIND = "CASE WHEN code = ? AND instr(detail, ' is ') THEN substr(detail, instr(detail, ' is ') + 4) ELSE '' END"
 _FIRST = 3
 
 
@@ -31,34 +32,43 @@ class FirstPlace(NamedTuple):
 
 
 class RejectGroup(NamedTuple):
-    """Records that were rejected, or whose outcome is unknown, for one reason; with the places of the first ones."""
+    """Records that were rejected, or whose outcome is unknown, for one reason; with the places of the first ones.
+
+    `kind` is what the details of a split code say after the name of the field; empty for all other codes.
+    """
 
     code: str
     word: str
+    kind: str
     stage: str | None
     number: int
     first: tuple[FirstPlace, ...]
 
 
-def groups_of_rejects(folder: Path) -> list[RejectGroup]:
-    """Return the rejects of a run by code and outcome, the most frequent first."""
+def groups_of_rejects(folder: Path, *, split: str) -> list[RejectGroup]:
+    """Return the rejects of a run by code and outcome, the most frequent first.
+
+    The code `split` has few details without values, `phone:1 is ...`, and is divided by them.
+    """
     with reading(folder / "journal.sqlite") as connection:
         groups = connection.execute(
-            f"SELECT coalesce(code, '?'), word, max(stage), count(*) FROM records WHERE {_REJECTED}"  # noqa: S608
-            " GROUP BY 1, 2 ORDER BY 4 DESC, 1, 2"
+            f"SELECT coalesce(code, '?'), word, {_KIND}, max(stage), count(*) FROM records WHERE {_REJECTED}"  # noqa: S608
+            " GROUP BY 1, 2, 3 ORDER BY 5 DESC, 1, 2, 3",
+            (split,),
         ).fetchall()
         return [
-            RejectGroup(code, word, stage, number, _first_of(connection, code, word))
-            for code, word, stage, number in groups
+            RejectGroup(code, word, kind, stage, number, _first_of(connection, split, code, word, kind))
+            for code, word, kind, stage, number in groups
         ]
 
 
-def _first_of(connection: sqlite3.Connection, code: str, word: str) -> tuple[FirstPlace, ...]:
+def _first_of(connection: sqlite3.Connection, split: str, *group: str) -> tuple[FirstPlace, ...]:
     sql = (
         f"SELECT file, number, attr FROM records WHERE {_REJECTED} AND coalesce(code, '?') = ? AND word = ?"  # noqa: S608
-        " ORDER BY seq LIMIT ?"
+        f" AND {_KIND} = ? ORDER BY seq LIMIT ?"
     )
-    return tuple(FirstPlace(*place) for place in connection.execute(sql, (code, word, _FIRST)))
+    code, word, kind = group
+    return tuple(FirstPlace(*place) for place in connection.execute(sql, (code, word, split, kind, _FIRST)))
 
 
 def skipped_by_code(folder: Path) -> dict[str, int]:
