@@ -40,7 +40,7 @@ def export_verdict(report: "ExportReport") -> str:
     if report.status == "complete":
         return "Finished, but something is missing." if report.exit_code else "Up to date."
     how = "Not finished" if report.status in ("stopped", "interrupted") else "Failed"
-    return f"{how}: {shown_cell(cause_text(report.reason))}"
+    return f"{how}: {shown_cell(cause_text(report.reason)).rstrip('.')}."
 
 
 def export_story(report: "ExportReport") -> list[str]:

@@ -158,7 +158,7 @@ class Summary:
         if self.status == "complete":
             return "Finished." if not self.exit_code else "Finished, but not everything arrived."
         how = "Not finished" if self.status in ("stopped", "interrupted") else "Failed"
-        return f"{how}: {shown_cell(cause_text(self.reason))}"
+        return f"{how}: {shown_cell(cause_text(self.reason)).rstrip('.')}."
 
     def _told(self) -> list[str]:
         """Return the parts of the page that say what became of the items."""

@@ -223,7 +223,7 @@ def test_a_run_that_is_not_finished_says_why_in_plain_words() -> None:
     counts = {**forwarded().counts, "created": 49_000, "unprocessed": 685}
     page = forwarded(counts=counts, status="interrupted", exit_code=130, reason="SIGINT").as_markdown()
 
-    assert "**Not finished: somebody pressed Ctrl-C**" in page
+    assert "**Not finished: somebody pressed Ctrl-C.**" in page
     assert "685 (1.4 %) were not reached yet." in page
     assert "- whoever runs bulkgladly: continue with the first command below" in page
 
