@@ -82,6 +82,7 @@ class InputFormat(enum.StrEnum):
     CSV = "csv"
     PARQUET = "parquet"
     ARROW = "arrow"
+    XLSX = "xlsx"
 
 
 class OutputFormat(enum.StrEnum):

@@ -130,8 +130,8 @@ class CsvRecords:
         self._size += len(data)
         if not is_whole or self._size > self._max_bytes or len(self.taken) > self._max_lines:
             raise _TooLarge
-        if not offset:
-            data = data.removeprefix(BOM)
+        if not offset:  # files that were joined or converted twice have two
+            data = data.removeprefix(BOM).removeprefix(BOM)
         if b"\0" in data and not self._is_nul_allowed:
             self._fault = CsvFault("nul")
         try:

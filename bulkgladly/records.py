@@ -20,10 +20,11 @@ __all__ = (
     "Row",
     "Stage",
     "Word",
+    "numbered_by",
     "place_of_row",
 )
 
-_COLUMNAR = (".parquet", ".arrow", ".feather", ".ipc")
+_OF_ROWS = (".parquet", ".arrow", ".feather", ".ipc", ".xlsx", ".xlsm")
 
 
 class Mode(enum.StrEnum):
@@ -64,8 +65,8 @@ class Position(NamedTuple):
     """Where a row is in its file, so that a message can name it and a resume can seek to it.
 
     `offset` is the byte at which the row begins in the decompressed file; for columnar files it
-    is the row group. `number` is the line at which the row begins, from 1, as editors show it; in columnar files it
-    is the number of the row.
+    is the row group, in a sheet the row. `number` is the line at which the row begins, from 1, as editors show it; in
+    columnar files and sheets it is the number of the row.
     """
 
     file: int
@@ -75,7 +76,12 @@ class Position(NamedTuple):
 
 def place_of_row(name: str, number: int) -> str:
     """Return a row's place, as editors understand it: `customers.csv:17`, or `customers.parquet, row 17`."""
-    return f"{name}, row {number}" if name.lower().endswith(_COLUMNAR) else f"{name}:{number}"
+    return f"{name}, row {number}" if numbered_by(name) == "row" else f"{name}:{number}"
+
+
+def numbered_by(name: str) -> str:
+    """Return what the numbers of rows in a file count: `line`, or `row` in columnar files and sheets."""
+    return "row" if name.lower().endswith(_OF_ROWS) else "line"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,15 @@ _BLANKS = (
 _TEXT_MARK = "'"
 """Excel puts it before a text that looks like a number."""
 _PLAIN = re.compile(
-    r"[!-&(-*,\-/-~](?:[ -*,\-/-~]*[!-*,\-/-~])?"  # without a point
-    r"|[!-&(-*,-~](?:[ -*,-~]*[!-*,-/1-~])?"  # with one, but no zero at the end
+    r"[!-&(-*,\-/-<>-~](?:[ -*,\-/-~]*[!-*,\-/-~])?"  # without a point
+    r"|[!-&(-*,-<>-~](?:[ -*,-~]*[!-*,-/1-~])?"  # with one, but no zero at the end
 ).fullmatch
-"""Most keys: ASCII that certainly is its own normal form. A key with a plus, or final zeros, needs a closer look."""
+"""Most keys: ASCII that certainly is its own normal form. One with a plus, a first `=`, or final zeros needs a look."""
 _SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-:/#@"
 _WHOLE = re.compile(r"(0|-?[1-9][0-9]*)\.0+").fullmatch
 _ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+").fullmatch
+_FORMULA = re.compile(r'="([^"]*)"').fullmatch
+"""How some programs write a number that a spreadsheet shall keep as text."""
 _EXACT = 2**53
 
 
@@ -68,8 +70,8 @@ def normal_key(text: str) -> str:
     """Return the normal form of a key; the normal form of a normal form is itself.
 
     It drops invisible characters, blanks and apostrophes at the beginning, and blanks at the end, and composes
-    letters (NFC). A whole number loses a decimal point and the zeros after it, since spreadsheets turn a column of
-    whole numbers into decimals if one cell is empty.
+    letters (NFC). Of a formula that is only a text, `="4711"`, the text is left. A whole number loses a decimal point
+    and the zeros after it, since spreadsheets turn a column of whole numbers into decimals if one cell is empty.
     """
     if is_plain(text):
         return text
@@ -77,9 +79,15 @@ def normal_key(text: str) -> str:
         text = unicodedata.normalize("NFC", without_invisible(text))
     elif not text.isprintable():
         text = without_invisible(text)
-    text = text.lstrip(_BLANKS + _TEXT_MARK).rstrip(_BLANKS)
+    text = _stripped(text)
+    while formula := _FORMULA(text):
+        text = _stripped(formula[1])
     whole = _WHOLE(text)
     return whole[1] if whole else text
+
+
+def _stripped(text: str) -> str:
+    return text.lstrip(_BLANKS + _TEXT_MARK).rstrip(_BLANKS)
 
 
 def read_key(value: object) -> SourceKey:
@@ -123,6 +131,9 @@ def oddities(text: str) -> Iterator[tuple[str, str]]:
         found = True
         yield "key_apostrophe", "begins with an apostrophe, which spreadsheets put before numbers; it is ignored"
     bare = bare.lstrip(_BLANKS + _TEXT_MARK)
+    if _FORMULA(bare):
+        found = True
+        yield "key_formula", 'is a formula such as ="4711", which keeps a number as text; only the text is read'
     if _WHOLE(bare):
         found = True
         yield "key_decimal", "is a whole number written with decimals, such as 4711.0; it is read as 4711"

@@ -71,7 +71,7 @@ class ValueScreen:
         if _TRACES(joined):
             for name, value in fields.items():
                 code = _damage(value)
-                if code and (name not in self._keys or code == "cell_formula"):
+                if code and name not in self._keys:
                     yield _problem(code, name)
         if delimiter is not None and "\n" in joined:
             width = len(fields)

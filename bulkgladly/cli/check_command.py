@@ -198,7 +198,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _tell(report: "CheckReport", *, drop_choice: str) -> None:
     """Print the summary on stderr: how many rows are good, what was not checked, what an import would take."""
-    from bulkgladly.cli.progress_words import share_text
+    from bulkgladly.runs.observer import share_text
 
     for note in report.notes:
         tell(note)

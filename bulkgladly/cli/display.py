@@ -12,18 +12,16 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bulkgladly.cli.progress_words import (
-    NEW,
     SHOWN,
     counts_text,
     done_words,
     pace_text,
     said_counts,
-    share_text,
     time_text,
 )
 from bulkgladly.cli.run_panel import panel_lines
 from bulkgladly.cli.terminal_lines import Terminal, rendered, terminal_of
-from bulkgladly.runs.observer import Estimate, Observer, RunView, counted, duration_text
+from bulkgladly.runs.observer import Estimate, Observer, RunView, counted, duration_text, share_text
 
 __all__ = (
     "LineDisplay",
@@ -31,6 +29,7 @@ __all__ = (
     "display_for",
     "logger_for",
     "path_from_here",
+    "read_text",
     "summary_of",
     "view_text",
 )
@@ -188,7 +187,7 @@ def view_text(view: RunView, now: dt.datetime) -> str:
     share = f" ({share_text(view.done, view.rows)})" if view.rows else ""
     parts = [done_words(view) + share]
     counts = said_counts(view.counts, is_export=view.things == "units")
-    parts += [f"{counts[word]:,} {word}" for word in (NEW, *SHOWN) if counts.get(word)]
+    parts += [f"{counts[word]:,} {word}" for word in SHOWN if counts.get(word)]
     parts.append(pace_text(view))
     if view.throttled:
         parts.append(f"{view.throttled:,} throttled (HTTP 429)")
@@ -217,7 +216,7 @@ def summary_of(report: Any) -> Sequence[str]:
     """Return the end of a run as a few lines: what became of the rows, the cost, the files, the next commands."""
     lines = [
         f"{report.run}: {report.status}" + (f" ({report.reason})" if report.reason else ""),
-        f"  {_read_text(report)}" + ("" if report.adds_up else "; these do not add up, please report this as a bug"),
+        f"  {read_text(report)}" + ("" if report.adds_up else "; these do not add up, please report this as a bug"),
         f"  {_cost_text(report)}",
     ]
     lines += [f"  {detail.strip()}" for detail in report.details]
@@ -232,7 +231,8 @@ def summary_of(report: Any) -> Sequence[str]:
     return lines
 
 
-def _read_text(report: Any) -> str:
+def read_text(report: Any) -> str:
+    """Return how many rows were read, and what became of them."""
     counts = report.counts
     read = counted(counts["read"], "row")
     # Only an export that had no trouble can know that there is nothing new.
@@ -240,8 +240,12 @@ def _read_text(report: Any) -> str:
         return f"nothing new ({read} unchanged)" if counts["read"] else "nothing new"
     if not counts["read"]:
         return "no rows"
-    said = said_counts(counts, is_export=report.mode == "export")
-    return f"{read} read: {counts_text(said, (NEW, *SHOWN, 'unprocessed'))}"
+    is_export = report.mode == "export"
+    text = counts_text(said_counts(counts, is_export=is_export), (*SHOWN, "unprocessed"))
+    # A mapping may make several records of a row, and the counts are those of records.
+    if (rows := getattr(report, "rows", 0)) not in (0, counts["read"]):
+        return f"{counted(rows, 'row')}, {counted(counts['read'], 'record')}: {text}"
+    return f"{read} {'fetched' if is_export else 'read'}: {text}"
 
 
 def _rows_text(about: Mapping[str, Any]) -> str:

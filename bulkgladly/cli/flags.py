@@ -208,7 +208,7 @@ CONTACTS_PEOPLE = call_option(
 InputFiles = Annotated[
     list[str],
     typer.Argument(
-        help="NDJSON, CSV, Parquet or Arrow files, also compressed (.gz, .zst); globs; - for the standard input.",
+        help="NDJSON, CSV, Excel, Parquet or Arrow files; .gz, .zst; globs; - for standard input.",
         metavar="FILE",
     ),
 ]
@@ -303,5 +303,9 @@ Delimiter = Annotated[
     str | None, option("--delimiter", "The delimiter of CSV files. (default: as the header shows)", INPUT, "CHARACTER")
 ]
 SkipLines = Annotated[
-    int | None, option("--skip-lines", "The number of lines before the header in CSV files.", INPUT, "N", min=0)
+    int | None,
+    option("--skip-lines", "The number of lines (Excel: rows) before the header in CSV files.", INPUT, "N", min=0),
+]
+Sheet = Annotated[
+    str | None, option("--sheet", "The sheet of Excel files. (default: the first one with values)", INPUT, "NAME")
 ]

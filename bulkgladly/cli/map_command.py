@@ -31,6 +31,7 @@ class SampleFlags(FlagGroup):
     encoding: flags.Encoding = None
     delimiter: flags.Delimiter = None
     skip_lines: flags.SkipLines = None
+    sheet: flags.Sheet = None
     show_values: flags.ShowValues = False
 
     def reading(self) -> "ReadOptions":
@@ -38,7 +39,11 @@ class SampleFlags(FlagGroup):
         from bulkgladly.files.contract import ReadOptions
 
         return ReadOptions(
-            encoding=self.encoding, delimiter=self.delimiter, format=self.format_, skip_lines=self.skip_lines
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            format=self.format_,
+            skip_lines=self.skip_lines,
+            sheet=self.sheet,
         )
 
 

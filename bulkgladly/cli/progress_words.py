@@ -9,34 +9,28 @@ if TYPE_CHECKING:
     from bulkgladly.runs.observer import RunView
 
 __all__ = (
-    "NEW",
     "SHOWN",
     "counts_text",
     "done_words",
     "pace_text",
     "said_counts",
-    "share_text",
     "time_text",
 )
 
 FAR_OFF_S = 12 * 3600.0
 """An end that is further away is named with its day."""
-NEW = "new"
 # In the order of the sum in the README and in report.md.
-SHOWN = ("created", "updated", "deleted", "unchanged", "skipped", "rejected", "unknown")
+SHOWN = ("created", "new", "updated", "restated", "deleted", "unchanged", "skipped", "rejected", "unknown")
+_OF_EXPORTS = {"created": "new", "updated": "restated"}
+"""What became of the rows of an export, in words for people."""
 _SAID = {"units": "downloads"}
 """What a run counts, in words for people, where its own word is an inner one."""
 
 
-def share_text(part: int, whole: int) -> str:
-    """Return a share in percent. It is rounded, but 100 % is all of it, and more than nothing is not 0 %."""
-    # 99.96 % of a million rows leaves 400 undone: "100 %" would hide them.
-    tenths = 1000 if part == whole else min(999, round(1000 * part / whole))
-    return "<0.1 %" if part and not tenths else f"{tenths / 10:g} %"
-
-
-def counts_text(counts: Mapping[str, int], words: Sequence[str] = (NEW, *SHOWN), *, with_shares: bool = True) -> str:
+def counts_text(counts: Mapping[str, int], words: Sequence[str] = SHOWN, *, with_shares: bool = True) -> str:
     """Return the counts that are not 0, each with its share where there are several."""
+    from bulkgladly.runs.observer import share_text
+
     found = {word: counts[word] for word in words if counts.get(word)}
     total = sum(found.values())
     return ", ".join(
@@ -47,7 +41,7 @@ def counts_text(counts: Mapping[str, int], words: Sequence[str] = (NEW, *SHOWN),
 
 def said_counts(counts: Mapping[str, int], *, is_export: bool) -> Mapping[str, int]:
     """Return counts under the words that people read: what an export creates is new in the data set, not in Gladly."""
-    return {NEW if is_export and word == "created" else word: number for word, number in counts.items()}
+    return {_OF_EXPORTS.get(word, word) if is_export else word: number for word, number in counts.items()}
 
 
 def done_words(view: "RunView") -> str:

@@ -48,6 +48,7 @@ class RowFlags(FlagGroup):
     encoding: flags.Encoding = None
     delimiter: flags.Delimiter = None
     skip_lines: flags.SkipLines = None
+    sheet: flags.Sheet = None
 
     def options(self, **more: Any) -> "ImportOptions":
         """Return the options of an import; `more` are those of other groups.
@@ -71,7 +72,11 @@ class RowFlags(FlagGroup):
             ignore_columns=words_of(self.ignore_columns),
             mapping=choose_mapping(self.map_, self.transform),
             reading=ReadOptions(
-                encoding=self.encoding, delimiter=self.delimiter, format=self.format_, skip_lines=self.skip_lines
+                encoding=self.encoding,
+                delimiter=self.delimiter,
+                format=self.format_,
+                skip_lines=self.skip_lines,
+                sheet=self.sheet,
             ),
             **more,
         )

@@ -14,7 +14,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from bulkgladly.cli.clock_words import done_text
-from bulkgladly.cli.progress_words import counts_text, done_words, pace_text, said_counts, share_text
+from bulkgladly.cli.progress_words import counts_text, done_words, pace_text, said_counts
 from bulkgladly.cli.terminal_lines import Line, Style, coloured
 from bulkgladly.shown import MOST_NAME, shown
 
@@ -73,6 +73,8 @@ def _head(view: "RunView", width: int) -> Line:
 
 def _bar(view: "RunView", width: int, *, is_utf8: bool) -> Line:
     """Return the bar, the share and the number of rows. The bar is as long whatever these say."""
+    from bulkgladly.runs.observer import share_text
+
     told = done_words(view)
     share = share_text(view.done, view.rows) if view.rows else ""
     most = len(told) - len(f"{view.done:,}") + len(f"{view.rows:,}")

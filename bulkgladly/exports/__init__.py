@@ -9,5 +9,5 @@ The kinds: `job_files` (with `first_lines`), `lists`, `event_windows`, reports (
 `worklist` what is still to be requested, and the `reply_buffer` publishes many replies at once.
 
 Before the first request `price` says what it takes. At the end `maintenance` removes what is old and compacts the data
-set, and `export_summary` adds up what the journal has.
+set, `export_summary` adds up what the journal has, and `export_page` says it to people.
 """

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from bulkgladly.exports.export_page import export_story, export_title, export_verdict, states_text
 from bulkgladly.exports.unit_kinds import UnitState
 from bulkgladly.journal.units import UnitLine
 from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, status_of
-from bulkgladly.shown import shown_cell
 
 __all__ = ("ROW_WORDS", "ExportReport", "Told", "counts_of", "ending_of", "units_told")
 
@@ -50,11 +50,8 @@ class ExportReport(Summary):
     @property
     def details(self) -> tuple[str, ...]:
         """Lines for people, besides counts and files."""
-        total: Counter[str] = Counter()
-        for states in self.units.values():
-            total.update(states)
-        counted = ", ".join(f"{number:,} {state}" for state, number in sorted(total.items()))
-        lines = [f"downloads: {counted}"] if counted else ["nothing new"] if self.status == "complete" else []
+        states = states_text(self.units)
+        lines = [f"downloads: {states}"] if states else ["nothing new"] if self.status == "complete" else []
         lines += [f"{one.state}: {one.data_set} {one.unit}: {one.detail}" for one in self.told[:10]]
         if len(self.told) > 10:
             lines.append(f"and {len(self.told) - 10} more in report.json")
@@ -65,18 +62,26 @@ class ExportReport(Summary):
             lines.append(f"run it again before {self.next_loss}: after that Gladly deletes what was not fetched")
         return tuple(lines)
 
-    def _what(self) -> str:
-        return f"{self.resource}, {self.host}, into {shown_cell(self.out)}"
+    def _title(self) -> str:
+        return export_title(self)
+
+    def _verdict(self) -> str:
+        return export_verdict(self)
 
     def _told(self) -> list[str]:
-        return ["\n".join(f"- {shown_cell(line)}" for line in self.details)]
+        return export_story(self)
 
     def _tables(self) -> list[str]:
+        if not self.files:
+            return []
         files = "\n".join(
             f"| {name} | {about['rows']:,} | {about['parts']:,} | {about['bytes']:,} |"
             for name, about in self.files.items()
         )
-        return [f"| data set | rows | parts | bytes |\n|---|---:|---:|---:|\n{files}"]
+        return [
+            f"Downloads: {states_text(self.units)}.",
+            f"| data set | rows | parts | bytes |\n|---|---:|---:|---:|\n{files}",
+        ]
 
 
 def counts_of(lines: Sequence[UnitLine]) -> dict[str, int]:

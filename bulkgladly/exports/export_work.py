@@ -19,8 +19,10 @@ from bulkgladly.exports.maintenance import MAINTENANCE
 from bulkgladly.exports.price import Price
 from bulkgladly.exports.reply_buffer import PUBLISHING, KeptReplies
 from bulkgladly.exports.unit_kinds import ExportKind, ExportUnit, SettledUnit, UnitResult, UnitState, failed_by
+from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.units import UnitLine, UnitLog
 from bulkgladly.lake.folder import DataFolder
+from bulkgladly.runs.options import changed_settings, stored
 from bulkgladly.runs.session import Progress, Session
 from bulkgladly.runs.stages import Feed
 from bulkgladly.runs.summary import resume_command
@@ -231,6 +233,7 @@ class ExportWork:
             out=str(self._session.run.header().settings["out"]),
             notes=tuple(self.context.notes),
             files=self._files(),
+            settings=_settings_of(self._session.run),
             next_loss=f"{loss:%Y-%m-%d %H:%M} UTC" if loss else None,
             next_commands=(self._next_command(),),
         )
@@ -257,3 +260,10 @@ class ExportWork:
         if self._stop.exit_code is not None:
             return resume_command(self._session.run)
         return next_command("dataset", "show", self._options.out)
+
+
+def _settings_of(run: RunFolder) -> dict[str, Any]:
+    """Return the settings of an export that differ from the defaults."""
+    settings = run.header().settings
+    usual = stored(ExportOptions(out=".", words=tuple(settings.get("words", ()))))
+    return {name: value for name, value in changed_settings(settings, usual).items() if name not in ("out", "words")}

@@ -19,6 +19,7 @@ from pyarrow import types
 from bulkgladly.errors import InputError
 from bulkgladly.files import cells
 from bulkgladly.files.contract import place_of
+from bulkgladly.files.csv_forms import CsvForm
 from bulkgladly.files.folders import added_note
 from bulkgladly.json_paths import parsed, put
 from bulkgladly.records import Position, Problem, Row, Stage
@@ -75,6 +76,10 @@ class _ColumnarReader(ABC):
     def columns(self) -> tuple[str, ...]:
         """Return the names of the top-level columns."""
         return self._rows.names + tuple(name for name in self._added if name not in self._rows.names)
+
+    def form(self) -> CsvForm | None:
+        """Return None: rejects are not written as a table."""
+        return None
 
     @abstractmethod
     def estimate_rows(self) -> tuple[int, bool]:

@@ -11,11 +11,12 @@ from typing import Protocol
 
 from bulkgladly.choices import unsupported
 from bulkgladly.errors import UsageError
+from bulkgladly.files.csv_forms import CsvForm
 from bulkgladly.records import Position, Row
 
 __all__ = ("FORMATS", "ReadOptions", "Reader", "place_of")
 
-FORMATS = ("ndjson", "csv", "parquet", "arrow")
+FORMATS = ("ndjson", "csv", "parquet", "arrow", "xlsx")
 
 _NO_FILE_ENCODINGS = frozenset({"punycode", "idna", "unicode-escape", "raw-unicode-escape", "undefined"})
 
@@ -26,7 +27,8 @@ class ReadOptions:
 
     `encoding` and `delimiter` None mean what the beginning of a file clearly shows, or else UTF-8, and a comma (a tab
     in `.tsv` files). With `quotechar` None, quotes in CSV files are ordinary characters. `skip_lines` is how many lines
-    of CSV files stand before the header; None refuses files in which the header seems to come later.
+    of CSV files, or rows of Excel files, stand before the header; None refuses files in which the header seems to come
+    later. `sheet` is the sheet of Excel files; None means the first one that is visible and not empty.
     `folders` are the folders that were given as inputs: in them, `column=value` in the name of a folder is a column.
     With `is_plain` nothing is recognised: runs that earlier versions began must read the same rows to their end.
     With `has_pages` an API's page, `{"data": [...]}`, is one row: a mapping goes through its list. `page_lists` are the
@@ -42,6 +44,7 @@ class ReadOptions:
     max_record_bytes: int = 64 * 1024 * 1024
     format: str | None = None
     skip_lines: int | None = None
+    sheet: str | None = None
     folders: tuple[str, ...] = ()
     is_plain: bool = False
     has_pages: bool = False
@@ -69,7 +72,8 @@ class ReadOptions:
         words = [] if self.format is None else ["--format", self.format]
         words += [] if self.encoding is None else ["--encoding", self.encoding]
         words += [] if self.delimiter is None else ["--delimiter", self.delimiter]
-        return words + ([] if self.skip_lines is None else ["--skip-lines", str(self.skip_lines)])
+        words += [] if self.skip_lines is None else ["--skip-lines", str(self.skip_lines)]
+        return words + ([] if self.sheet is None else ["--sheet", self.sheet])
 
 
 class Reader(Protocol):
@@ -92,6 +96,10 @@ class Reader(Protocol):
     @abstractmethod
     def columns(self) -> tuple[str, ...] | None:
         """Return the column names that all rows share, or None if each row has its own."""
+
+    @abstractmethod
+    def form(self) -> CsvForm | None:
+        """Return the form of the CSV file in which rejects are written; None if they are not written as a table."""
 
     @abstractmethod
     def batches(self, start: Position | None = None, *, size: int = 256) -> Iterator[list[Row]]:

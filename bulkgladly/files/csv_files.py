@@ -2,7 +2,6 @@
 
 import codecs
 import csv
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,9 +12,18 @@ from typing import Any
 from bulkgladly.csv_records import CsvFault, CsvRecords
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import Reader, ReadOptions
-from bulkgladly.files.csv_forms import PART, RAW, CsvForm, added_columns, part_in
+from bulkgladly.files.csv_forms import CsvForm, added_columns, rejected_row
 from bulkgladly.files.sources import BLOCK_BYTES, Source, Stream, cuts_at_bytes
-from bulkgladly.files.table_form import DELIMITERS, delimiter_of, header_hint, sep_line, shown_delimiter
+from bulkgladly.files.table_form import (
+    DELIMITERS,
+    delimiter_of,
+    header_elsewhere,
+    is_header,
+    nameless,
+    refuse_twice,
+    sep_line,
+    shown_delimiter,
+)
 from bulkgladly.files.text_files import TextReader, encoding_for, too_large
 from bulkgladly.lines import BOM, cut_lines
 from bulkgladly.records import Position, Problem, Row, Stage, Word
@@ -24,8 +32,10 @@ __all__ = ("CsvReader", "LineFinder", "refuse_wrong_delimiter")
 
 MAX_RECORD_LINES = 10_000
 _AROUND = " \t\ufeff"
-_BLANKS = " \t"
+_BLANKS = " \t\x1a"
+"""What a blank row may hold: DOS programs end a file with the last one."""
 _SAMPLED_ROWS = 100
+_BACKSLASHES = "not valid CSV (a backslash stands before a quote); double the quotes inside a quoted cell instead"
 
 
 class CsvReader(TextReader):
@@ -37,7 +47,7 @@ class CsvReader(TextReader):
     problem. The columns that our own table of rejects adds are taken out, so that it can be imported again as it is.
 
     - *header*: `_read_header`, `_begin`, `_delimiter_for`, `_named_columns`
-    - *rows*: `_rows`, `_irregular`, `_reject`, `_problem`
+    - *rows*: `_rows`, `_irregular`, `_problem`
     """
 
     def __init__(self, path: Path, file_index: int, options: ReadOptions, *, block_bytes: int = BLOCK_BYTES) -> None:
@@ -57,16 +67,14 @@ class CsvReader(TextReader):
         if options.is_plain and self._is_tsv() and options.delimiter == ",":  # what a comma meant in earlier versions
             self._delimiter = "\t"
         begin = self._begin(head)
-        text = codecs.getincrementaldecoder(self._encoding)("replace").decode(head[begin:]).removeprefix("\ufeff")
+        text = codecs.getincrementaldecoder(self._encoding)("replace").decode(head[begin:]).lstrip("\ufeff")
         self._delimiter = self._delimiter or self._delimiter_for(text)
         self._dialect: dict[str, Any] = {"delimiter": self._delimiter} | (
             {"quoting": csv.QUOTE_NONE} if quote is None else {"quotechar": quote}
         )
         is_sure = options.is_plain or options.skip_lines is not None or begin > 0
-        if not is_sure and (hint := header_hint(text, self._delimiter, quote)):
-            named = ", ".join(hint.names[:3]) + (", …" if len(hint.names) > 3 else "")
-            fix = f"pass --skip-lines {hint.line - 1} if it is the header, or --skip-lines 0 if line 1 is"
-            raise InputError(f"{path}: line 1 is not a header, but line {hint.line} looks like one ({named}); {fix}")
+        if not is_sure and (told := header_elsewhere(text, self._delimiter, quote)):
+            raise InputError(f"{path}: {told}")
         self._names, self._body = self._read_header(begin)
         self._ours = added_columns(self._names)
 
@@ -108,7 +116,8 @@ class CsvReader(TextReader):
     def form(self) -> CsvForm:
         """Return the form of the file, in which its rejects are written."""
         quote, encoding = self._options.quotechar, self._encoding_of_file
-        return CsvForm(self.columns(), self._delimiter, quote, encoding, has_mark=self._has_mark)
+        names, mark = self.columns(), self._has_mark
+        return CsvForm(names, self._delimiter, quote, encoding, has_mark=mark, raw_encoding=self._encoding)
 
     @property
     def delimiter(self) -> str:
@@ -135,9 +144,9 @@ class CsvReader(TextReader):
                     continue
                 body = records.next_offset(stream.offset)
                 self._body_line = self._lines_skipped + records.first_line + len(records.taken)
-                self._width, self._nameless = len(cells), _nameless(cells)
+                self._width, self._nameless = len(cells), nameless(cells)
                 names = [name for at, name in enumerate(cells) if at not in self._nameless]
-                _check_header(self._path, names)
+                refuse_twice(self._path, names)
                 self._refuse_nameless_values(records)
                 return tuple(names), body
         raise InputError(f"{self._path}: is empty; a CSV file needs a header line with the column names")
@@ -176,9 +185,12 @@ class CsvReader(TextReader):
                 continue
             found = self._irregular(cells)
             if isinstance(found, dict):
-                yield self._reject(position, found) if self._ours else Row(position, found)
+                yield rejected_row(position, found, self._ours) if self._ours else Row(position, found)
             else:
-                yield Row(position, None, replace(found, stage=Stage.READ), records.raw())
+                raw = records.raw()
+                if found.code == "malformed_csv" and b'\\"' in raw:
+                    found = replace(found, detail=_BACKSLASHES)
+                yield Row(position, None, replace(found, stage=Stage.READ), raw)
 
     def _irregular(self, cells: list[str] | CsvFault) -> dict[str, str] | Problem:
         """Return the fields of a record that needs a closer look, or what is wrong with it."""
@@ -196,18 +208,9 @@ class CsvReader(TextReader):
             detail = f"has a value in column {valued + 1}, which has no name in the header; name the column"
             return Problem("nameless_column", detail)
         kept = [cell for at, cell in enumerate(cells) if at not in self._nameless] if self._nameless else cells
-        if _is_header(kept, names):
+        if is_header(kept, names):
             return Problem("header_again", "repeats the header; nothing to do", word=Word.SKIPPED)
         return dict(zip(names, kept, strict=True))
-
-    def _reject(self, position: Position, fields: dict[str, str]) -> Row:
-        """Return a row of our own table of rejects as the row that was rejected."""
-        ours = {name: fields.pop(name) for name in self._ours}
-        raw = ours.get(RAW, "")
-        if raw and not any(fields.values()):
-            detail = f"was not readable; fill in its cells from {RAW} and empty {RAW}, or delete the line"
-            return Row(position, None, Problem("unedited", detail, stage=Stage.READ), raw.encode())
-        return Row(position, {**fields}, part=part_in(ours.get(PART, "")))
 
     def _problem(self, fault: CsvFault) -> Problem:
         match fault.code:
@@ -216,7 +219,7 @@ class CsvReader(TextReader):
             case "nul":
                 return Problem("nul_character", "has a NUL character; remove it")
             case "undecodable":
-                detail = f"has bytes that are not {self._encoding}; correct them, or pass the right --encoding"
+                detail = f"has bytes that are not {self._encoding_of_file}; correct them, or pass the right --encoding"
                 return Problem("invalid_encoding", detail)
             case _:
                 fix = "close every quote, and double the quotes inside a quoted cell"
@@ -268,21 +271,6 @@ def refuse_wrong_delimiter(reader: Reader, name: str | None = None) -> None:
     if char is not None:
         fix = f"pass --delimiter {DELIMITERS[char]}"
         raise InputError(f"{name or reader.path}: the columns seem to be separated by {shown_delimiter(char)}; {fix}")
-
-
-def _nameless(names: list[str]) -> frozenset[int]:
-    """Return the columns that have no name: spreadsheets write some behind the last column."""
-    return frozenset(at for at, name in enumerate(names) if not name.strip(_AROUND))
-
-
-def _check_header(path: Path, names: list[str]) -> None:
-    if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise InputError(f"{path}: the header has {', '.join(map(repr, twice))} more than once; rename or remove one")
-
-
-def _is_header(cells: list[str], names: tuple[str, ...]) -> bool:
-    """Tell whether a record repeats the header, perhaps with the byte order mark of a concatenated file."""
-    return all(cell.strip(_AROUND) == name.strip(_AROUND) for cell, name in zip(cells, names, strict=True))
 
 
 def _ragged(found: int, width: int) -> Problem:

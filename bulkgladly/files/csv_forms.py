@@ -2,12 +2,12 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from bulkgladly.records import Part
+from bulkgladly.records import Part, Position, Problem, Row, Stage
 
-__all__ = ("FIX", "LINE", "PART", "RAW", "REASON", "CsvForm", "CsvLines", "added_columns", "part_in")
+__all__ = ("FIX", "LINE", "PART", "RAW", "REASON", "CsvForm", "CsvLines", "added_columns", "part_in", "rejected_row")
 
 LINE, REASON, FIX, RAW, PART = "_line", "_reason", "_fix", "_raw", "_part"
 _ALWAYS = frozenset({LINE, REASON, FIX})
@@ -24,6 +24,8 @@ class CsvForm:
     encoding: str
     has_mark: bool = field(default=False, compare=False)
     """Whether the file begins with the byte order mark of UTF-8."""
+    raw_encoding: str = field(default="utf-8", compare=False)
+    """The encoding of the bytes of rows that could not be read: they may have been converted before they were cut."""
 
 
 class CsvLines:
@@ -74,3 +76,16 @@ def part_in(text: str) -> Part | None:
     if not (number.isdecimal() and of.isdecimal() and 0 < int(number) <= int(of)):
         return None
     return Part(int(number), int(of))
+
+
+def rejected_row(position: Position, fields: dict[str, str], ours: Iterable[str]) -> Row:
+    """Return a row of our own table of rejects as the row that was rejected; `ours` are the columns we added.
+
+    `fields` is used up.
+    """
+    added = {name: fields.pop(name) for name in ours}
+    raw = added.get(RAW, "")
+    if raw and not any(fields.values()):
+        detail = f"was not readable; fill in its cells from {RAW} and empty {RAW}, or delete the line"
+        return Row(position, None, Problem("unedited", detail, stage=Stage.READ), raw.encode())
+    return Row(position, {**fields}, part=part_in(added.get(PART, "")))

@@ -23,14 +23,14 @@ _BY_SUFFIX = {
     ".arrow": "arrow",
     ".feather": "arrow",
     ".ipc": "arrow",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
 }
 _COMPRESSED = (".gz", ".zst")
 _IN_EXCEL = "save the sheet as CSV (in Excel: Save As, CSV UTF-8)"
 _OTHERS = {
-    ".xlsx": f"is an Excel file; {_IN_EXCEL}",
-    ".xlsm": f"is an Excel file; {_IN_EXCEL}",
-    ".xlsb": f"is an Excel file; {_IN_EXCEL}",
-    ".xls": f"is an old Excel file; {_IN_EXCEL}",
+    ".xlsb": f"is a binary Excel file; save it as .xlsx, or {_IN_EXCEL}",
+    ".xls": f"is an old Excel file; save it as .xlsx, or {_IN_EXCEL}",
     ".ods": "is a LibreOffice spreadsheet; save the sheet as CSV",
     ".numbers": "is a Numbers spreadsheet; export it as CSV",
     ".pdf": "is a PDF document; export the table as CSV from the program that made it",
@@ -83,7 +83,8 @@ def _expand(pattern: str) -> list[Path]:
 
 def _data_files(folder: Path) -> list[Path]:
     try:
-        files = list(files_in(folder))
+        # Spark writes empty files for empty partitions.
+        files = [path for path in files_in(folder) if path.stat().st_size]
     except OSError as exc:
         raise InputError(f"{folder}: cannot be listed: {exc}; check its permissions") from exc
     if not files:
@@ -119,7 +120,7 @@ def format_of(path: Path, options: ReadOptions) -> str:
         raise InputError(f"{path}: {other}")
     if found is None:
         raise InputError(f"{path}: the file name does not show the format; pass --format {'|'.join(FORMATS)}")
-    if packed and found in ("parquet", "arrow"):
+    if packed and found in ("parquet", "arrow", "xlsx"):
         raise InputError(f"{path}: a compressed {found} file cannot be read; unpack it first")
     return found
 
@@ -154,10 +155,21 @@ def _reader_for(path: Path, file_index: int, options: ReadOptions) -> Reader:
             from bulkgladly.files.columnar_files import ParquetReader  # noqa: PLC0415 - see above
 
             return ParquetReader(path, file_index)
+        case "xlsx":
+            return _sheet_reader(path, file_index, options)
         case _:
             from bulkgladly.files.columnar_files import ArrowReader  # noqa: PLC0415 - see above
 
             return ArrowReader(path, file_index)
+
+
+def _sheet_reader(path: Path, file_index: int, options: ReadOptions) -> Reader:
+    try:
+        from bulkgladly.files.sheet_files import SheetReader  # noqa: PLC0415 - an extra, which may not be installed
+    except ModuleNotFoundError as exc:
+        install = "install what reads them (pip install 'bulkgladly[xlsx]')"
+        raise InputError(f"{path}: is an Excel file; {install}, or {_IN_EXCEL}") from exc
+    return SheetReader(path, file_index, options)
 
 
 def _require_regular_file(path: Path) -> None:

@@ -1,6 +1,7 @@
 """The byte stream of a text file: plain, gzip or zstd, read block by block."""
 
 import codecs
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ _ZSTD_SLICE_BYTES = 2048
 _FOREIGN = (
     (b"\x1f\x8b", "is gzip-compressed; add .gz to its name"),
     (b"\x28\xb5\x2f\xfd", "is zstd-compressed; add .zst to its name"),
-    (b"PK\x03\x04", "is a zip archive or an Excel file; unpack it, or save it as CSV (CSV UTF-8 in Excel)"),
+    (b"PK\x03\x04", "is a zip archive or an Excel file; unpack it, or pass --format xlsx"),
     (b"\xd0\xcf\x11\xe0", "is an old Excel file (.xls); save it as CSV (CSV UTF-8 in Excel)"),
     (b"%PDF", "is a PDF document; export the table as CSV from the program that made it"),
     (b"BZh", "is bzip2-compressed; unpack it: bunzip2 FILE"),
@@ -32,6 +33,11 @@ _FOREIGN = (
     (b"PAR1", "is a Parquet file; pass --format parquet"),
     (b"ARROW1", "is an Arrow file; pass --format arrow"),
 )
+_MAGIC = {
+    "gzip": re.compile(rb"\x1f\x8b").match,
+    "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18").match,
+}
+"""How such files begin; those of zstd perhaps with a frame that is to be skipped."""
 _UNDECODABLE = "bulkgladly-undecodable"
 
 
@@ -118,11 +124,26 @@ class Source:
             raise InputError(f"{self.path}: is encoded as {encoding}; pass --encoding {encoding}")
         return head
 
+    def _refuse_wrong_name(self) -> None:
+        """Refuse a file that is not compressed although its name says so: browsers unpack what they download."""
+        if self.packing is None:
+            return
+        try:
+            with place_of(self.path, self.held).open("rb") as file:
+                first = file.read(4)
+        except OSError as exc:
+            raise InputError(f"{self.path}: cannot be opened: {exc}") from exc
+        # Too short a file is damaged, which reading it says.
+        if len(first) == 4 and not _MAGIC[self.packing](first):
+            what = f"is not {self.packing}-compressed, although its name ends in {self.path.suffix}"
+            raise InputError(f"{self.path}: {what}; remove that from the name")
+
     def mark(self) -> str | None:
         """Return the wide encoding whose byte order mark the file begins with, or None."""
         return encoding_by_mark(self._first_bytes(4))
 
     def _first_bytes(self, number: int) -> bytes:
+        self._refuse_wrong_name()
         parts: list[bytes] = []
         with self.open() as stream:
             while sum(map(len, parts)) < number and (block := stream.read_block()):

@@ -1,17 +1,31 @@
-"""What the first lines of a CSV file show: its delimiter, and where its header is. Pure."""
+"""What the first lines of a table show: its delimiter, where its header is, and what is wrong with it. Pure."""
 
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from bulkgladly.errors import InputError
 from bulkgladly.lines import BOM
 
 if TYPE_CHECKING:
     import _csv
 
-__all__ = ("DELIMITERS", "HeaderHint", "delimiter_of", "header_hint", "sep_line", "shown_delimiter")
+__all__ = (
+    "DELIMITERS",
+    "HeaderHint",
+    "delimiter_of",
+    "header_elsewhere",
+    "header_hint",
+    "is_header",
+    "nameless",
+    "refuse_twice",
+    "sep_line",
+    "shown_delimiter",
+)
 
 DELIMITERS = {",": ",", ";": "';'", "\t": r"$'\t'", "|": "'|'"}
 """The usual delimiters, as a shell takes them."""
@@ -19,6 +33,7 @@ DELIMITERS = {",": ",", ";": "';'", "\t": r"$'\t'", "|": "'|'"}
 _SEP = re.compile(rb'"?sep=(.)"?[,;\t|]*\r?\n', re.IGNORECASE)
 _LOOKED_AT = 50
 _MOST_PREAMBLE = 30
+_AROUND = " \t\ufeff"
 _ALIKE = 0.8
 """The share of rows that must be as wide as the header for a delimiter to be believed."""
 
@@ -69,6 +84,36 @@ def header_hint(text: str, delimiter: str, quote: str | None) -> HeaderHint | No
         if len(widths) > 1 and _share(widths) >= _ALIKE and _are_names(_filled(cells)):
             return HeaderHint(line, tuple(cells))
     return None
+
+
+def header_elsewhere(text: str, delimiter: str, quote: str | None) -> str | None:
+    """Return what is wrong with a file whose header is not in its first line, and what to do; None if it is there."""
+    hint = header_hint(text, delimiter, quote)
+    if hint is None:
+        return None
+    named = ", ".join(hint.names[:3]) + (", …" if len(hint.names) > 3 else "")
+    fix = f"pass --skip-lines {hint.line - 1} if it is the header, or --skip-lines 0 if line 1 is"
+    return f"line 1 is not a header, but line {hint.line} looks like one ({named}); {fix}"
+
+
+def nameless(names: Sequence[str]) -> frozenset[int]:
+    """Return the columns that have no name: spreadsheets write some behind the last column."""
+    return frozenset(at for at, name in enumerate(names) if not name.strip(_AROUND))
+
+
+def refuse_twice(path: Path, names: Sequence[str]) -> None:
+    """Refuse a header with a name that occurs twice.
+
+    Raises:
+        InputError: It has one; the message names it.
+    """
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise InputError(f"{path}: the header has {', '.join(map(repr, twice))} more than once; rename or remove one")
+
+
+def is_header(cells: Sequence[str], names: Sequence[str]) -> bool:
+    """Tell whether a record repeats the header, perhaps with the byte order mark of a concatenated file."""
+    return all(cell.strip(_AROUND) == name.strip(_AROUND) for cell, name in zip(cells, names, strict=True))
 
 
 def _numbered(text: str, delimiter: str, quote: str | None) -> Iterator[tuple[int, list[str]]]:

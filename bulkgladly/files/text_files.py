@@ -8,10 +8,11 @@ from pathlib import Path
 
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import ReadOptions
+from bulkgladly.files.csv_forms import CsvForm
 from bulkgladly.files.folders import added_note
 from bulkgladly.files.json_form import JsonForm, cut_values, json_form
 from bulkgladly.files.sources import BLOCK_BYTES, Source, Stream
-from bulkgladly.files.text_form import HEAD_BYTES, has_cr_ends, not_utf8, page_instead
+from bulkgladly.files.text_form import HEAD_BYTES, has_cr_ends, no_json_instead, not_utf8, page_instead
 from bulkgladly.lines import BOM, cut_lines
 from bulkgladly.records import Part, Position, Problem, Row, Stage
 from bulkgladly.strict_json import parse_object
@@ -66,6 +67,10 @@ class TextReader(ABC):
     @abstractmethod
     def columns(self) -> tuple[str, ...] | None:
         """Return the column names that all rows share, or None if each row has its own."""
+
+    def form(self) -> CsvForm | None:
+        """Return None: rejects are not written as a table."""
+        return None
 
     @abstractmethod
     def _rows(self, stream: Stream, start: Position) -> Iterator[Row]:
@@ -124,7 +129,8 @@ class TextReader(ABC):
         head = self._source.head()
         if self._options.is_plain:
             return head
-        if instead := page_instead(head, is_json_fine=is_json):
+        instead = page_instead(head, is_json_fine=is_json) or (no_json_instead(head) if is_json else None)
+        if instead:
             raise InputError(f"{self._path}: {instead}")
         if self._source.transcode_from and self._options.encoding is None:
             self._notes.append(f"is {self._source.transcode_from.upper()}, by its byte order mark")
@@ -217,7 +223,7 @@ class NdjsonReader(TextReader):
                 continue
             line = data.removesuffix(b"\r")
             if not offset:
-                line = line.removeprefix(BOM)
+                line = line.removeprefix(BOM).removeprefix(BOM)
             if not line or not line.strip(_BLANK):
                 continue
             yield self._row_of(Position(file_index, offset, number), line)

@@ -10,7 +10,15 @@ import orjson
 
 from bulkgladly.lines import BOM
 
-__all__ = ("HEAD_BYTES", "cr_as_newline", "encoding_by_mark", "has_cr_ends", "not_utf8", "page_instead")
+__all__ = (
+    "HEAD_BYTES",
+    "cr_as_newline",
+    "encoding_by_mark",
+    "has_cr_ends",
+    "no_json_instead",
+    "not_utf8",
+    "page_instead",
+)
 
 HEAD_BYTES = 1 << 18
 """How much of a file is looked at."""
@@ -21,12 +29,22 @@ _SEQUENCE = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}",
 )
 """A character outside of ASCII, as UTF-8 writes it."""
-_LETTER = re.compile(rb"[A-Za-z][\xc0-\xd6\xd8-\xf6\xf8-\xfe]|[\xc0-\xd6\xd8-\xf6\xf8-\xfe][A-Za-z]")
-"""An accented letter of the Western code pages next to a plain one."""
+_LETTER = re.compile(
+    rb"[A-Za-z][\xc0-\xd6\xd8-\xf6\xf8-\xfe]|[\xc0-\xd6\xd8-\xf6\xf8-\xfe][A-Za-z]"
+    rb"|[0-9] ?[\x80\xa3\xa4]|[\x80\xa3\xa4] ?[0-9]"
+    rb"|[A-Za-z]\x92[A-Za-z]"
+)
+"""What the Western code pages have: an accented letter next to a plain one, a sum of money, an apostrophe in a name."""
+_EURO_OF_ISO = re.compile(rb"[0-9] ?\xa4|\xa4 ?[0-9]")
 _PAGE = re.compile(rb"<(?:!doctype\s+html|html|head|body|script|meta)\b", re.IGNORECASE)
 _TITLE = re.compile(rb"<title[^>]*>\s*([^<]{1,200}?)\s*</title>", re.IGNORECASE)
 _XML = re.compile(rb"<\?xml\b|<Error>|<[A-Za-z][\w:.-]*(?:\s[^<>]*)?>")
 _OBJECT = re.compile(rb'[\[{]\s*(?:[{\["\]}])')
+_ERRORS = frozenset({"error", "errors", "error_description", "fault"})
+_BESIDE_ERRORS = frozenset(
+    {"message", "detail", "details", "status", "statusCode", "status_code", "code", "title", "description", "timestamp"}
+    | {"path", "error_uri", "request_id", "requestId", "traceId", "success", "ok"}
+)
 _ERROR_NAMES = frozenset({"error", "errors", "message", "error_description", "detail", "fault"})
 
 
@@ -49,6 +67,11 @@ def not_utf8(head: bytes) -> tuple[int, str] | None:
         if _SEQUENCE.search(head) or not _LETTER.search(head):
             return None
         line = head.count(b"\n", 0, error.start) + 1
+        if _EURO_OF_ISO.search(head):
+            return (
+                line,
+                "pass --encoding iso-8859-15 if it is to have euro signs, or its real encoding; or save it as UTF-8",
+            )
         fix = "pass --encoding cp1252, the usual one of Excel on Windows in Western Europe and America"
         return line, f"{fix}, or the real encoding of the file; or save it as UTF-8"
     return None
@@ -87,6 +110,23 @@ def _are_rows(line: bytes, header: bytes, quote: bytes | None) -> bool:
 def cr_as_newline(block: bytes) -> bytes:
     """Return a block with each lone carriage return as a newline; nothing moves, so offsets stay the same."""
     return _LONE_CR.sub(b"\n", block)
+
+
+def no_json_instead(head: bytes) -> str | None:
+    """Return what a file named as JSON holds instead of rows and what to do, or None: an error message, or CSV."""
+    start = head.removeprefix(BOM).lstrip()
+    lines = start.splitlines()[:3]
+    if len(lines) > 1 and not start.startswith((b"{", b"[")):
+        alike = any(
+            lines[0].count(char) and lines[0].count(char) == lines[1].count(char) for char in (b",", b";", b"\t")
+        )
+        return "is CSV, and not JSON; pass --format csv" if alike else None
+    try:
+        found = orjson.loads(start)
+    except orjson.JSONDecodeError:
+        return None
+    is_error = isinstance(found, dict) and _ERRORS & found.keys() and not found.keys() - _ERRORS - _BESIDE_ERRORS
+    return "is an error message instead of rows; read it, and download the file again" if is_error else None
 
 
 def page_instead(head: bytes, *, is_json_fine: bool = False) -> str | None:

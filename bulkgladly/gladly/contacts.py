@@ -225,7 +225,7 @@ def _e164(text: str, region: str | None, attr: str) -> tuple[str, str | None]:
             attr,
             f"{attr} is a decimal number; export the column as text (in pandas: dtype=str)",
         )
-    if _WRITTEN.fullmatch(text) is None:
+    if _WRITTEN.fullmatch(text) is None or not any(map(str.isdecimal, text)):  # "-" stands for no value
         raise ContactProblem("invalid_phone", attr, f"{attr} is not a phone number; write only its digits")
     is_international = text.startswith(("+", "\uff0b", "tel:+"))
     if not is_international and not region:

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from bulkgladly.records import Problem, Stage
 
-__all__ = ("fix_for",)
+__all__ = ("UNKNOWN_FIX", "fix_for")
+
+UNKNOWN_FIX = "import the row again: a record that exists already is recognised"
 
 _FIXES: Mapping[str, str] = {
     "too_long": 'shorten it; in a mapping, set max with too_long = "cut" or "split"',
@@ -19,6 +21,7 @@ _FIXES: Mapping[str, str] = {
     "key_type": "use a key column of texts or whole numbers",
     "key_invisible": "none needed: the characters are ignored; export the column again from its source to remove them",
     "key_apostrophe": "none needed: the apostrophe is ignored; export the column as plain text to remove it",
+    "key_formula": "none needed: the text is read; export the column as plain text to remove it",
     "key_decimal": "export the column as text (in pandas: dtype=str), so that 4711 stays 4711",
     "key_rounded": "export the column as text again; digits may be lost, and different rows may share one key",
     "key_spelling": "none needed: both spellings are one key",

@@ -1,24 +1,25 @@
 """The end of an import: the result files, the check that all rows are accounted for, and the report."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, InputChanged, InputError
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.gladly.table import IMPORTS
+from bulkgladly.imports.import_page import Reason, detail_lines, story_of, title_of
 from bulkgladly.imports.missing_keys import MISSING, MissingKeys, write_missing
-from bulkgladly.imports.result_tables import REJECTED_TABLE, WARNINGS, write_tables
-from bulkgladly.imports.retry_rows import RejectKinds, corrected_import, import_again, kinds_of_rejects
+from bulkgladly.imports.next_steps import commands_after
+from bulkgladly.imports.retry_rows import RejectKinds, kinds_of_rejects
+from bulkgladly.imports.run_findings import RunFindings, about_file, findings_in, names_of_inputs, settings_told
+from bulkgladly.journal.reject_groups import rows_before
 from bulkgladly.journal.reject_memory import RejectNews, RejectPlace, RunScope, compare_rejects
-from bulkgladly.journal.results import ResultFile, count_by_word, count_dropped, rejects_by_code, write_results
+from bulkgladly.journal.results import count_by_word
 from bulkgladly.journal.run_folder import RunFolder
-from bulkgladly.records import Mark, Row, Word, place_of_row
-from bulkgladly.runs.observer import counted, duration_text
-from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, resume_command, status_of, table_of
-from bulkgladly.shown import MOST_NAME, shown, shown_cell
+from bulkgladly.records import Mark, Position, Row, Word, place_of_row
+from bulkgladly.runs.observer import duration_text
+from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, status_of, table_of
+from bulkgladly.shown import shown_cell
 
 __all__ = (
     "Closing",
@@ -29,23 +30,29 @@ __all__ = (
 
 READ_ROWS = 1000
 _BUG = 70
-_TOO_MANY_REJECTS = 3
-_ARRIVED = (Word.CREATED, Word.UPDATED, Word.DELETED, Word.UNCHANGED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report(Summary):
     """What an import did, in all its sessions together. `report.json` and `--json` hold the same.
 
-    `rejects_by_code` counts the rejects by the code of their problem; `files` has the result files by name.
-    `dropped_values` counts the values that records were sent without, and `rows_to_correct` the rejects that would be
-    rejected again as they are. `rejected_before` are the rejects that an earlier run had for the same reason,
-    `rejected_new` the others, and `new_rejects` the places of the first of these. `missing` counts what earlier runs
-    have sent and a complete input lacks (None if it was not called complete, or not read to its end); some of that may
-    be in the `rejects_without_key`. The rest is as in every summary.
+    `rejects_by_code` counts the rejects by the code of their problem, `reasons` says the same for people, with the
+    first places; `skipped_by_code` counts what was passed over. `rows` are the rows of the input, of which a mapping
+    may make more records than `counts["read"]`; 0 if they were not counted. `repeats` counts records that have the
+    key of another one and arrived. `dropped_values` counts the values that records were sent without, and
+    `rows_to_correct` the rejects that would be rejected again as they are. `rejected_before` are the rejects that an
+    earlier run had for the same reason, `rejected_new` the others, and `new_rejects` the places of the first of these.
+    `missing` counts what earlier runs have sent and a complete input lacks (None if it was not called complete, or not
+    read to its end); some of that may be in the `rejects_without_key`. `files` has the result files by name. The rest
+    is as in every summary.
     """
 
+    rows: int = 0
+    reasons: tuple[Reason, ...] = ()
+    skipped_by_code: Mapping[str, int] = field(default_factory=dict)
+    repeats: int = 0
     dropped_values: int = 0
+    dropped_by_field: Mapping[str, int] = field(default_factory=dict)
     rows_to_correct: int = 0
     rejected_before: int = 0
     rejected_new: int = 0
@@ -56,49 +63,36 @@ class Report(Summary):
     @property
     def details(self) -> tuple[str, ...]:
         """Lines for people, besides counts and files."""
-        codes = [f"{number:>9,} x {shown(code, MOST_NAME)}" for code, number in self.rejects_by_code.items()]
-        if self.rejected_before:
-            new = f"{self.rejected_new:,}" if self.rejected_new else "none"
-            codes.append(f"{self.rejected_before:,} rejected as last time, {new} new")
-            codes += [f"    new: {place}" for place in self.new_rejects]
-        if self.missing is not None:
-            codes.append(self._missing_text(self.missing))
-        if self.dropped_values:
-            codes.append(f"{counted(self.dropped_values, 'value')} dropped, because not valid; see {WARNINGS}")
-        if self.rows_to_correct:
-            table = next((name for name in (REJECTED_TABLE, "rejected.ndjson") if name in self.files), "")
-            codes.append(f"{counted(self.rows_to_correct, 'reject')} to correct: edit {table}, then import it")
-        return tuple(codes)
-
-    def _missing_text(self, missing: int) -> str:
-        if not missing:
-            return "nothing is missing: the files have all that earlier runs have sent"
-        doubt = f" ({counted(self.rejects_without_key, 'rejected row')} without a key may be among them)"
-        are = "is" if missing == 1 else "are"
-        told = f"{counted(missing, 'record')} of earlier runs {are} not in these files; see {MISSING}"
-        return told + (doubt if self.rejects_without_key else "")
+        return detail_lines(self)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report in the form of `report.json`."""
         return {**Summary.as_dict(self), "requests_per_second": round(self.per_second, 3)}
 
+    def _title(self) -> str:
+        return title_of(self)
+
     def _told(self) -> list[str]:
-        reason = shown_cell(self.reason or "please report this as a bug")
-        return ["All rows are accounted for." if self.adds_up else f"Not all rows are accounted for ({reason})."]
+        return story_of(self)
 
     def _tables(self) -> list[str]:
         codes = [(shown_cell(code), number) for code, number in self.rejects_by_code.items()]
         files = "\n".join(
-            f"| {name} | {about['rows']:,} | `{about['blake2b']}` |" for name, about in self.files.items()
+            f"| {name} | {about['rows']:,} | `{about['blake2b']}` |"
+            for name, about in self.files.items()
+            if about["rows"]
         )
         return [
+            *(["All rows are accounted for."] if self.adds_up else []),
             *([table_of(("reject", "records"), codes)] if codes else []),
-            f"| file | rows | BLAKE2b |\n|---|---:|---|\n{files}",
+            *([f"| file | rows | BLAKE2b |\n|---|---:|---|\n{files}"] if files else []),
         ]
 
     def _effort(self) -> str:
         waits = "".join(
-            f"; waited {duration_text(span)}: {shown_cell(reason)}" for reason, span in self.waits_s.items()
+            f"; waited {duration_text(span)}: {shown_cell(reason)}"
+            for reason, span in self.waits_s.items()
+            if span >= 1
         )
         return f"{Summary._effort(self)}, {self.per_second:.2f} requests a second{waits}"
 
@@ -130,15 +124,10 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
     the number is compared with. If the files cannot be written, the report says so.
     """
     rest = _Rest(inputs, ending)
-    names = [str(file.path) for file in inputs.files]
-    by_word, by_code = ending.counts, dict[str, int]()
-    files: list[ResultFile] = []
-    dropped = 0
+    by_word, found = ending.counts, RunFindings()
     problem: BulkgladlyError | None = None
     try:
-        by_word, by_code = count_by_word(folder.path), rejects_by_code(folder.path)
-        files = write_results(folder.path, names, rest) + write_tables(folder.path, inputs)
-        dropped = count_dropped(folder.path)
+        by_word, found = count_by_word(folder.path), findings_in(folder.path, inputs, rest, rest.rows)
     except BulkgladlyError as error:
         problem = error
         rest.finish()
@@ -152,21 +141,22 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
         ending, {"read": rest.read, **counts}, problem or rest.problem, is_other_input=is_other, failing=failing
     )
     gone, end = _missing(folder, ending, end)
-    files += [gone.file] if gone is not None and gone.file is not None else []
+    if gone is not None and gone.file is not None:
+        found = found._replace(files={**found.files, MISSING: about_file(gone.file)})
     return Report(
         **common,
         **end._asdict(),
+        **found._asdict(),
         counts={"read": rest.read, **counts},
-        files={Path(file.path).name: _about(file) for file in files},
-        rejects_by_code=by_code,
-        dropped_values=dropped,
         rows_to_correct=kinds.to_correct,
         rejected_before=news.as_before,
         rejected_new=news.new,
         new_rejects=tuple(_told_reject(inputs, one) for one in news.examples),
         missing=None if gone is None else gone.number,
         rejects_without_key=0 if gone is None else gone.nameless,
-        next_commands=_next_commands(folder, end, counts, kinds, by_code),
+        inputs=names_of_inputs(folder),
+        settings=settings_told(folder),
+        next_commands=commands_after(folder, end, counts, kinds, found.rejects_by_code),
     )
 
 
@@ -203,6 +193,10 @@ class _Rest:
         self._batches = inputs.batches(ending.mark, size=READ_ROWS)
         self.unprocessed = 0
         self.read = ending.mark.seq
+        self._is_one_to_one = inputs.is_one_to_one
+        self._rows = 0
+        self._first: Position | None = None
+        self._last: Position | None = None
         self.problem: InputError | None = None
         """Why the input could not be read to its end; the report covers the rows before."""
 
@@ -210,11 +204,32 @@ class _Rest:
         try:
             for rows in self._batches:
                 self.read = rows[-1].seq + 1
+                self._count(rows)
                 open_rows = [row for row in rows if not self._ending.is_settled(row.seq)]
                 self.unprocessed += len(open_rows)
                 yield from open_rows
         except InputError as error:
             self.problem = error
+
+    def _count(self, rows: Sequence[Row]) -> None:
+        if self._is_one_to_one:
+            return
+        for row in rows:
+            if row.position != self._last:
+                self._first, self._last = self._first or row.position, row.position
+                self._rows += 1
+
+    def rows(self, folder: Path) -> int:
+        """Return how many rows of input there are; call it when all were yielded.
+
+        Raises:
+            JournalDamaged, JournalError: The journal cannot be read.
+        """
+        if self._is_one_to_one:
+            return self.read
+        number, last = rows_before(folder, self._ending.mark.seq)
+        # The records of one row may be on both sides of the mark.
+        return number + self._rows - (last is not None and last == self._first)
 
     def finish(self) -> None:
         """Count the rows that nobody has asked for."""
@@ -257,36 +272,3 @@ def _verdict(
         return Ending("failed", InputChanged.exit_code, reason)
     reason = "some rows have no outcome although the run is complete; this is a bug, please report it"
     return Ending("failed", _BUG, reason)
-
-
-def _next_commands(
-    folder: RunFolder, end: Ending, counts: Mapping[str, int], kinds: RejectKinds, by_code: Mapping[str, int]
-) -> tuple[str, ...]:
-    """Return what to run next: what helps against the reason why the run ended, and never what ends in the same way."""
-    commands = []
-    needs_region = "phone_region" in by_code and not folder.header().settings.get("phone_region")
-    if end.status != "complete":
-        if end.exit_code == _TOO_MANY_REJECTS:
-            # The options of a run stay as they are, so that to resume leads into the same rejects.
-            commands.append(import_again(folder, *(("--phone-region", "COUNTRY") if needs_region else ())))
-        commands.append(resume_command(folder))
-    elif counts[Word.REJECTED] or (counts[Word.UNKNOWN] and not _is_at_most_once(folder)):
-        has_helped = folder.header().parent is None or any(counts[word] for word in _ARRIVED)
-        if kinds.may_pass and (has_helped or counts[Word.UNKNOWN]):
-            region = ("--phone-region", "COUNTRY") if needs_region else ()
-            retry = next_command("retry", folder.name, *region, state_dir=folder.state_dir, connects=True)
-            commands.append(retry)
-        if kinds.to_correct or not commands:
-            commands.append(corrected_import(folder)[1])
-    commands.append(next_command("runs", "show", folder.name, state_dir=folder.state_dir))
-    return tuple(commands)
-
-
-def _is_at_most_once(folder: RunFolder) -> bool:
-    """Tell whether a retry would leave out rows with an unknown outcome, since they may have been sent."""
-    spec = IMPORTS.get(folder.header().resource)
-    return spec is not None and spec.is_at_most_once
-
-
-def _about(file: ResultFile) -> dict[str, Any]:
-    return {"path": file.path, "rows": file.rows, "bytes": file.size, "blake2b": file.digest}

@@ -17,7 +17,7 @@ from bulkgladly.errors import InputError
 from bulkgladly.files.csv_files import CsvReader, LineFinder
 from bulkgladly.files.csv_forms import FIX, LINE, PART, RAW, REASON, CsvForm, CsvLines
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.imports.fixes import fix_for
+from bulkgladly.imports.fixes import UNKNOWN_FIX, fix_for
 from bulkgladly.journal.results import RejectedRow, ResultFile, dropped_values, publish_lines, rejected_rows
 from bulkgladly.records import Position, Problem, Stage, Word
 
@@ -29,7 +29,7 @@ _WARNING_COLUMNS = ("file", "line", "column", "field", "value", "reason", "code"
 
 
 def write_tables(folder: Path, inputs: Inputs) -> list[ResultFile]:
-    """Write `warnings.csv`, and for CSV inputs the rejects as `rejected.csv`; only those that have rows.
+    """Write `warnings.csv`, and for inputs in CSV or Excel the rejects as `rejected.csv`; only those that have rows.
 
     Inputs with different headers make several files of rejects: `rejected-2.csv` and so on.
 
@@ -39,8 +39,8 @@ def write_tables(folder: Path, inputs: Inputs) -> list[ResultFile]:
     found = [_write_warnings(folder, inputs)]
     groups: dict[CsvForm, list[int]] = {}
     for number, reader in enumerate(inputs.readers):
-        if isinstance(reader, CsvReader):
-            groups.setdefault(reader.form(), []).append(number)
+        if (form := reader.form()) is not None:
+            groups.setdefault(form, []).append(number)
     for nth, (form, files) in enumerate(groups.items(), 1):
         path = folder / (REJECTED_TABLE if nth == 1 else f"rejected-{nth}.csv")
         found.append(_write_rejects(path, folder, inputs, form, frozenset(files)))
@@ -88,9 +88,9 @@ def _reject_cells(
     added = {
         LINE: f"{places.name_of(row.position)}:{line}" if is_named else line,
         REASON: f"outcome unknown: {row.detail}" if is_unknown else row.detail,
-        FIX: "import the row again: a record that exists already is recognised" if is_unknown else fix_for(problem),
+        FIX: UNKNOWN_FIX if is_unknown else fix_for(problem),
         PART: f"{note['part']}/{note['of']}" if "part" in note else "",
-        RAW: _raw_text(note, form.encoding),
+        RAW: _raw_text(note, form.raw_encoding),
     }
     return [*(_cell(fields.get(name)) for name in form.names), *(added[name] for name in extra)]
 

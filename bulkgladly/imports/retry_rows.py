@@ -16,7 +16,7 @@ from bulkgladly.imports.mapping_choice import mapper_for
 from bulkgladly.imports.result_tables import REJECTED_TABLE
 from bulkgladly.journal.results import RejectedRow, count_rejects
 from bulkgladly.journal.run_folder import RunFolder
-from bulkgladly.records import Part, Row
+from bulkgladly.records import Mode, Part, Row
 from bulkgladly.runs.options import restored
 
 __all__ = ("RejectKinds", "can_pass_with", "corrected_import", "import_again", "kinds_of_rejects")
@@ -36,11 +36,14 @@ class RejectKinds(NamedTuple):
 
 def kinds_of_rejects(folder: RunFolder) -> RejectKinds:
     """Return what kinds of rejects a run has, as far as their codes say it."""
+    header = folder.header()
+    # What can only be created stays as it is in Gladly, whatever is sent.
+    stays = {"taken"} if Mode.UPDATE not in import_spec(header.resource).procedures else set()
     # With a country, what is left are numbers that can be read in two ways.
-    later = {*_LATER} - ({"phone_region"} if folder.header().settings.get("phone_region") else set())
+    later = {*_LATER} - ({"phone_region"} if header.settings.get("phone_region") else set())
     may_pass = to_correct = 0
     for word, stage, code, number in count_rejects(folder.path):
-        if word == "unknown" or stage in ("conflict", "api") or code in later:
+        if word == "unknown" or (stage in ("conflict", "api") and code not in stays) or code in later:
             may_pass += number
         else:
             to_correct += number
@@ -76,6 +79,8 @@ def corrected_import(folder: RunFolder) -> tuple[str, str]:
     path = folder.path / REJECTED_TABLE
     # The table of rejects begins with its header, whatever stood before that of the input.
     reading = options.reading if options.reading.skip_lines is None else replace(options.reading, skip_lines=0)
+    # The rejects of an Excel file are a CSV file.
+    reading = replace(reading, sheet=None, format=None if reading.format == "xlsx" else reading.format)
     flags = reading.flags() if path.is_file() else []
     if not path.is_file():
         path = folder.path / "rejected.ndjson"

@@ -70,6 +70,9 @@ class Connection:
             ),
         )
         self.started = time.monotonic()
+        self.began_at = _now()
+        self.ended: str | None = None
+        """Why this session ends, as soon as it is known; a killed one never says it."""
         self.earlier: Mapping[str, Any] = {}
         self._ticks: list[tuple[float, int]] = []
         self._is_told = False
@@ -122,13 +125,19 @@ class Connection:
             for reason, span in dict(pacer.held_s).items():
                 waits[reason] = waits.get(reason, 0.0) + span
         throttled = self.pacer.throttled + self.reports.throttled
+        session = {"from": self.began_at, "until": _now(), "reason": self.ended}
         return {
+            "sessions": [*self.earlier.get("sessions", ()), session],
             "requests": dict(requests),
             "waits": {reason: round(seconds, 3) for reason, seconds in waits.items()},
             "throttled": self.earlier.get("throttled", 0) + throttled,
             "seconds": round(self.earlier.get("seconds", 0.0) + self.seconds, 3),
-            "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            "at": session["until"],
         }
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
 async def check_organisation(client: Client, host: str) -> Mapping[str, Any]:

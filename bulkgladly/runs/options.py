@@ -12,7 +12,7 @@ from bulkgladly.errors import JournalDamaged
 from bulkgladly.local_paths import LocalPath, OptionalPath
 from bulkgladly.settings import Limits, Pace
 
-__all__ = ("RunOptions", "for_next_session", "restored", "session_limits", "stored")
+__all__ = ("RunOptions", "changed_settings", "for_next_session", "restored", "session_limits", "stored")
 
 
 class RunOptions(Protocol):
@@ -33,6 +33,8 @@ class RunOptions(Protocol):
         ...
 
 
+_INNER = frozenset({"is_plain", "has_pages", "folders", "contacts_people"})
+"""Settings that nobody sets by their names."""
 O = TypeVar("O", bound=RunOptions)  # noqa: E741 - a name for types, not for a value
 
 
@@ -55,6 +57,25 @@ def restored(kind: type[O], settings: Mapping[str, Any], state_dir: Path) -> O:
         raise JournalDamaged(
             f"the settings in a run.json in {state_dir} are damaged: {error}; restore the file from a copy"
         ) from error
+
+
+def changed_settings(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stored settings that differ from their defaults, those of pace, limits and reading by their own names.
+
+    The mapping is named by its file; its content stays in `run.json`.
+    """
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        usual = defaults.get(name)
+        if isinstance(value, Mapping) and name != "mapping":
+            found |= changed_settings(value, usual if isinstance(usual, Mapping) else {})
+        elif name == "mapping" and isinstance(value, Mapping):
+            found |= {word: value[word] for word in ("file", "transform") if value.get(word)}
+        elif name in _INNER or value in (usual, list(usual) if isinstance(usual, tuple) else usual):
+            continue
+        else:
+            found[name] = value
+    return found
 
 
 def for_next_session(options: O, change: Callable[[O], O]) -> O:

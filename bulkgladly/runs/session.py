@@ -221,10 +221,12 @@ class Session:
         )
 
     async def _end(self, work: Work[S]) -> S:
+        self.connection.ended = self.stop.reason
         try:
             await work.settle()
         except BulkgladlyError as error:
             self.stop.fail(error)
+        self.connection.ended = self.stop.reason
         self._tick(work)
         # The files first, the status last: a run is not complete before its files are written.
         common = partial(common_fields, self.run, self.connection.vitals())

@@ -1,12 +1,18 @@
-"""What a run did: the fields that every summary has, its page for people, and its files."""
+"""What a run did: the fields that every summary has, its page for people, and its files.
+
+The page begins with what a person wants to know who forwards it, or to whom it is forwarded. What support asks for
+stands at its end.
+"""
 
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import orjson
 
+from bulkgladly._version import __version__
 from bulkgladly.commands import next_command
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Word
@@ -15,12 +21,37 @@ from bulkgladly.shown import shown, shown_cell
 from bulkgladly.storage.durable import write_private
 from bulkgladly.storage.failures import not_written
 
-__all__ = ("COUNT_WORDS", "Ending", "Summary", "common_fields", "resume_command", "status_of", "table_of", "written")
+__all__ = (
+    "COUNT_WORDS",
+    "Ending",
+    "Summary",
+    "cause_text",
+    "common_fields",
+    "day_text",
+    "resume_command",
+    "status_of",
+    "table_of",
+    "written",
+)
 
 COUNT_WORDS = (*[word.value for word in Word], "unprocessed")
 _SIGNAL = 128
 _BY_LIMIT = (3, 10)
 _WELL = (0, 1)
+_LONG_S = 30.0
+"""A wait that people have noticed."""
+
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_CAUSES: Mapping[str, str] = {
+    "SIGINT": "somebody pressed Ctrl-C",
+    "SIGINT, twice": "somebody pressed Ctrl-C twice",
+    "SIGTERM": "the system or another person ended it",
+    "SIGTERM, twice": "the system or another person ended it",
+    "SIGHUP": "its terminal was closed",
+}
 
 S = TypeVar("S", bound="Summary")
 
@@ -39,10 +70,12 @@ class Summary:
 
     `counts` has `read` and one entry per outcome word and `unprocessed`; `adds_up` says
     whether `read` is the sum of the others. `waits_s` has the seconds in which all requests
-    were paused, by reason; `seconds` is the working time of all sessions.
+    were paused, by reason; `seconds` is the working time of all sessions, `elapsed_s` the time from the beginning to
+    the end. `interruptions` are the pauses between sessions: `stopped_at`, `resumed_at`, and the `reason`, if the
+    process could still say it. `inputs` are the names of the files, `settings` what differs from the defaults.
 
-    Each kind of run has a subclass with further fields, and overrides `_what`, `_told`, `_tables` and `details` for
-    its page. Most fields come from `common_fields`; the subclass adds `counts`, `files` and the `Ending`.
+    Each kind of run has a subclass with further fields, and overrides `_title`, `_told`, `_tables` and `details` for
+    its page. Most fields come from `common_fields`; the subclass adds `counts`, `files`, `settings` and the `Ending`.
     """
 
     things: ClassVar[str] = "records"
@@ -67,6 +100,10 @@ class Summary:
     next_commands: tuple[str, ...] = ()
     started_at: str = ""
     ended_at: str = ""
+    elapsed_s: float = 0.0
+    interruptions: tuple[Mapping[str, str | None], ...] = ()
+    inputs: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def adds_up(self) -> bool:
@@ -89,39 +126,92 @@ class Summary:
 
     def as_markdown(self) -> str:
         """Return the summary as one page for people."""
-        outcomes = [(word, self.counts[word]) for word in ("read", *COUNT_WORDS)]
+        outcomes = [(word, self.counts[word]) for word in ("read", *COUNT_WORDS) if word == "read" or self.counts[word]]
+        requests = sorted(self.requests.items())
         parts = [
-            f"# {self.run}",
-            self._verdict(),
-            table_of(("outcome", self.things), outcomes),
+            f"# {self._title()}{day_text(self.ended_at)}",
+            f"**{self._verdict()}**",
             *self._told(),
-            table_of(("request", "sent"), sorted(self.requests.items())),
-            f"{self._effort()}; {self.started_at} to {self.ended_at}.",
-            *self._tables(),
+            self._duration(),
         ]
         if self.next_commands:
             parts.append("Next:\n\n" + "\n".join(f"    {shown(command)}" for command in self.next_commands))
+        reason = f", {shown_cell(self.reason)}" if self.reason else ""
+        what = f"Run {self.run}: {self.resource}, {self.mode}, {self.host}"
+        parts += [
+            "## Details for support",
+            f"{what}, bulkgladly {__version__}; {self.status} (exit code {self.exit_code}){reason}",
+            table_of(("outcome", self.things), outcomes),
+            *([table_of(("request", "sent"), requests)] if requests else []),
+            f"{self._effort()}; {self.started_at} to {self.ended_at}.",
+            *self._tables(),
+            *([f"Settings: {_settings_text(self.settings)}."] if self.settings else []),
+        ]
         return "\n\n".join(parts) + "\n"
 
-    def _verdict(self) -> str:
-        reason = f", {shown_cell(self.reason)}" if self.reason else ""
-        return f"{self._what()}: **{self.status}** (exit code {self.exit_code}){reason}"
+    def _title(self) -> str:
+        """Return what was moved, and from where to where; the date is added."""
+        return self.run
 
-    def _what(self) -> str:
-        """Return what was moved, and where: the beginning of the verdict."""
-        return f"{self.resource}, {self.mode}, {self.host}"
+    def _verdict(self) -> str:
+        """Return how the run ended, as one sentence."""
+        if self.status == "complete":
+            return "Finished." if not self.exit_code else "Finished, but not everything arrived."
+        how = "Not finished" if self.status in ("stopped", "interrupted") else "Failed"
+        return f"{how}: {shown_cell(cause_text(self.reason)).rstrip('.')}."
 
     def _told(self) -> list[str]:
-        """Return the parts of the page between the outcomes and the requests."""
+        """Return the parts of the page that say what became of the items."""
         return []
 
     def _tables(self) -> list[str]:
-        """Return the parts of the page between the costs and the next commands."""
+        """Return the parts of the page at its end, for support."""
         return []
+
+    def _duration(self) -> str:
+        took = f"Took {duration_text(self.elapsed_s or self.seconds)}"
+        waits = [f"{duration_text(span)} ({shown_cell(why)})" for why, span in self.waits_s.items() if span >= _LONG_S]
+        took += f", waited {', '.join(waits)}" if waits else ""
+        if not self.interruptions:
+            return f"{took}."
+        pauses = "; ".join(_pause_text(each) for each in self.interruptions)
+        number = counted(len(self.interruptions), "interruption")
+        return f"{took}, {duration_text(self.seconds)} of it working. {number}: {pauses}."
 
     def _effort(self) -> str:
         throttled = f"{counted(self.throttled, 'request')} throttled (HTTP 429); " if self.throttled else ""
         return f"{throttled}{duration_text(self.seconds)} of work"
+
+
+def day_text(moment: str) -> str:
+    """Return the local day of an ISO time as the end of a heading: `, 27 November 2026`; nothing if there is none."""
+    if not moment:
+        return ""
+    local = dt.datetime.fromisoformat(moment).astimezone()
+    return f", {local.day} {_MONTHS[local.month - 1]} {local.year}"
+
+
+def cause_text(reason: str | None) -> str:
+    """Return why a session ended early, in plain words."""
+    if reason is None:
+        return "the process was killed, or the machine went down"
+    return _CAUSES.get(reason, reason)
+
+
+def _pause_text(pause: Mapping[str, str | None]) -> str:
+    stopped, resumed = (
+        dt.datetime.fromisoformat(pause[name] or "").astimezone() for name in ("stopped_at", "resumed_at")
+    )
+    form = "%H:%M" if stopped.date() == resumed.date() else "%d.%m. %H:%M"
+    cause = shown_cell(cause_text(pause["reason"]))
+    return f"at {stopped:{form}} {cause}, continued at {resumed:{form}}"
+
+
+def _settings_text(settings: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name} = {shown_cell(value if isinstance(value, str) else orjson.dumps(value, default=str).decode())}"
+        for name, value in settings.items()
+    )
 
 
 def table_of(head: tuple[str, str], rows: list[tuple[str, int]]) -> str:
@@ -139,6 +229,9 @@ def status_of(exit_code: int) -> str:
 def common_fields(run: RunFolder, vitals: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a summary that every run has; `vitals` say what the run has cost."""
     header = run.header()
+    ended_at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    begun = dt.datetime.fromisoformat(header.created_at)
+    sessions = vitals.get("sessions", ())
     return {
         "run": run.name,
         "resource": header.resource,
@@ -151,7 +244,12 @@ def common_fields(run: RunFolder, vitals: Mapping[str, Any]) -> dict[str, Any]:
         "seconds": vitals["seconds"],
         "folder": str(run.path),
         "started_at": header.created_at,
-        "ended_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "ended_at": ended_at,
+        "elapsed_s": max(vitals["seconds"], (dt.datetime.fromisoformat(ended_at) - begun).total_seconds()),
+        "interruptions": tuple(
+            {"stopped_at": before["until"], "resumed_at": after["from"], "reason": before["reason"]}
+            for before, after in pairwise(sessions)
+        ),
     }
 
 

@@ -237,7 +237,7 @@ def test_choices_are_shown_as_choices() -> None:
     aggregation, channel = (fields[name].__metadata__[0] for name in ("aggregation", "channel"))
 
     assert "--mode create|update|upsert|delete\n" in page
-    assert "--format ndjson|csv|parquet|arrow\n" in page
+    assert "--format ndjson|csv|parquet|arrow|xlsx\n" in page
     assert aggregation.metavar.split("|") == list(AGGREGATION_LEVELS)
     assert set(re.findall(r"\w+", channel.help.partition(":")[2])) == set(CHANNELS)
 

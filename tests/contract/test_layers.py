@@ -331,6 +331,7 @@ def test_words_drag_nothing_in(word: str) -> None:
             },
         ),
         ("pyarrow", {"bulkgladly.files.columnar_files", "bulkgladly.lake"}),
+        ("openpyxl", {"bulkgladly.files.sheet_files"}),
         ("nh3", {"bulkgladly.mapping.html"}),
         (
             "jmespath",

@@ -86,7 +86,7 @@ def test_files_are_described_by_their_content(folder: Path) -> None:
         ([""], "the name of an input file is empty"),
         (["gone.csv"], r"gone\.csv: no such file"),
         (["notes.txt"], r"notes\.txt: the file name does not show the format; pass --format"),
-        (["people.xlsx"], r"people\.xlsx: is an Excel file; save the sheet as CSV"),
+        (["people.xls"], r"people\.xls: is an old Excel file; save it as \.xlsx, or save the sheet as CSV"),
         (["people.numbers"], r"people\.numbers: is a Numbers spreadsheet; export it as CSV"),
         (["people.zip"], r"people\.zip: is a ZIP archive; unpack it"),
         (["README"], "README: the file name does not show the format"),
@@ -102,7 +102,7 @@ def test_files_are_described_by_their_content(folder: Path) -> None:
 )
 def test_what_cannot_be_read_is_refused_with_the_way_out(patterns: list[str], message: str) -> None:
     """Before the run begins."""
-    for name in ("notes.txt", "README", "notes.gz", "x.parquet.gz", "people.xlsx", "people.numbers", "people.zip"):
+    for name in ("notes.txt", "README", "notes.gz", "x.parquet.gz", "people.xls", "people.numbers", "people.zip"):
         Path(name).write_bytes(b"x")
     Path("plain.ndjson").write_bytes(b"\x1f\x8b\x08\0")
     Path("plain2.ndjson").write_bytes(b"\x28\xb5\x2f\xfd\0")

@@ -88,7 +88,7 @@ def test_damaged_bytes_are_an_error_with_a_place(tmp_path: Path, suffix: str) ->
     packed = PACK[suffix](b'{"a":1}\n' * 100)
     path = tmp_path / f"c.ndjson{suffix}"
 
-    for damaged in (packed + b"garbage", b"no packed data at all", b""):
+    for damaged in (packed + b"garbage", packed[:2], b""):
         path.write_bytes(damaged)
         with pytest.raises(InputError, match=r"after \d+ bytes of content"):
             rows_of(path)

@@ -40,7 +40,7 @@ def test_an_export_tells_people_on_stderr_and_programs_on_stdout(
     report = json.loads(told.out)
     assert report["counts"]["created"] == 2 * 180 + 3
     assert {"run", "status", "exit_code", "counts", "requests", "files"} <= set(report)
-    assert "363 rows read: 363 new" in told.err
+    assert "363 rows fetched: 363 new" in told.err
     assert "next: bulkgladly dataset show lake" in told.err
 
 

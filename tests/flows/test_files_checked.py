@@ -91,10 +91,10 @@ async def test_damage_by_spreadsheets_is_named(tmp_path: Path, value: str, code:
 
 
 async def test_a_damaged_key_is_told_once(tmp_path: Path) -> None:
-    """By the rules for keys, which say what is cleaned; a formula is not cleaned."""
+    """By the rules for keys, which say what is cleaned."""
     report = await checked(tmp_path / "c.csv", 'crm_id,name\n4711.0,Ada\n\'4712,Ben\n6.5E+09,Cy\n="4713",Di\n')
 
-    assert {code for code, _ in found(report)} == {"key_decimal", "key_apostrophe", "key_rounded", "cell_formula"}
+    assert {code for code, _ in found(report)} == {"key_decimal", "key_apostrophe", "key_rounded", "key_formula"}
 
 
 @pytest.mark.parametrize(

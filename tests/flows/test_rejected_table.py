@@ -129,6 +129,21 @@ async def test_an_unreadable_line_comes_back_as_it_was(world: World) -> None:
     assert (await world.run(fixed)).counts["created"] == 1
 
 
+async def test_a_line_of_a_wide_encoding_comes_back_readable(world: World) -> None:
+    """Its bytes were converted before the lines were cut; what cannot be converted is marked."""
+    path = world.folder / "crm.csv"
+    head = "crm,name,email:1\r\nc-1,Ada,ada@example.org\r\n".encode("utf-16")
+    path.write_bytes(head + "c-2,Zo".encode("utf-16-le") + b"\x00\xd8" + ",x,y\r\n".encode("utf-16-le"))
+
+    report = await world.run(path)
+
+    table = read(report, "utf-16").splitlines()
+    assert table[0].endswith("_line,_reason,_fix,_raw")
+    assert '"c-2,Zo' in table[1]
+    assert table[1].endswith(',x,y"')
+    assert "has bytes that are not utf-16" in table[1]
+
+
 async def test_files_with_other_columns_have_tables_of_their_own(world: World) -> None:
     """Rows of one header stay together; then the name of the file stands before the line."""
     one, two = world.folder / "one.csv", world.folder / "two.csv"

@@ -11,15 +11,18 @@ import contextlib
 import contextvars
 import datetime as dt
 import gzip
+import io
 import json
 import shutil
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import orjson
 import typer
 
@@ -119,6 +122,30 @@ def fuzz_parquet(data: bytes) -> None:
 def fuzz_arrow(data: bytes) -> None:
     """An Arrow file or stream, or something of that name."""
     _read_rows(data, ".arrow", ReadOptions())
+
+
+def fuzz_sheets(data: bytes) -> None:
+    """An Excel file, or one of the parts of its archive."""
+    number, body = _choice(data)
+    parts = ("", "xl/worksheets/sheet1.xml", "xl/workbook.xml", "xl/styles.xml")
+    _read_rows(_workbook_with(parts[number % len(parts)], body), ".xlsx", ReadOptions())
+
+
+def _workbook_with(part: str, body: bytes) -> bytes:
+    """Return a workbook in which a part is replaced; without one, the body itself."""
+    if not part:
+        return body
+    book, file = openpyxl.Workbook(), io.BytesIO()
+    for row in (("k", "name"), (1, "Ada"), (2, "Ben")):
+        book.worksheets[0].append(row)
+    book.save(file)
+    with zipfile.ZipFile(file) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()} | {part: body}
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return made.getvalue()
 
 
 def _read_rows(body: bytes, suffix: str, options: ReadOptions, *, packing: int = 0) -> None:

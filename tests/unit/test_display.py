@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from bulkgladly.cli.display import summary_of, view_text
-from bulkgladly.cli.progress_words import counts_text, share_text
-from bulkgladly.runs.observer import Estimate, RunView
+from bulkgladly.cli.display import read_text, summary_of, view_text
+from bulkgladly.cli.progress_words import counts_text
+from bulkgladly.runs.observer import Estimate, RunView, share_text
 from bulkgladly.runs.summary import COUNT_WORDS
 
 
@@ -98,7 +98,7 @@ def test_a_summary_names_what_there_is_and_nothing_else() -> None:
         ("export", 0, {}, "nothing new"),
         ("export", 0, {"unchanged": 2}, "nothing new (2 rows unchanged)"),
         ("export", 1, {}, "no rows"),
-        ("export", 1, {"unchanged": 2}, "2 rows read: 2 unchanged"),
+        ("export", 1, {"unchanged": 2}, "2 rows fetched: 2 unchanged"),
         ("upsert", 0, {}, "no rows"),
     ],
 )
@@ -107,3 +107,10 @@ def test_only_an_export_without_trouble_has_nothing_new(
 ) -> None:
     """Where something failed, there may be more."""
     assert summary(mode, exit_code, **counts)[1] == f"  {text}"
+
+
+def test_rows_and_records_are_both_told() -> None:
+    """A mapping may make several records of a row."""
+    report = SimpleNamespace(mode="create", exit_code=0, counts={"read": 2078, "created": 2078}, rows=500)
+
+    assert read_text(report) == "500 rows, 2,078 records: 2,078 created"

@@ -9,7 +9,27 @@ from hypothesis import strategies as st
 from bulkgladly.placeholders import NEVER_KEYS
 from bulkgladly.source_keys import NotAKey, SourceKey, is_plain, normal_key, oddities, read_key
 
-SEEN = ["K1", "4711", ".0", ".00", "0", "1", "-", "'", "#", ".", "+", "E", "e\u0301", "\u00e9", "\u212b", "\u00c5"]
+SEEN = [
+    "K1",
+    '="',
+    '"',
+    "=",
+    "4711",
+    ".0",
+    ".00",
+    "0",
+    "1",
+    "-",
+    "'",
+    "#",
+    ".",
+    "+",
+    "E",
+    "e\u0301",
+    "\u00e9",
+    "\u212b",
+    "\u00c5",
+]
 UNSEEN = [" ", "\t", "\xa0", "\ufeff", "\u200b", "\u2060", "\u00ad", "\u202e", "\u0301", "\u3000", "\u180e", "\x1f"]
 PIECES = st.sampled_from([*SEEN, *UNSEEN])
 TEXTS = st.text(max_size=12) | st.lists(PIECES, max_size=6).map("".join)
@@ -46,6 +66,11 @@ def test_a_word_for_no_value_is_no_key(written: str) -> None:
         (" '4711", "4711"),
         ("K1'", "K1'"),
         ("O'Hara", "O'Hara"),
+        ('="4711"', "4711"),
+        (' ="4711.0"', "4711"),
+        ('="\'K1 "', "K1"),
+        ("=A1", "=A1"),
+        ('a="1"', 'a="1"'),
         ("4711.0", "4711"),
         ("4711.00", "4711"),
         ("'4711.0 ", "4711"),

@@ -1,0 +1,54 @@
+"""What to run after an import: what helps against the reason why it ended."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from bulkgladly.choices import OnConflict, OnDuplicate
+from bulkgladly.commands import next_command
+from bulkgladly.gladly.table import IMPORTS
+from bulkgladly.imports.retry_rows import RejectKinds, corrected_import, import_again
+from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.records import Word
+from bulkgladly.runs.summary import Ending, resume_command
+
+__all__ = ("commands_after",)
+
+_TOO_MANY_REJECTS = 3
+_ARRIVED = (Word.CREATED, Word.UPDATED, Word.DELETED, Word.UNCHANGED)
+
+
+def commands_after(
+    folder: RunFolder, end: Ending, counts: Mapping[str, int], kinds: RejectKinds, by_code: Mapping[str, int]
+) -> tuple[str, ...]:
+    """Return what to run next: what helps against the reason why the run ended, and never what ends in the same way.
+
+    COUNTRY and POLICY stand for what only a person can decide.
+    """
+    settings = folder.header().settings
+    commands = []
+    needs_region = "phone_region" in by_code and not settings.get("phone_region")
+    region = ("--phone-region", "COUNTRY") if needs_region else ()
+    if end.status != "complete":
+        if end.exit_code == _TOO_MANY_REJECTS:
+            # The options of a run stay as they are, so that to resume leads into the same rejects.
+            commands.append(import_again(folder, *region))
+        if end.exit_code != _TOO_MANY_REJECTS or not needs_region:
+            commands.append(resume_command(folder))
+    elif counts[Word.REJECTED] or (counts[Word.UNKNOWN] and not _is_at_most_once(folder)):
+        has_helped = folder.header().parent is None or any(counts[word] for word in _ARRIVED)
+        retry = partial(next_command, "retry", folder.name, state_dir=folder.state_dir, connects=True)
+        if kinds.may_pass and (has_helped or counts[Word.UNKNOWN]):
+            needs_policy = "taken" in by_code and settings.get("on_conflict") == OnConflict.QUARANTINE
+            commands.append(retry(*region, *(("--on-conflict", "POLICY") if needs_policy else ())))
+        if kinds.to_correct or not commands:
+            commands.append(corrected_import(folder)[1])
+        if "duplicate_key" in by_code and settings.get("on_duplicate") == OnDuplicate.REJECT:
+            commands.append(retry("--on-duplicate", OnDuplicate.LAST.value))
+    commands.append(next_command("runs", "show", folder.name, state_dir=folder.state_dir))
+    return tuple(commands)
+
+
+def _is_at_most_once(folder: RunFolder) -> bool:
+    """Tell whether a retry would leave out rows with an unknown outcome, since they may have been sent."""
+    spec = IMPORTS.get(folder.header().resource)
+    return spec is not None and spec.is_at_most_once
