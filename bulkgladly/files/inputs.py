@@ -102,7 +102,7 @@ class Inputs:
     @property
     def is_one_to_one(self) -> bool:
         """True if every row of the files is one row of the run."""
-        return self.expand is None or self._expand.is_one_to_one
+        return self.expand is None or self.expand.is_one_to_one
 
     def hold(self) -> None:
         """Keep the files open, so that they can be read to their end even if somebody deletes or replaces them."""
