@@ -237,7 +237,9 @@ def _list_in(head: bytes, start: int) -> tuple[int, str] | None:
                     return None
             continue
         if text == b"[" and depth == 1 and name.decode("utf-8", "replace").lower() in _LISTS:
-            return token.end(), name.decode("utf-8", "replace")
+            # A page holds objects. A list of texts belongs to a record, such as the events of a webhook.
+            first = head[token.end() :].lstrip()[:1]
+            return (token.end(), name.decode("utf-8", "replace")) if first in (b"{", b"]", b"") else None
         depth += 1 if text in (b"{", b"[") else -1
         if depth == 0:
             return None
