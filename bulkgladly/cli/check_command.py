@@ -139,9 +139,7 @@ def _print_samples(report: "CheckReport", *, show_values: bool) -> None:
     """Print what the first rows become, where that differs from the row."""
     lines = list(preview_lines(report.samples, show_values=show_values))
     if lines:
-        print_lines(
-            "sample rows, with only what is sent differently from the file:", *(f"  {line}" for line in lines), ""
-        )
+        print_lines("Sample rows (only values that differ from the file):", *(f"  {line}" for line in lines), "")
         if not show_values:
             tell(MASKED)
 

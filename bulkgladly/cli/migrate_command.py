@@ -72,7 +72,7 @@ class SequenceFlags(FlagGroup):
         bool,
         call_option(
             "--stop-on-rejects",
-            "Stop after a step with rejected records (exit code 1). Without this, the later steps run, too.",
+            "Stop after a step with rejected records (exit code 1). Without it, the later steps still run.",
             _STEPS,
         ),
     ] = False
@@ -98,7 +98,7 @@ def check(
 ) -> None:
     """Check every row of every step before the first is run. Nothing is sent.
 
-    Keys that rows refer to are looked up in the steps before. The exit code is 0 without findings, and 1 with findings.
+    Keys that rows refer to are looked up in earlier steps. The exit code is 0 without findings, and 1 with findings.
     """
     import anyio
 
@@ -227,7 +227,7 @@ def _print_check(found: "ProjectCheck") -> None:
         where = "over the same file " if one.is_same_file else ""
         print_lines(
             f"steps {one.other} and {one.step} {where}make {one.keys:,} {one.object} with the same keys: the later "
-            "would change what the earlier has created",
+            "would overwrite what the earlier one created",
             f'    fix: give the records of step {one.step} keys of their own, or add namespace = "{one.step}" to it',
         )
 

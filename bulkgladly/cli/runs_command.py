@@ -159,7 +159,7 @@ def purge(
     state_dir: flags.StateDir = Path(".bulkgladly"),
     json: flags.Json = False,
 ) -> None:
-    """Remove old runs with their files. Their results are gone then, and their rejects cannot be retried.
+    """Remove old runs and their files. Their results are lost, and their rejects can no longer be retried.
 
     Runs that can be resumed stay. So does what bulkgladly remembers of records between runs: a later import of the same
     file still sends nothing twice.

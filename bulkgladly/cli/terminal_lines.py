@@ -28,8 +28,8 @@ USUAL_WIDTH = 80
 NARROWEST = 20
 _STEP = 2
 """How far the rest of a wrapped line is indented."""
-_TOKEN = re.compile(r"\s+|(?:`[^`]*`|\S)+")
-"""A command in backticks is one token: broken by us, it could not be copied."""
+_TOKEN = re.compile(r"\s+|(?:`[^`]*`|\d %|\S)+")
+"""A command in backticks is one token: broken by us, it could not be copied. So is a share: 80.8 %."""
 _TO_COPY = re.compile(r"\s*(?:next|run|fix): (?=bulkgladly )")
 _LEADING_NUMBER = re.compile(r" {4,}[\d,]+ (?:x )?(?=\S)")
 _LAST_GAP = re.compile(r"(?<=\S) {2,}(?=\S)")

@@ -77,7 +77,7 @@ def story_of(report: "Report") -> list[str]:
             f"{left} {_was_were(report.dropped_values)} left out of records that arrived ({fields}); see `{WARNINGS}`."
         )
     if actors := list(_actors(report)):
-        parts.append("Who acts:\n\n" + "\n".join(f"- {line}" for line in actors))
+        parts.append("Who needs to act:\n\n" + "\n".join(f"- {line}" for line in actors))
     return parts
 
 

@@ -239,7 +239,7 @@ def test_check_tells_a_step_that_comes_too_late(desk: Desk) -> None:
 
 
 def test_check_warns_of_keys_that_two_steps_share(desk: Desk) -> None:
-    """The later one would change what the earlier has created; a namespace of its own, or an update, is right."""
+    """The later one would overwrite what the earlier one created; a namespace of its own, or an update, is right."""
     more = '[[steps]]\nname = "again"\nimport = "tasks"\nfiles = "tasks.ndjson"\nkey = "ticket"\n'
     project = desk.folder / "migrate.toml"
 

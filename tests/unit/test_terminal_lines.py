@@ -57,6 +57,13 @@ def test_lines_are_wrapped_between_words(width: int) -> None:
     assert all(row.startswith("    ") and row[4] != " " for row in rest)
 
 
+def test_a_share_stays_with_its_sign() -> None:
+    """Nobody reads a row that begins with a percent sign."""
+    line = "  400 rows read: 65 created (16.2 %), 12 rejected (3 %), 323 unprocessed (80.8 %)"
+
+    assert rendered(line, Terminal(80)).split("\n")[-1].strip() == "(80.8 %)"
+
+
 def test_the_rest_of_a_line_stands_below_its_last_column() -> None:
     """As in a table; a word that is too long for the column gets the whole row."""
     assert rendered("  ok  credentials   set and not shown", Terminal(30)).split("\n") == [
