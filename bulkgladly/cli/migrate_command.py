@@ -23,6 +23,7 @@ from bulkgladly.cli.flag_groups import (
 from bulkgladly.cli.flags import OUTPUT, SAFETY, call_option
 from bulkgladly.cli.output import print_json, print_lines, run_and_leave, tell
 from bulkgladly.cli.row_flags import words_of
+from bulkgladly.cli.terminal_lines import ending_line
 
 if TYPE_CHECKING:
     from bulkgladly.projects.check_project import ProjectCheck
@@ -191,7 +192,8 @@ def status(
     if json:
         print_json(report.as_dict())
     else:
-        print_lines(*report.lines(_width()))
+        ending, *others = report.lines(_width())
+        print_lines(ending_line(ending, is_clean=report.exit_code == 0), *others)
 
 
 def _write_coverage(project: Path, out: Path) -> None:

@@ -183,7 +183,7 @@ def _attributes(samples: DraftSamples, key: Profile | None) -> Iterator[str]:
     kept = [line for line, is_used in made if is_table and is_used]
     if kept:
         yield ""
-        yield "# Columns without a field in Gladly, kept as custom attributes. Remove those that should not be imported."
+        yield "# Columns without a field in Gladly, kept as custom attributes. Remove those that nobody needs."
         yield from (text for line in kept for text in line.lines())
     others = [line for line, is_used in made if not (is_table and is_used)]
     shown = [one for one in left if not one.inside or one.is_one_of_a_list]

@@ -9,7 +9,17 @@ import pytest
 
 from bulkgladly.cli.clock_words import done_text, when_text
 from bulkgladly.cli.run_panel import panel_lines
-from bulkgladly.cli.terminal_lines import Line, Style, Terminal, coloured, folded_table, rendered, terminal_of
+from bulkgladly.cli.terminal_lines import (
+    Line,
+    Style,
+    Terminal,
+    coloured,
+    ending_line,
+    ending_word,
+    folded_table,
+    rendered,
+    terminal_of,
+)
 from bulkgladly.runs.observer import RunView
 
 NOW = dt.datetime(2026, 11, 27, 12, 53, tzinfo=dt.UTC)
@@ -119,6 +129,14 @@ def test_what_went_well_and_what_did_not_is_coloured(text: str, told: list[tuple
 
     assert line.text == text
     assert [piece for piece in line.pieces if piece[1] is not None] == told
+
+
+def test_complete_is_not_good_if_something_was_rejected() -> None:
+    """The colour of the first line must not say the opposite of the exit code."""
+    assert ending_line("r: complete", is_clean=True) == coloured("r: complete")
+    assert ("complete", Style.WARNING) in ending_line("r: complete", is_clean=False).pieces
+    assert ("stopped", Style.WARNING) in ending_line("r: stopped (a limit)", is_clean=True).pieces
+    assert ending_word("complete", is_clean=False).pieces == (("complete", Style.WARNING),)
 
 
 def test_colour_goes_on_in_the_next_row_and_escapes_stay_harmless() -> None:
