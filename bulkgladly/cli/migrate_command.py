@@ -241,7 +241,7 @@ def _tell_check(found: "ProjectCheck") -> None:
     tell(f"Checked {counted(len(found.steps), 'step')} of {found.project}; nothing was sent")
     for step in found.steps:
         if step.report is None:
-            tell(f"  {step.name}: no files, passed over")
+            tell(f"  {step.name}: no files, skipped")
             continue
         counts = step.report.counts
         said = ", ".join(f"{counts[word]:,} {text}" for word, text in SAID.items() if counts[word])
