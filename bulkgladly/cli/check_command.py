@@ -159,7 +159,8 @@ def print_findings(report: "CheckReport", *, drop_choice: str) -> None:
         more = finding.rows - len(finding.examples)
         and_more = f"and {counted(more, 'more row')}" if more > 0 else ""
         if len(said := {_said(example, finding) for example in finding.examples}) == 1:
-            places = ", ".join(example.place for example in finding.examples)
+            # Several records of one row have one place.
+            places = ", ".join(dict.fromkeys(example.place for example in finding.examples))
             print_lines(f"    {' '.join(filter(None, (places, and_more)))}: {said.pop()}")
         else:
             print_lines(*(f"    {example.place}: {_said(example, finding)}" for example in finding.examples))
