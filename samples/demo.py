@@ -145,8 +145,9 @@ def verdict(created: int, lake: Path) -> int:
     say(f"The data set in {lake} has {len(set(names))} of the {created} customers. DuckDB opens it as one table:")
     print(f"duckdb -c \"SELECT contentType, count(*) FROM '{lake}/items/**/*.parquet' GROUP BY ALL\"")  # noqa: S608 - shown, not run
     say("For your own organisation:")
-    print("export GLADLY_HOST=https://<organisation>.gladly.com GLADLY_USERNAME=... GLADLY_API_TOKEN=...")
-    print("bulkgladly import customers FILE --key COLUMN --dry-run")
+    print("bulkgladly init")
+    print("bulkgladly map init FILE --to customers -o customers.toml")
+    print("bulkgladly check customers FILE --map customers.toml")
     print("bulkgladly dump DIR")
     return 0 if len(names) == len(set(names)) == created else 1
 

@@ -113,27 +113,30 @@ class RetryFlags(FlagGroup):
 @with_flags
 def retry(
     context: typer.Context,
-    run: Annotated[
-        str,
-        typer.Argument(
-            help="The run whose rejected rows to import again, or an unambiguous part of its name.",
-            metavar="RUN",
-            autocompletion=completions.finished_runs,
-        ),
-    ],
     settings: RetryFlags,
     pace: PaceFlags,
     stop: RowStopFlags,
     where: WhereFlags,
     output: OutputFlags,
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            help="The run whose rejected rows to import again, or an unambiguous part of its name. (default: the "
+            "newest one with rejected rows)",
+            metavar="RUN",
+            autocompletion=completions.finished_runs,
+        ),
+    ] = None,
 ) -> None:
     """Import the rejected rows of a run again. The retry is a new run with the same settings."""
     from bulkgladly.imports.retry_import import retry_import
-    from bulkgladly.journal.runs import find_run
+    from bulkgladly.journal.runs import find_run, newest_with_rejects
 
-    folder = find_run(where.state_dir, run)
+    folder = newest_with_rejects(where.state_dir) if run is None else find_run(where.state_dir, run)
     if folder is None:
-        raise UsageError(f"unknown run {run!r} in {where.state_dir}")
+        raise UsageError(f"no run in {where.state_dir} has rejected rows; choose another with --state-dir")
+    if run is None:
+        tell(f"retrying what was rejected in {folder.name}")
     folder.check()  # `find_run` also returns runs that cannot be read, so that the reason can be told
     if folder.header().mode == "export":
         raise UsageError(f"run {folder.name} is an export; run the same export command again to fetch what is missing")

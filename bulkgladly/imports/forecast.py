@@ -5,7 +5,7 @@ Nothing is sent, and memory stays flat.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -204,10 +204,11 @@ def foreseen(
     forecast: Forecast,
     *,
     start: Mark,
+    is_settled: Callable[[int], bool],
     most: int,
     limit: int | None,
 ) -> bool:
-    """Count the rows from a mark on, up to `limit`; return whether all of them were, or else `most` rows or fewer.
+    """Count the rows from a mark on that are not settled, up to `limit` or about `most`; return whether it was all.
 
     Raises:
         InputError: A file cannot be read.
@@ -220,5 +221,6 @@ def foreseen(
                 break
             if seen + forecast.drafts * _DRAFTS_PER_ROW >= most:
                 return False
-            forecast.take_unread(rows if limit is None else rows[: limit - seen])
+            left = [row for row in rows if not is_settled(row.seq)]
+            forecast.take_unread(left if limit is None else left[: limit - seen])
     return True

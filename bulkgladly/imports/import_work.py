@@ -164,7 +164,8 @@ class ImportWork:
         # A resume is to be quick: what the run takes was said when it began.
         most = most if start.position is None else most // 10
         limit = self._options.limits.max_rows
-        is_whole = foreseen(self._inputs, forecast, start=start, most=most, limit=limit)
+        is_settled = self.journal.is_settled
+        is_whole = foreseen(self._inputs, forecast, start=start, is_settled=is_settled, most=most, limit=limit)
         return forecast.estimate(per_second, rows=None if is_whole else left, rows_exact=is_whole or self.rows_exact)
 
     async def settle(self) -> None:

@@ -20,6 +20,7 @@ __all__ = (
     "beginning",
     "find_run",
     "list_runs",
+    "newest_with_rejects",
     "open_to_others",
     "purge_runs",
     "unusable_runs",
@@ -78,6 +79,16 @@ def find_run(state_dir: AnyPath, name: str | None, *, statuses: Sequence[str] = 
             raise UsageError(f"{name!r} matches {len(found)} runs: {names}; use the full name")
     listing = next_command("runs", "list", state_dir=local_path(state_dir))
     raise UsageError(f"there is no run {name!r} in {state_dir}; `{listing}` lists the runs")
+
+
+def newest_with_rejects(state_dir: AnyPath) -> RunFolder | None:
+    """Return the newest run of an import that has ended with rejected rows; None if there is none."""
+    for run in list(list_runs(state_dir))[::-1]:
+        # An import always writes this file, and leaves it empty if nothing was rejected. An export has none.
+        with contextlib.suppress(OSError):
+            if (run.path / "rejected.ndjson").stat().st_size:
+                return run
+    return None
 
 
 def unusable_runs(state_dir: AnyPath) -> list[str]:

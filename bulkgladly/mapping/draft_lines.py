@@ -1,12 +1,12 @@
 """How a draft is written: the lines of `[fields]` with their comments, and values as TOML. Pure."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bulkgladly.mapping.column_profiles import Profile
 
-__all__ = ("WIDTH", "DraftLine", "Options", "column_reference", "source_option", "toml", "toml_table")
+__all__ = ("WIDTH", "DraftLine", "Options", "column_reference", "source_option", "toml", "toml_key", "toml_table")
 
 Options = tuple[tuple[str, object], ...]
 WIDTH = 110
@@ -33,7 +33,7 @@ class DraftLine:
         """Return the entry without its comment."""
         named = dict(self.options)
         value = toml(named["from"]) if set(named) == {"from"} else toml_table(self.options)
-        return f"{_key(self.target)} = {value}"
+        return f"{toml_key(self.target)} = {value}"
 
 
 def source_option(profile: Profile, *, is_single: bool = False) -> tuple[str, object]:
@@ -50,21 +50,19 @@ def column_reference(profile: Profile) -> object:
 
 def toml(value: object) -> str:
     """Return a value as TOML. Texts are written as in JSON; `escaped_toml` later fixes what TOML writes otherwise."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return toml_table(value.items())
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return "[" + ", ".join(toml(one) for one in value) + "]"
     return json.dumps(value, ensure_ascii=False)
 
 
 def toml_table(options: Iterable[tuple[str, object]]) -> str:
     """Return options as a table on one line."""
-    return "{ " + ", ".join(f"{_key(name)} = {toml(value)}" for name, value in options) + " }"
+    return "{ " + ", ".join(f"{toml_key(name)} = {toml(value)}" for name, value in options) + " }"
 
 
-def _key(name: str) -> str:
-    return (
-        name
-        if name[:1].isalnum() and all(char.isascii() and (char.isalnum() or char in "_-") for char in name)
-        else toml(name)
-    )
+def toml_key(name: str) -> str:
+    """Return a name as a key of TOML, in quotes if it needs them."""
+    is_bare = name[:1].isalnum() and all(char.isascii() and (char.isalnum() or char in "_-") for char in name)
+    return name if is_bare else toml(name)

@@ -12,11 +12,12 @@ from typing import Any
 from bulkgladly.commands import next_command
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import ReadOptions
+from bulkgladly.mapping.draft_lines import toml
 from bulkgladly.mapping.mapping import parse_mapping
 from bulkgladly.mapping.row_values import Unmappable
 from bulkgladly.presets.export_recognition import SAMPLE_ROWS, SourceExport, found_in, recognise
 from bulkgladly.presets.preset_catalog import Preset, PresetInput, PresetStep, load_preset
-from bulkgladly.presets.preset_text import PresetText, toml_text
+from bulkgladly.presets.preset_text import PresetText
 from bulkgladly.shown import escaped_toml
 from bulkgladly.storage.durable import write_new
 
@@ -221,7 +222,7 @@ def _project(
     yield f"# From {preset.title} to Gladly, in this order."
     yield "# Run `bulkgladly migrate check`, then `bulkgladly migrate run`."
     yield "version = 1"
-    yield f"name = {toml_text(f'{preset.title} to Gladly')}"
+    yield f"name = {toml(f'{preset.title} to Gladly')}"
     yield ""
     yield "[defaults]"
     if made.local_numbers:
@@ -229,17 +230,17 @@ def _project(
     yield '# phone_region = "US"'
     yield ""
     yield "[vars]"
-    yield f"go_live = {toml_text(go_live)}  # the day on which your agents begin to work in Gladly"
+    yield f"go_live = {toml(go_live)}  # the day on which your agents begin to work in Gladly"
     for step in steps:
         yield ""
         yield "[[steps]]"
         if step.name != step.object:
-            yield f"name = {toml_text(step.name)}"
-        yield f"import = {toml_text(step.object)}"
-        yield f"files = {toml_text(relative.listed(step.input))}"
-        yield f"map = {toml_text(step.mapping)}"
+            yield f"name = {toml(step.name)}"
+        yield f"import = {toml(step.object)}"
+        yield f"files = {toml(relative.listed(step.input))}"
+        yield f"map = {toml(step.mapping)}"
         if after := [name for name in step.after if any(one.name == name for one in steps)]:
-            yield f"after = {toml_text(after)}"
+            yield f"after = {toml(after)}"
     if made.missing:
         yield ""
         yield "# Not carried over:"

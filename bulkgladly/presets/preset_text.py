@@ -15,17 +15,18 @@ import html
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bulkgladly.mapping.draft_lines import toml, toml_key
 from bulkgladly.mapping.mapping import parse_mapping
 from bulkgladly.mapping.row_values import is_empty
 from bulkgladly.presets.export_recognition import SourceExport, column_of, found_in
 from bulkgladly.presets.preset_catalog import PresetInput
 from bulkgladly.shown import escaped_toml
 
-__all__ = ("PresetText", "toml_text")
+__all__ = ("PresetText",)
 
 _DIRECTIVE = re.compile(r"#:\s*(if|else|end|attributes|columns|table)\b\s*(.*)")
 _PLACE = re.compile(r"@\{([^}]*)\}")
@@ -86,7 +87,7 @@ class PresetText:
             case _:
                 name, key, value = given
                 rows = {str(row.get(key)): str(row.get(value)) for row in self.export.rows(name)}
-                yield from (f"{toml_text(key)} = {toml_text(value)}" for key, value in rows.items())
+                yield from (f"{toml(key)} = {toml(value)}" for key, value in rows.items())
 
     def _holds(self, condition: str) -> bool:
         name, has, path = condition.partition(" has ")
@@ -99,11 +100,11 @@ class PresetText:
 
     def _filled(self, place: str) -> str:
         if place == "go_live":
-            return toml_text(self.go_live)
+            return toml(self.go_live)
         words = place.split()
         if words[0] == "labelled":
-            return toml_text(self._labelled(*words[1:]))
-        return toml_text(self.path_of(place))
+            return toml(self._labelled(*words[1:]))
+        return toml(self.path_of(place))
 
     def _labelled(self, name: str, path: str, titles: str) -> str:
         """Return a JMESPath that makes one text of a row's custom fields, which are objects with `id` and `value`."""
@@ -133,10 +134,10 @@ class PresetText:
                 found.setdefault(key, []).append(member)
         for key, members in ((key, members) for key, members in found.items() if key.strip()):
             given = [member for member in members if member not in (None, "", [], {})]
-            target = toml_text(f"customAttribute:{key.replace(':', '_')}")
-            options = f"path = {toml_text(f'{path}.{_quoted(key)}')}"
+            target = toml(f"customAttribute:{key.replace(':', '_')}")
+            options = f"path = {toml(f'{path}.{_quoted(key)}')}"
             if any(isinstance(member, list) for member in given):
-                options = f"path = {toml_text(_joined(f'{path}.{_quoted(key)}'))}"
+                options = f"path = {toml(_joined(f'{path}.{_quoted(key)}'))}"
             line = f'{target} = {{ {options}, on_error = "drop" }}'
             yield line if given and not all(isinstance(one, dict) for one in given) else f"# {line}  # never filled"
 
@@ -161,7 +162,7 @@ class PresetText:
                 continue
             target = _attribute_name(column, taken)
             taken.add(target)
-            line = f'{toml_text(target)} = {{ from = {toml_text(column)}, on_error = "drop" }}'
+            line = f'{toml(target)} = {{ from = {toml(column)}, on_error = "drop" }}'
             is_custom = bool(source.custom) and re.search(source.custom, column) is not None
             found.append(line if is_custom else f"# {line}")
         if any(line.startswith("#") for line in found):
@@ -194,7 +195,7 @@ def _with_columns(lines: Iterable[str], columns: Sequence[str]) -> Iterator[str]
         elif kept is None:
             yield f"# {line}  # these files have no such column"
         else:
-            yield f"{_key(target)} = {toml_text(kept)}"
+            yield f"{toml_key(target)} = {toml(kept)}"
 
 
 def _kept(value: Any, columns: Sequence[str]) -> Any:
@@ -224,16 +225,3 @@ def _quoted(name: str) -> str:
 
 def _joined(path: str) -> str:
     return f"join(', ', map(&to_string(@), {path}))"
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else toml_text(name)
-
-
-def toml_text(value: object) -> str:
-    """Return a value as TOML on one line."""
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(name)} = {toml_text(one)}" for name, one in value.items()) + " }"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(toml_text, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)

@@ -6,6 +6,7 @@ from typing import Any
 
 from bulkgladly.choices import (
     Attributes,
+    FailOn,
     InputFormat,
     InvalidContacts,
     MissingNames,
@@ -21,7 +22,7 @@ from bulkgladly.records import Mode
 
 __all__ = ("fix_in_file", "options_from", "read_settings")
 
-_TEXTS = ("key", "namespace", "phone_region", "encoding", "delimiter")
+_TEXTS = ("key", "namespace", "phone_region", "encoding", "delimiter", "sheet")
 _SWITCHES = ("read_first", "force_close", "show_values")
 _CHOICES: Mapping[str, Iterable[str]] = {
     "mode": (Mode.CREATE, Mode.UPDATE, Mode.UPSERT),
@@ -31,9 +32,10 @@ _CHOICES: Mapping[str, Iterable[str]] = {
     "invalid_contacts": InvalidContacts,
     "attributes": Attributes,
     "missing_names": MissingNames,
+    "fail_on": FailOn,
     "format": InputFormat,
 }
-_READING = ("encoding", "delimiter", "format", "skip_lines")
+_READING = ("encoding", "delimiter", "format", "skip_lines", "sheet")
 _FLAG = re.compile(r"--([a-z-]+)(?: ([A-Za-z0-9]+)\b)?")
 _OF_THE_COMMAND = (
     *("rate", "reserve", "concurrency", "max_errors", "max_duration", "max_requests", "give_up_after"),

@@ -262,7 +262,7 @@ def test_the_readme_commands_do_what_they_say(desk: Path, environment: dict[str,
 
     runs = [json.loads(path.read_bytes()) for path in sorted(desk.glob(".bulkgladly/runs/*/report.json"))]
     counts = [run["counts"] for run in runs if run["resource"] == "customers"]
-    assert sum(count["created"] for count in counts) == 4
+    assert sum(count["created"] for count in counts) == 8
     assert sum(count["unchanged"] for count in counts) == 8
     # Two runs of one second have no order by name.
     assert sorted(run["counts"]["created"] for run in runs if run["resource"] == "tasks") == [0, 2]

@@ -10,7 +10,10 @@ import pytest
 from bulkgladly import Estimate, ImportOptions, Observer
 from bulkgladly.checks.run_check import check
 from bulkgladly.imports.dry_run import dry_run
+from bulkgladly.imports.run_import import resume_import
+from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.runs.environment import Bounds
+from bulkgladly.settings import Limits
 from tests.flows.conftest import World, person
 from tests.flows.quickly import start_import
 
@@ -114,3 +117,20 @@ async def test_a_long_input_is_judged_by_its_beginning(world: World) -> None:
     assert estimate.split.keys() == {"unchanged"}
     assert estimate.to_send == 0
     assert "by the first 256 rows" in estimate.text()
+
+
+async def test_a_resume_counts_only_what_is_left(world: World) -> None:
+    """It begins a little before its first open row, so it reads some that are done."""
+    report = await world.run(world.csv([person(number) for number in range(4)]), max_rows=2)
+    heard = Heard()
+
+    again = await resume_import(
+        RunFolder(Path(report.folder)),
+        world.credentials,
+        change=lambda stored: replace(stored, limits=Limits()),
+        observer=heard,
+        environment=world.environment,
+    )
+
+    assert again.counts["created"] == 4
+    assert [estimate.split for estimate in heard.estimates] == [{"to create": 2}]

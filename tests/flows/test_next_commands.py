@@ -113,3 +113,16 @@ def test_a_draft_says_how_it_is_tried(program: HeardProgram) -> None:
     (check,) = re.findall("`(bulkgladly check customers.*?)`", told)
     assert program(*taken(check))[0] == 0
     assert program(*taken(Path("my map.toml").read_text().splitlines()[1].removeprefix("# ")))[0] == 2
+
+
+def test_a_retry_without_a_name_takes_the_newest_rejects(program: HeardProgram) -> None:
+    """Names of runs are long, and there is hardly ever another that is meant."""
+    Path("people.csv").write_text("crm,name,email:1,phone:1\nc-1,Ada,ada@example.org,\n")
+    Path("local.csv").write_text("crm,name,email:1,phone:1\nc-2,Ben,ben@example.org,020 7946 0018\n")
+
+    assert program("retry").code == 2
+    assert program("import", "customers", "local.csv", "--key", "crm").code == 1
+    assert program("import", "customers", "people.csv", "--key", "crm").code == 0
+    told = program("retry", "--phone-region", "GB")
+
+    assert (told.code, "retrying what was rejected in customers-upsert" in told.err) == (0, True)

@@ -1,9 +1,11 @@
 """The project file: what it may say, and what is refused with the place and the fix."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
+from bulkgladly.cli.row_flags import ImportFlags
 from bulkgladly.errors import UsageError
 from bulkgladly.mapping.read_paths import paths_read
 from bulkgladly.projects.project_file import Project, parse_project
@@ -113,3 +115,17 @@ def test_the_worst_exit_code_is_that_of_the_project() -> None:
 def test_what_a_path_reads(expression: str, paths: list[str]) -> None:
     """The parts of a row that it looks at, whatever it does with them."""
     assert sorted(paths_read(expression)) == sorted(paths)
+
+
+def test_every_option_of_the_rows_is_one_of_a_step() -> None:
+    """An option that `import` gets later must not be missing here. Two have keys of their own."""
+    flags = {field.name.rstrip("_") for field in dataclasses.fields(ImportFlags)}
+    otherwise = {"contacts_people", "complete", "map", "transform", "after"}
+    known: set[str] = set()
+    for name in flags - otherwise:
+        try:
+            parsed(f"{STEP}{name}_x = 1\n")
+        except UsageError as error:
+            known |= {name} if f"did you mean {name}" in str(error) else set()
+
+    assert flags - otherwise == known
