@@ -193,7 +193,7 @@ def test_nothing_jumps(width: int) -> None:
     assert [line for lines in shown for line in lines if len(line) > width or "\n" in line] == []
     assert {lines[1].find("]") for lines in shown} == {shown[0][1].find("]")}
     assert shown[0][2:4] == ["result    nothing yet", "rejects   none"]
-    assert shown[3][6:] == ["stopping: waiting for 3 requests", "press Ctrl-C again to stop at once"]
+    assert shown[3][6:] == ["stopping: waiting for 3 requests", "Ctrl-C stops at once"]
 
 
 def test_the_bar_is_seen_without_colour() -> None:
