@@ -10,7 +10,7 @@ class Trouble(enum.Enum):
 
     NAME = "the host name has no address"
     CONNECT = "no connection to the host"
-    SILENCE = "the host gives no usable answers"
+    SILENCE = "the host gives no usable responses"
 
 
 class Health:

@@ -139,9 +139,7 @@ def _print_samples(report: "CheckReport", *, show_values: bool) -> None:
     """Print what the first rows become, where that differs from the row."""
     lines = list(preview_lines(report.samples, show_values=show_values))
     if lines:
-        print_lines(
-            "sample rows, with only what is sent differently from the file:", *(f"  {line}" for line in lines), ""
-        )
+        print_lines("Sample rows (only values that differ from the file):", *(f"  {line}" for line in lines), "")
         if not show_values:
             tell(MASKED)
 
@@ -161,7 +159,8 @@ def print_findings(report: "CheckReport", *, drop_choice: str) -> None:
         more = finding.rows - len(finding.examples)
         and_more = f"and {counted(more, 'more row')}" if more > 0 else ""
         if len(said := {_said(example, finding) for example in finding.examples}) == 1:
-            places = ", ".join(example.place for example in finding.examples)
+            # Several records of one row have one place.
+            places = ", ".join(dict.fromkeys(example.place for example in finding.examples))
             print_lines(f"    {' '.join(filter(None, (places, and_more)))}: {said.pop()}")
         else:
             print_lines(*(f"    {example.place}: {_said(example, finding)}" for example in finding.examples))

@@ -104,7 +104,7 @@ def _demand_fresh(folder: Path, summaries: "Sequence[DataSetSummary]", age: dt.t
     newest = max((at for at in written if at <= now + SKEW), default=None)
     if newest is None:
         had = "was last written by a clock that is ahead" if written else "has no data yet"
-        tell(f"{folder} {had}, so it is not known to be younger than {said}")
+        tell(f"{folder} {had}, so it may be older than {said}")
     elif now - newest > age:
         tell(f"{folder} was last written at {_shown(newest)} (UTC), more than {said} ago")
     else:

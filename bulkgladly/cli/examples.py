@@ -38,7 +38,7 @@ bulkgladly export report ConversationExportReport --from 2026-10-01 --out lake""
 # everything that is new, for example from cron every night
 bulkgladly dump lake --state-dir dumps
 
-# also conversations, the newest rows in lake/current, and nothing older
+# also conversations and lake/current; data older than 400 days is removed
 bulkgladly dump lake --what +conversations --compact --retention 400d
 
 # a few objects only, as CSV files
@@ -109,7 +109,7 @@ bulkgladly runs show tasks --json""",
     "runs purge": """\
 bulkgladly runs purge --older-than 90d
 
-# of the dumps, which keep their runs elsewhere
+# the runs of dumps, which are kept in a folder of their own
 bulkgladly runs purge --older-than 14d --state-dir dumps""",
     "dataset": """\
 bulkgladly dataset show lake

@@ -44,7 +44,8 @@ class _DumpFlags(FlagGroup):
         str | None,
         option(
             "--what",
-            "Comma-separated objects to bring up to date; +tasks adds to the default, -items leaves out, all is all. "
+            "Comma-separated objects to bring up to date; +tasks adds to the default, -items leaves out, "
+            "all stands for every object. "
             "(default: job files, events and all plain lists)",
             _WHAT,
             "OBJECTS",
@@ -102,7 +103,7 @@ class _MaintenanceFlags(FlagGroup):
         str | None,
         option(
             "--retention",
-            "Remove what is wholly older than this, such as 400d, for good. (min: 31d)",
+            "Permanently remove data that is entirely older than this, such as 400d. (min: 31d)",
             _AFTER,
             "TIME",
         ),
@@ -218,7 +219,7 @@ def dump(
     old_file: _OldFileFlags,
     output: OutputFlags,
 ) -> None:
-    """Bring a data set up to date with everything that is new in Gladly. It is one line for cron.
+    """Bring a data set up to date with everything that is new in Gladly, for example every night from cron.
 
     A second dump right after the first finds nothing to do. After a pause, a dump catches up, lists what Gladly has
     already deleted, and says when the next data will be lost.

@@ -116,8 +116,8 @@ FailOn = Annotated[
     choices.FailOn | None,
     option(
         "--fail-on",
-        "Which rejects end a finished import with exit code 1: any, only new ones (not rejected for the same reason "
-        "before), or none. (default: any)",
+        "Which rejects make a finished import exit with code 1: any, only new ones (not rejected for the same "
+        "reason before), or none. (default: any)",
         _LIMITS,
         choices_of(choices.FailOn),
     ),
@@ -197,7 +197,9 @@ Accept = Annotated[
 ]
 NewRun = Annotated[
     bool,
-    call_option("--new-run", "Start again even if an earlier run of the same is not finished.", SAFETY),
+    call_option(
+        "--new-run", "Start a new run even if an earlier one of the same input or folder is not finished.", SAFETY
+    ),
 ]
 CONTACTS_PEOPLE = call_option(
     "--i-know-this-contacts-people",
@@ -293,14 +295,19 @@ Transform = Annotated[
 InputFormat = Annotated[
     choices.InputFormat | None,
     option(
-        "--format", "The format of the input files. (default: by file name)", INPUT, choices_of(choices.InputFormat)
+        "--format",
+        "The format of the input files. (default: from the file name)",
+        INPUT,
+        choices_of(choices.InputFormat),
     ),
 ]
 Encoding = Annotated[
-    str | None, option("--encoding", "The encoding of text files. (default: by mark, or UTF-8)", INPUT, "NAME")
+    str | None,
+    option("--encoding", "The encoding of text files. (default: from the byte order mark, else UTF-8)", INPUT, "NAME"),
 ]
 Delimiter = Annotated[
-    str | None, option("--delimiter", "The delimiter of CSV files. (default: as the header shows)", INPUT, "CHARACTER")
+    str | None,
+    option("--delimiter", "The delimiter of CSV files. (default: detected from the header)", INPUT, "CHARACTER"),
 ]
 SkipLines = Annotated[
     int | None,

@@ -144,7 +144,9 @@ def _sections(command: Any, first: Sequence[str]) -> Iterator[tuple[str, list[En
         own.append(("-h, --help", "Show this page."))
         if first:
             number = sum(_is_option(item) for item in every)
-            own.append((HELP_ALL, f"Show all {number} options, and how to set them in a file or by variables."))
+            own.append(
+                (HELP_ALL, f"Show all {number} options, and how to set them in a file or by environment variables.")
+            )
     yield from panels.items()
 
 

@@ -42,8 +42,8 @@ def init(
 ) -> None:
     """Set up access to an organisation: write a profile into bulkgladly.toml, and check that it works.
 
-    Asks for what is not given, if there is a terminal. The token itself is never asked for and never written: the
-    profile says where it is.
+    Asks for whatever is not passed as an option, if there is a terminal. The token itself is never asked for and never
+    written: the profile says where it is.
     """
     from bulkgladly.cli.program_commands import doctor
 

@@ -52,7 +52,7 @@ def init(
     *,
     files: Annotated[
         list[str],
-        typer.Argument(help="Your files, in any format that `import` reads; - for the standard input.", metavar="FILE"),
+        typer.Argument(help="Your files, in any format that `import` reads; - for standard input.", metavar="FILE"),
     ],
     to: Annotated[
         str | None,
@@ -114,7 +114,7 @@ def check(
     *,
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="Your files to try it on; - for the standard input.", metavar="FILE"),
+        typer.Argument(help="Files to try it on; - for standard input.", metavar="FILE"),
     ] = None,
     rows: Annotated[int, typer.Option(min=0, help="Show the first N rows.", metavar="N")] = 3,
     expect: Annotated[

@@ -23,6 +23,7 @@ from bulkgladly.cli.flag_groups import (
 from bulkgladly.cli.flags import OUTPUT, SAFETY, call_option
 from bulkgladly.cli.output import print_json, print_lines, run_and_leave, tell
 from bulkgladly.cli.row_flags import words_of
+from bulkgladly.cli.terminal_lines import ending_line
 
 if TYPE_CHECKING:
     from bulkgladly.projects.check_project import ProjectCheck
@@ -72,7 +73,7 @@ class SequenceFlags(FlagGroup):
         bool,
         call_option(
             "--stop-on-rejects",
-            "Stop after a step with rejected records (exit code 1). Without this, the later steps run, too.",
+            "Stop after a step with rejected records (exit code 1). Without it, the later steps still run.",
             _STEPS,
         ),
     ] = False
@@ -98,7 +99,7 @@ def check(
 ) -> None:
     """Check every row of every step before the first is run. Nothing is sent.
 
-    Keys that rows refer to are looked up in the steps before. The exit code is 0 without findings, and 1 with findings.
+    Keys that rows refer to are looked up in earlier steps. The exit code is 0 without findings, and 1 with findings.
     """
     import anyio
 
@@ -191,7 +192,8 @@ def status(
     if json:
         print_json(report.as_dict())
     else:
-        print_lines(*report.lines(_width()))
+        ending, *others = report.lines(_width())
+        print_lines(ending_line(ending, is_clean=report.exit_code == 0), *others)
 
 
 def _write_coverage(project: Path, out: Path) -> None:
@@ -227,7 +229,7 @@ def _print_check(found: "ProjectCheck") -> None:
         where = "over the same file " if one.is_same_file else ""
         print_lines(
             f"steps {one.other} and {one.step} {where}make {one.keys:,} {one.object} with the same keys: the later "
-            "would change what the earlier has created",
+            "would overwrite what the earlier one created",
             f'    fix: give the records of step {one.step} keys of their own, or add namespace = "{one.step}" to it',
         )
 
@@ -239,7 +241,7 @@ def _tell_check(found: "ProjectCheck") -> None:
     tell(f"Checked {counted(len(found.steps), 'step')} of {found.project}; nothing was sent")
     for step in found.steps:
         if step.report is None:
-            tell(f"  {step.name}: no files, passed over")
+            tell(f"  {step.name}: no files, skipped")
             continue
         counts = step.report.counts
         said = ", ".join(f"{counts[word]:,} {text}" for word, text in SAID.items() if counts[word])

@@ -47,15 +47,15 @@ def agreed(out: Path, days: float) -> bool:
 def purge(
     folder: Annotated[Path, typer.Argument(help="The folder, as given to --out.", metavar="DIR")],
     older_than: Annotated[
-        str, typer.Option(help="Remove what is wholly older than this, such as 400d. (min: 31d)", metavar="TIME")
+        str, typer.Option(help="Remove data that is entirely older than this, such as 400d. (min: 31d)", metavar="TIME")
     ],
     yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
     json: flags.Json = False,
 ) -> None:
-    """Remove exported rows that are wholly older than an age, for good. Gladly cannot export most of them again.
+    """Permanently remove exported data that is older than a given age. Gladly cannot export most of it again.
 
-    Only what covers a time is removed: files of export jobs, events and reports, with their copies in DIR/current.
-    Lists, and what is fetched by id, stay. What was removed does not count as missing and is not fetched again.
+    Only data that covers a time is removed: files of export jobs, events and reports, with their copies in DIR/current.
+    Lists and data fetched by id stay. Removed data does not count as missing and is not fetched again.
     """
     from bulkgladly.cli.values import seconds_of
     from bulkgladly.gladly.objects.events import EVENTS
@@ -90,7 +90,7 @@ def _tell(found: "Sequence[OldUnits]") -> None:
     """Say what would be removed."""
     from bulkgladly.runs.observer import counted
 
-    tell(f"Data before {found[0].before:%Y-%m-%d} (UTC) will be removed for good:")
+    tell(f"Data before {found[0].before:%Y-%m-%d} (UTC) will be removed permanently:")
     for one in found:
         tell(f"  {one.data_set}: {counted(one.rows, 'row')} in {counted(one.files, 'file')}")
 
@@ -109,4 +109,4 @@ def _report(found: "Sequence[OldUnits]", before: dt.datetime, *, as_json: bool) 
         rows, files = sum(one.rows for one in found), sum(one.files for one in found)
         tell(f"removed {counted(rows, 'row')} in {counted(files, 'file')}")
     else:
-        tell(f"nothing is wholly before {before:%Y-%m-%d}")
+        tell(f"nothing is entirely before {before:%Y-%m-%d}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from bulkgladly.cli.streams import lost_output
-from bulkgladly.cli.terminal_lines import Line, folded_table, rendered, terminal_of
+from bulkgladly.cli.terminal_lines import Line, ending_line, folded_table, rendered, terminal_of
 from bulkgladly.shown import escaped_json, shown
 
 if TYPE_CHECKING:
@@ -121,7 +121,8 @@ def run_and_leave(
     if output.log_format == "json":
         logger.info("%s", f"run {report.status}", extra={"event": "finished", "report": report.as_dict()})
     else:
-        tell(*(summary or summary_of)(report))
+        ending, *others = (summary or summary_of)(report)
+        tell(ending_line(ending, is_clean=report.exit_code == 0), *others)
     if output.json:
         print_json(report.as_dict(), kept_in=f"{report.folder}/report.json")
     raise typer.Exit(report.exit_code)

@@ -34,7 +34,9 @@ def init_from(system: str, paths: list[str], out: Path | None, reading: "ReadOpt
     for line in made.missing:
         tell(f"not carried over: {line}")
     if made.local_numbers:
-        tell(f"{made.local_note}; set phone_region in {PROJECT_FILE}, or pass --phone-region")
+        # `migrate` takes the options of rows from the file alone; one mapping is checked with `check`.
+        fix = "pass --phone-region" if len(made.imports) == 1 else f"set phone_region in {PROJECT_FILE}"
+        tell(f"{made.local_note}; {fix}")
     count = len(made.imports)
     written = f"{count} mapping{'' if count == 1 else 's'} and {PROJECT_FILE}"
     tell(f"wrote {written} in {made.folder}; review them, then run `{made.next_command}`")

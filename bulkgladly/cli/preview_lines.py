@@ -35,7 +35,7 @@ def preview_lines(rows: "Sequence[PreviewRow]", *, show_values: bool) -> Iterato
 
     say = valued(show_values=show_values)
     if same := told_values(rows):
-        yield f"unchanged: {', '.join(f'{field} <- {column}' for field, column in same)}"
+        yield f"only renamed: {', '.join(f'{field} <- {column}' for field, column in same)}"
     renamed = {field for field, _ in same}
     for row in rows:
         lines = [line for record in row.records[:_MOST_RECORDS] for line in _record_lines(record, say, renamed)]

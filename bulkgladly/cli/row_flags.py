@@ -136,8 +136,8 @@ class ImportFlags(RowFlags):
         bool,
         option(
             "--complete",
-            "The files are all there is: list in missing.csv what earlier runs have sent and these files no longer "
-            "have. Nothing is deleted.",
+            "Treat the files as complete: list in missing.csv the records that earlier runs have sent and these "
+            "files no longer have. Nothing is deleted.",
             RECORDS,
         ),
     ] = False

@@ -28,7 +28,7 @@ MOST_REASONS = 3
 _SHARE = len("100.0 %")
 _TEXT_AT = len("rejects   ")
 _HINTS = ("Ctrl-C stops safely (resume later); press it twice to stop at once", "Ctrl-C stops safely")
-_HINTS_STOPPING = ("press Ctrl-C again to stop at once",)
+_HINTS_STOPPING = ("Ctrl-C stops at once",)
 
 
 def panel_lines(view: "RunView", now: dt.datetime, width: int, *, is_utf8: bool = True) -> list[Line]:

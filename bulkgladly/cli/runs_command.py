@@ -11,13 +11,14 @@ import typer
 from bulkgladly.cli import completions, flags
 from bulkgladly.cli.clock_words import when_text
 from bulkgladly.cli.output import print_json, print_lines, print_table, tell
-from bulkgladly.cli.terminal_lines import Line, coloured, ending_word
+from bulkgladly.cli.terminal_lines import Line, coloured, ending_line, ending_word
 from bulkgladly.commands import next_command
 
 __all__ = ("about_run", "list_", "purge", "show")
 
 EXAMPLES = 5
 _UNITS = "units "
+_NOT_GOOD = ("rejected", "unknown", *(f"{_UNITS}{state}" for state in ("incomplete", "gone", "failed")))
 
 
 def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
@@ -41,7 +42,7 @@ def _cells(row: Mapping[str, Any], now: dt.datetime) -> list[str | Line]:
 
     return [
         row["run"],
-        ending_word(row["status"]),
+        ending_word(row["status"], is_clean=not any(row["counts"].get(word) for word in _NOT_GOOD)),
         _began_text(row, now),
         duration_text(row["seconds"]) if row.get("seconds") else "",
         _names_text(row.get("inputs") or []),
@@ -159,7 +160,7 @@ def purge(
     state_dir: flags.StateDir = Path(".bulkgladly"),
     json: flags.Json = False,
 ) -> None:
-    """Remove old runs with their files. Their results are gone then, and their rejects cannot be retried.
+    """Remove old runs and their files. Their results are lost, and their rejects can no longer be retried.
 
     Runs that can be resumed stay. So does what bulkgladly remembers of records between runs: a later import of the same
     file still sends nothing twice.
@@ -179,7 +180,8 @@ def purge(
 
 def _show_run(about: Mapping[str, Any]) -> None:
     """Print what a run moved, from where, its counts, and the first rows that were rejected."""
-    print_lines(f"{about['run']}: {about['status']}")
+    is_clean = not any(about["counts"].get(word) for word in _NOT_GOOD)
+    print_lines(ending_line(f"{about['run']}: {about['status']}", is_clean=is_clean))
     now = dt.datetime.now(dt.UTC).astimezone()
     lines = [("object", f"{about['resource']} (mode: {about['mode']})"), ("host", about["host"])]
     lines += [("started", f"{began}{_took_text(about)}")] if (began := _began_text(about, now)) else []

@@ -17,6 +17,7 @@ __all__ = (
     "Style",
     "Terminal",
     "coloured",
+    "ending_line",
     "ending_word",
     "folded_table",
     "rendered",
@@ -28,8 +29,8 @@ USUAL_WIDTH = 80
 NARROWEST = 20
 _STEP = 2
 """How far the rest of a wrapped line is indented."""
-_TOKEN = re.compile(r"\s+|(?:`[^`]*`|\S)+")
-"""A command in backticks is one token: broken by us, it could not be copied."""
+_TOKEN = re.compile(r"\s+|(?:`[^`]*`|\d %|\S)+")
+"""A command in backticks is one token: broken by us, it could not be copied. So is a share: 80.8 %."""
 _TO_COPY = re.compile(r"\s*(?:next|run|fix): (?=bulkgladly )")
 _LEADING_NUMBER = re.compile(r" {4,}[\d,]+ (?:x )?(?=\S)")
 _LAST_GAP = re.compile(r"(?<=\S) {2,}(?=\S)")
@@ -117,9 +118,21 @@ def coloured(text: str) -> Line:
     return Line((*pieces, (text[at:], None)))
 
 
-def ending_word(word: str) -> Line:
-    """Return the status of a run in its colour."""
-    return Line(((word, _WORDS.get(word)),))
+def ending_word(word: str, *, is_clean: bool = True) -> Line:
+    """Return the status of a run in its colour. What is complete, but not clean, is not shown as good."""
+    style = _WORDS.get(word)
+    return Line(((word, Style.WARNING if style is Style.GOOD and not is_clean else style),))
+
+
+def ending_line(text: str, *, is_clean: bool) -> Line:
+    """Return the line that says how a run ended, with its status in the colour of `ending_word`."""
+    pieces = coloured(text).pieces
+    return Line(
+        tuple(
+            ending_word(said, is_clean=is_clean).pieces[0] if said in _WORDS else (said, style)
+            for said, style in pieces
+        )
+    )
 
 
 def rendered(line: str | Line, terminal: Terminal) -> str:

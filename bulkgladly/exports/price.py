@@ -37,7 +37,7 @@ class Price:
             effort = Estimate(total, True, total, total, per_second).effort()
             kinds = [f"{name} {number:,}" for name, number in self.by_kind.items() if number]
             kinds += [f"others {self.others:,}"] if kinds and self.others else []
-            more = ["1 for each new file of a job"] if self.has_files else []
+            more = ["1 for each new export file"] if self.has_files else []
             more += ["1 for each new id that is found"] if self.is_growing else []
             told = f" ({', '.join(kinds)})" if kinds else ""
             found.append(f"about {effort}{told}{', and ' if more else ''}{' and '.join(more)}")

@@ -167,7 +167,7 @@ def _sheet_reader(path: Path, file_index: int, options: ReadOptions) -> Reader:
     try:
         from bulkgladly.files.sheet_files import SheetReader  # noqa: PLC0415 - an extra, which may not be installed
     except ModuleNotFoundError as exc:
-        install = "install what reads them (pip install 'bulkgladly[xlsx]')"
+        install = "install the library for them (pip install 'bulkgladly[xlsx]')"
         raise InputError(f"{path}: is an Excel file; {install}, or {_IN_EXCEL}") from exc
     return SheetReader(path, file_index, options)
 

@@ -14,7 +14,8 @@ _FIXES: Mapping[str, str] = {
     "invalid_choice": "use one of Gladly's words; in a mapping, translate yours with values",
     "invalid_email": "correct the address or leave the cell empty; in a mapping, extract finds it in a longer text",
     "invalid_phone": "correct the number or leave the cell empty",
-    "phone_region": "pass the country of local numbers, for example --phone-region GB, or write them with +",
+    "phone_region": "pass the country of local numbers, for example --phone-region GB, "
+    "or write them as +<country><number>",
     "two_primary": "mark one address as primary",
     "no_identifier": "add an email, a phone or an id, or pass the column that identifies a row: --key COLUMN",
     "key_missing": "fill in the key column in every row",

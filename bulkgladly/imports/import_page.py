@@ -77,7 +77,7 @@ def story_of(report: "Report") -> list[str]:
             f"{left} {_was_were(report.dropped_values)} left out of records that arrived ({fields}); see `{WARNINGS}`."
         )
     if actors := list(_actors(report)):
-        parts.append("Who acts:\n\n" + "\n".join(f"- {line}" for line in actors))
+        parts.append("Who needs to act:\n\n" + "\n".join(f"- {line}" for line in actors))
     return parts
 
 
@@ -98,7 +98,7 @@ def _sentences(report: "Report") -> Iterable[str]:
         verb = "repeats" if report.repeats == 1 else "repeat"
         yield f"{counted(report.repeats, 'row')} {verb} the key of another one."
     lost: tuple[tuple[str, str], ...] = (
-        (Word.REJECTED, "not taken"),
+        (Word.REJECTED, "not accepted"),
         (Word.UNKNOWN, "sent without a response, so that it is not known whether they arrived"),
         ("unprocessed", "not reached yet"),
     )
@@ -134,7 +134,8 @@ def _actors(report: "Report") -> Iterable[str]:
     table = table_name(report)
     if report.rows_to_correct:
         rows = counted(report.rows_to_correct, _noun(report))
-        yield f"whoever keeps {file}: correct {rows} in `{table}`, which says what is wrong; then it can be imported"
+        fix = f"correct {rows} in `{table}`, which says what is wrong; then it can be imported"
+        yield f"whoever maintains {file}: {fix}"
     may_pass = report.counts[Word.REJECTED] + report.counts[Word.UNKNOWN] - report.rows_to_correct
     if report.status != "complete":
         yield "whoever runs bulkgladly: continue with the first command below"
@@ -161,7 +162,7 @@ def detail_lines(report: "Report") -> tuple[str, ...]:
         lines.append(f"{counted(report.repeats, 'row')} with the key of another row")
     lines += [f"{number:,} {left_out(code)}" for code, number in report.skipped_by_code.items()]
     if report.dropped_values:
-        lines.append(f"{counted(report.dropped_values, 'value')} dropped, because not valid; see {WARNINGS}")
+        lines.append(f"{counted(report.dropped_values, 'value')} dropped because not valid; see {WARNINGS}")
     if report.rows_to_correct and (table := table_name(report)):
         lines.append(f"{counted(report.rows_to_correct, 'reject')} to correct: edit {table}, then import it")
     return tuple(lines)

@@ -70,7 +70,7 @@ class Definitions:
             return None
         plan = self._plan(name, table, "same_as")
         if plan.value is None:
-            table.fail("same_as", f"[lookup.{name}] has no value; name the column of the key that goes on")
+            table.fail("same_as", f"[lookup.{name}] has no value; name the column with the key that remains")
         self.followed.add(name)
         return following(plan, self._find(name))
 

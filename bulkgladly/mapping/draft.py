@@ -79,8 +79,11 @@ def draft_mapping(
     out = [*_head(files, to, len(rows)), *_key_lines(whole, key, samples, is_id_list=listed is not None)]
     out += _lists(samples, each)
     if any(("on_error", "drop") in line.options for line in lines):
-        out += ["", '# on_error = "drop" sends a record without a value that is not valid, and lists the value in']
-        out += ["# warnings.csv; without it, such a value rejects the whole record."]
+        out += [
+            "",
+            '# on_error = "drop" leaves out a value that is not valid, and lists it in warnings.csv; the rest of',
+        ]
+        out += ["# the record is sent. Without it, such a value rejects the whole record."]
     out += ["", "[fields]", *(text for line in lines for text in line.lines()), *_missing(targets, lines)]
     out += _attributes(samples, key or likely_key(whole))
     return "".join(f"{escaped_toml(line)}\n" for line in out)
@@ -180,7 +183,7 @@ def _attributes(samples: DraftSamples, key: Profile | None) -> Iterator[str]:
     kept = [line for line, is_used in made if is_table and is_used]
     if kept:
         yield ""
-        yield "# Columns that have no field in Gladly, kept as custom attributes. Remove those that it should not have."
+        yield "# Columns without a field in Gladly, kept as custom attributes. Remove those that nobody needs."
         yield from (text for line in kept for text in line.lines())
     others = [line for line, is_used in made if not (is_table and is_used)]
     shown = [one for one in left if not one.inside or one.is_one_of_a_list]

@@ -134,7 +134,7 @@ def _phone_lines(samples: DraftSamples, target: Target) -> Iterator[DraftLine]:
     for number, one in enumerate(found, 1):
         yield DraftLine(f"phone:{number}", (source_option(one), *rest), samples.note(one))
         if kind := _type_of(one):
-            note = "only one customer can have a MOBILE number" if kind == "MOBILE" else ""
+            note = "Gladly allows a MOBILE number for one customer only" if kind == "MOBILE" else ""
             yield DraftLine(f"phone:{number}:type", (("constant", kind),), note)
 
 

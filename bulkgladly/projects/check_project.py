@@ -16,6 +16,7 @@ from bulkgladly.imports.mapping_choice import key_of_run
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.projects.planned_steps import PlannedStep, plan_steps, total_of
 from bulkgladly.projects.project_file import PROJECT_FILE, load_project
+from bulkgladly.projects.step_settings import fix_in_file
 from bulkgladly.records import Mode
 from bulkgladly.runs.observer import Estimate
 from bulkgladly.settings import Pace
@@ -180,6 +181,8 @@ def _word_fixes(report: CheckReport) -> None:
     for finding in report.findings:
         if finding.code in ("unknown_key", "unknown_parent"):
             finding.fix = "correct the key, or import these objects in an earlier step"
+        else:
+            finding.fix = fix_in_file(finding.fix)
 
 
 def _late_steps(steps: Sequence[CheckedStep]) -> Iterator[LateStep]:

@@ -49,7 +49,7 @@ def coverage_page(coverage: ProjectCoverage, today: dt.date) -> str:
     ]
     for file in coverage.files:
         parts += [f"## {shown_cell(file.file)}", *_file(file)]
-    parts.append("## Agreed\n\nWhat is not carried over may be left behind.")
+    parts.append("## Agreed\n\nWe agree that what is not carried over is left behind.")
     parts.append("| name | date | signature |\n|---|---|---|\n| &nbsp; | | |\n| &nbsp; | | |")
     return "\n\n".join(parts) + "\n"
 

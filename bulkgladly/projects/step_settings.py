@@ -1,5 +1,6 @@
 """The options of an import as a project file names them: as the long flags of `import`, with underscores."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.mapping.tables import Table
 from bulkgladly.records import Mode
 
-__all__ = ("options_from", "read_settings")
+__all__ = ("fix_in_file", "options_from", "read_settings")
 
 _TEXTS = ("key", "namespace", "phone_region", "encoding", "delimiter", "sheet")
 _SWITCHES = ("read_first", "force_close", "show_values")
@@ -35,6 +36,7 @@ _CHOICES: Mapping[str, Iterable[str]] = {
     "format": InputFormat,
 }
 _READING = ("encoding", "delimiter", "format", "skip_lines", "sheet")
+_FLAG = re.compile(r"--([a-z-]+)(?: ([A-Za-z0-9]+)\b)?")
 _OF_THE_COMMAND = (
     *("rate", "reserve", "concurrency", "max_errors", "max_duration", "max_requests", "give_up_after"),
     *("state_dir", "profile", "progress", "log_format", "json"),
@@ -101,3 +103,16 @@ def _in_words_of_the_file(message: str) -> str:
     """Return a message about a flag as one about the option of the same name."""
     flag, space, rest = message.partition(" ")
     return f"{flag.removeprefix('--').replace('-', '_')}{space}{rest}" if flag.startswith("--") else message
+
+
+def fix_in_file(fix: str) -> str:
+    """Return what helps against a finding, with options of the file in place of the flags that a project has not."""
+    told = _FLAG.sub(_as_option, fix)
+    return fix if told == fix else f"{told.replace('pass ', 'set ')} (in the project file)"
+
+
+def _as_option(flag: re.Match[str]) -> str:
+    name, value = flag[1].replace("-", "_"), flag[2]
+    if name not in (*_TEXTS, *_SWITCHES, *_CHOICES, *_READING, "ignore_columns"):
+        return flag[0]
+    return f'{name} = "{value}"' if value else name

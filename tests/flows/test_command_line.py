@@ -322,7 +322,7 @@ def test_the_live_view_shows_pace_progress_and_why_it_waits() -> None:
         "Ctrl-C stops safely",
     ):
         assert words in text
-    assert text.endswith("stopping: waiting for 3 requests\npress Ctrl-C again to stop at once\n")
+    assert text.endswith("stopping: waiting for 3 requests\nCtrl-C stops at once\n")
 
 
 def test_displays_are_chosen_by_word_and_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

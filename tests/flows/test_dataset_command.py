@@ -274,7 +274,7 @@ def test_purge_removes_what_is_old_after_consent(
     assert json.loads(capsys.readouterr().out)["removed"]["customers"]["rows"] == 1
     assert [one.unit for one in DataFolder.open(data).manifests("customers")] == ["new"]
     assert program(*purge) == 0
-    assert "nothing is wholly before" in capsys.readouterr().err
+    assert "nothing is entirely before" in capsys.readouterr().err
     assert program("dataset", "show", "data") == 0
     assert "customers: what is older than" in capsys.readouterr().out
 

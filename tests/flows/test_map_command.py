@@ -56,7 +56,7 @@ def test_a_draft_is_checked_and_imported(program: Program, capsys: pytest.Captur
 
     assert program("map", "check", "people.csv", "--map", "draft.toml", "--rows", "1") == 0
     told = capsys.readouterr()
-    assert told.out.startswith("unchanged: key <- Customer no., ")
+    assert told.out.startswith("only renamed: key <- Customer no., ")
     assert '\npeople.csv:2\n  name <- First name, Last name: "Aaa Aaaaa"\n' in told.out
     assert "Ada" not in told.out + told.err
     assert "columns that the mapping does not use" not in told.err

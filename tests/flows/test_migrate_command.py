@@ -208,6 +208,19 @@ def test_a_mistake_in_the_last_step_shows_before_the_first_is_run(desk: Desk) ->
     assert desk.program("migrate", "check").err == told.err
 
 
+def test_a_fix_names_what_a_project_has(desk: Desk) -> None:
+    """`migrate check` has no --phone-region: the option stands in the project file."""
+    file = desk.folder / "migrate.toml"
+    file.write_text(file.read_text().replace('phone_region = "US"', ""))
+    people = desk.folder / "people.ndjson"
+    people.write_text('{"crm": "L1", "name": "Lou", "phones": [{"original": "(650) 555-0171"}]}\n' + people.read_text())
+
+    told = desk.program("migrate", "check")
+
+    assert "--phone-region" not in told.out
+    assert 'for example phone_region = "GB", or write them as +<country><number> (in the project file)' in told.out
+
+
 def test_check_knows_what_earlier_steps_will_create(desk: Desk) -> None:
     """Without credentials: the order of the rejected customer has nobody to belong to, the others do."""
     told = desk.program("migrate", "check", "--json")
@@ -239,7 +252,7 @@ def test_check_tells_a_step_that_comes_too_late(desk: Desk) -> None:
 
 
 def test_check_warns_of_keys_that_two_steps_share(desk: Desk) -> None:
-    """The later one would change what the earlier has created; a namespace of its own, or an update, is right."""
+    """The later one would overwrite what the earlier one created; a namespace of its own, or an update, is right."""
     more = '[[steps]]\nname = "again"\nimport = "tasks"\nfiles = "tasks.ndjson"\nkey = "ticket"\n'
     project = desk.folder / "migrate.toml"
 
@@ -450,3 +463,17 @@ def test_the_status_of_a_killed_step_is_from_its_journal(desk: Desk) -> None:
 
     assert (status["status"], states(status)[1]) == ("interrupted", "interrupted")
     assert status["steps"][1]["counts"]["created"] == old["counts"]["created"]
+
+
+def test_a_place_is_named_once_for_several_records(desk: Desk) -> None:
+    """Two comments of one ticket are at one line."""
+    (desk.folder / "tickets.ndjson").write_text('{"no": 1, "who": "nobody", "said": [{"t": "a"}, {"t": "b"}]}\n')
+    (desk.folder / "tickets.toml").write_text(
+        'version = 1\nto = "activities"\nkey = "no"\n[each]\nof = "said"\nas = "one"\n[fields]\ncustomerKey = "who"\n'
+        'title = { path = "one.t" }\nbody = { path = "one.t" }\nactivityType = { constant = "ISSUE" }\n'
+    )
+
+    words = ("check", "activities", "tickets.ndjson", "--map", "tickets.toml", "--rows", "0")
+    told = desk.program(*words, "--parents", "people.ndjson", "--parents-key", "crm")
+
+    assert told.out.count("tickets.ndjson:1") == 1, told.out

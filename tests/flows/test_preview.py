@@ -24,7 +24,7 @@ name = { join = ["First Name", "Last Name"] }
 "customAttribute:plan" = { from = "Plan", values = { "1" = "gold", "2" = "silver" } }
 "customAttribute:notes" = "Notes"
 """
-SHOWN = """unchanged: customAttribute:notes <- Notes
+SHOWN = """only renamed: customAttribute:notes <- Notes
 crm.csv:2
   key <- Customer ID: " A-9" -> "A-9"
   phone:1 <- Phone: "(999) 999-9999" -> "+99999999999"
@@ -59,7 +59,7 @@ def test_check_shows_rows_before_rules_before_the_estimate(program: HeardProgram
     told = program("check", "customers", "crm.csv", *MAP, "--phone-region", "US")
 
     head, _, rest = told.out.partition("\n")
-    assert head.startswith("sample rows")
+    assert head.startswith("Sample rows")
     samples, _, findings = rest.partition("\n\n")
     assert samples == "\n".join(f"  {line}" for line in SHOWN.splitlines())
     assert findings.startswith("result ")

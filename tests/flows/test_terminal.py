@@ -82,6 +82,9 @@ def test_an_import_is_read_at_any_width(screen: Screen) -> None:
 
     assert "\x1b[32m4 created\x1b[0m" in found
     assert "\x1b[31m2 rejected\x1b[0m" in found
+    assert "\x1b[33mcomplete\x1b[0m" in found
+    assert "\x1b[33mcomplete\x1b[0m" in screen("runs", "show")
+    assert "\x1b[33mcomplete\x1b[0m" in screen("runs", "list")
     assert "\x1b" not in again
     assert re.search(r"result +4 created \(66.7 %\), 2 rejected", again)
     long = [line for line in COLOUR.sub("", found).splitlines() if len(line) > 80]

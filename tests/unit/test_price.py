@@ -8,7 +8,7 @@ from bulkgladly.exports.price import Price
 
 BOTH = (
     "about 3,012 requests, 6 min at 9/s (profiles 1,500, conversations 1,500, others 12), and "
-    "1 for each new file of a job and 1 for each new id that is found"
+    "1 for each new export file and 1 for each new id that is found"
 )
 
 
@@ -17,7 +17,7 @@ BOTH = (
     [
         (Price(), 9, []),
         (Price(others=1), 9, []),
-        (Price(others=12, has_files=True), 9, ["about 12 requests, 1 s at 9/s, and 1 for each new file of a job"]),
+        (Price(others=12, has_files=True), 9, ["about 12 requests, 1 s at 9/s, and 1 for each new export file"]),
         (
             Price({"profiles": 1500, "conversations": 1500}, 12, has_files=True, is_growing=True),
             9,

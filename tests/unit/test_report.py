@@ -180,11 +180,11 @@ def test_the_page_can_be_forwarded() -> None:
     assert page.startswith("# Customers from crm_export.csv to Gladly, 27 November 2026\n\n**Finished, but not")
     for sentence in (
         "49,685 of 50,617 rows are new in Gladly. 144 were in Gladly already, with the same values. 144 rows repeat ",
-        " the key of another one. 726 (1.4 %) were not taken. 60 were left out by your filter. 2 were blank.\n",
+        " the key of another one. 726 (1.4 %) were not accepted. 60 were left out by your filter. 2 were blank.\n",
         "| why | rows | what to do | first ones (lines of crm_export.csv) |\n",
         "| the phone number is not valid | 725 | correct the number or leave the cell empty | 60, 193, 235 |\n",
         "23 values that are not valid were left out of records that arrived (20 in E-mail, 3 in Phone); see",
-        "- whoever keeps crm_export.csv: correct 725 rows in `rejected.csv`",
+        "- whoever maintains crm_export.csv: correct 725 rows in `rejected.csv`",
         "- whoever runs bulkgladly: send 1 row again",
         "Took 4 min, 12 s of it working. 1 interruption: at ",
         " somebody pressed Ctrl-C, continued at ",
@@ -236,7 +236,7 @@ def test_the_closing_lines_have_the_fix_and_the_places() -> None:
         "144 rows with the key of another row",
         "60 left out by your filter",
         "2 blank",
-        "23 values dropped, because not valid; see warnings.csv",
+        "23 values dropped because not valid; see warnings.csv",
         "725 rejects to correct: edit rejected.csv, then import it",
     )
 

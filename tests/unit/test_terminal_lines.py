@@ -9,7 +9,17 @@ import pytest
 
 from bulkgladly.cli.clock_words import done_text, when_text
 from bulkgladly.cli.run_panel import panel_lines
-from bulkgladly.cli.terminal_lines import Line, Style, Terminal, coloured, folded_table, rendered, terminal_of
+from bulkgladly.cli.terminal_lines import (
+    Line,
+    Style,
+    Terminal,
+    coloured,
+    ending_line,
+    ending_word,
+    folded_table,
+    rendered,
+    terminal_of,
+)
 from bulkgladly.runs.observer import RunView
 
 NOW = dt.datetime(2026, 11, 27, 12, 53, tzinfo=dt.UTC)
@@ -55,6 +65,13 @@ def test_lines_are_wrapped_between_words(width: int) -> None:
     assert " ".join([first, *(row.strip() for row in rest)]) == LONG
     assert all(len(row) <= width for row in (first, *rest))
     assert all(row.startswith("    ") and row[4] != " " for row in rest)
+
+
+def test_a_share_stays_with_its_sign() -> None:
+    """Nobody reads a row that begins with a percent sign."""
+    line = "  400 rows read: 65 created (16.2 %), 12 rejected (3 %), 323 unprocessed (80.8 %)"
+
+    assert rendered(line, Terminal(80)).split("\n")[-1].strip() == "(80.8 %)"
 
 
 def test_the_rest_of_a_line_stands_below_its_last_column() -> None:
@@ -114,6 +131,14 @@ def test_what_went_well_and_what_did_not_is_coloured(text: str, told: list[tuple
     assert [piece for piece in line.pieces if piece[1] is not None] == told
 
 
+def test_complete_is_not_good_if_something_was_rejected() -> None:
+    """The colour of the first line must not say the opposite of the exit code."""
+    assert ending_line("r: complete", is_clean=True) == coloured("r: complete")
+    assert ("complete", Style.WARNING) in ending_line("r: complete", is_clean=False).pieces
+    assert ("stopped", Style.WARNING) in ending_line("r: stopped (a limit)", is_clean=True).pieces
+    assert ending_word("complete", is_clean=False).pieces == (("complete", Style.WARNING),)
+
+
 def test_colour_goes_on_in_the_next_row_and_escapes_stay_harmless() -> None:
     """What comes from outside cannot set colours."""
     line = Line((("all is well \x1b[2J", Style.GOOD),))
@@ -168,7 +193,7 @@ def test_nothing_jumps(width: int) -> None:
     assert [line for lines in shown for line in lines if len(line) > width or "\n" in line] == []
     assert {lines[1].find("]") for lines in shown} == {shown[0][1].find("]")}
     assert shown[0][2:4] == ["result    nothing yet", "rejects   none"]
-    assert shown[3][6:] == ["stopping: waiting for 3 requests", "press Ctrl-C again to stop at once"]
+    assert shown[3][6:] == ["stopping: waiting for 3 requests", "Ctrl-C stops at once"]
 
 
 def test_the_bar_is_seen_without_colour() -> None:
