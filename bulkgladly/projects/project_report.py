@@ -8,6 +8,7 @@ from typing import Any
 from bulkgladly.projects.step_report import StepReport
 from bulkgladly.records import Word
 from bulkgladly.runs.observer import counted, duration_text
+from bulkgladly.runs.summary import day_text
 from bulkgladly.shown import shown, shown_cell
 
 __all__ = ("ProjectReport", "table_of_steps", "worst_exit_code")
@@ -91,12 +92,16 @@ class ProjectReport:
         head, *rows = table_of_steps(self.steps)
         table = [f"| {' | '.join(head)} |", "|" + "---|" * 2 + "---:|" * (len(head) - 2)]
         table += [f"| {' | '.join(map(shown_cell, row))} |" for row in rows]
-        reason = f", {shown_cell(self.reason)}" if self.reason else ""
-        parts = [f"# {shown_cell(self.project)}", f"**{self.status}**{reason}; {self.host}, {self.at}."]
+        title = f"Rehearsal, nothing was sent to Gladly: {self.project}" if self.is_rehearsal else self.project
+        reason = f": {shown_cell(self.reason)}" if self.reason else ""
+        parts = [f"# {shown_cell(title)}{day_text(self.at)}", f"**{self.status.capitalize()}{reason}.**"]
         parts += ["\n".join(table)]
         parts += [f"- {shown_cell(line)}" for step in self.steps for line in _rejects_of(step)]
         parts += [f"- {shown_cell(note)}" for note in self.notes]
+        if pages := [f"- {step.name}: `runs/{step.run}/report.md`" for step in self.steps if step.run]:
+            parts.append("The page of each step, in the state directory:\n\n" + "\n".join(pages))
         parts += ["Next:\n\n" + "\n".join(f"    {shown(one)}" for one in self.next_commands)] * bool(self.next_commands)
+        parts.append(f"To {self.host}; {counted(self.requests_total, 'request')} in {duration_text(self.seconds)}.")
         return "\n\n".join(parts) + "\n"
 
 

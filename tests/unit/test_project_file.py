@@ -1,6 +1,7 @@
 """The project file: what it may say, and what is refused with the place and the fix."""
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from bulkgladly.cli.row_flags import ImportFlags
 from bulkgladly.errors import UsageError
 from bulkgladly.mapping.read_paths import paths_read
 from bulkgladly.projects.project_file import Project, parse_project
-from bulkgladly.projects.project_report import WORST_FIRST, worst_exit_code
+from bulkgladly.projects.project_report import WORST_FIRST, ProjectReport, worst_exit_code
+from bulkgladly.projects.step_report import StepReport
 
 STEP = '[[steps]]\nimport = "customers"\nfiles = "users.ndjson"\n'
 TASKS = '[[steps]]\nimport = "tasks"\nfiles = "tickets.ndjson"\n'
@@ -129,3 +131,26 @@ def test_every_option_of_the_rows_is_one_of_a_step() -> None:
             known |= {name} if f"did you mean {name}" in str(error) else set()
 
     assert flags - otherwise == known
+
+
+def test_the_page_of_a_project_names_itself_its_day_and_the_pages_of_its_steps() -> None:
+    """Somebody forwards it, and whoever gets it asks why three tasks are missing."""
+    done = StepReport("tasks", "tasks", "done", run="tasks-upsert_1", counts={"read": 5, "created": 2, "rejected": 3})
+    report = ProjectReport(
+        project="Zendesk to Gladly",
+        file="migrate.toml",
+        host="https://acme.gladly.com",
+        status="complete",
+        exit_code=1,
+        reason=None,
+        steps=[replace(done, rejects_by_code={"unknown_key": 3}, requests=9, seconds=1)],
+        folder="x",
+        at="2026-11-27T12:00:00+00:00",
+    )
+
+    page = report.as_markdown()
+
+    assert page.startswith("# Zendesk to Gladly, 27 November 2026\n\n**Complete.**\n")
+    assert "- tasks: 3 x unknown_key" in page
+    assert "- tasks: `runs/tasks-upsert_1/report.md`" in page
+    assert page.endswith("To https://acme.gladly.com; 9 requests in 1 s.\n")
