@@ -92,6 +92,29 @@ def test_a_key_can_be_a_template() -> None:
     )
 
 
+@pytest.mark.parametrize("value", [7, 7.0, "7", " 7 ", "7.0", '="7"', "\u200b7"])
+def test_the_places_of_a_key_are_cleaned_as_keys_are(value: Any) -> None:
+    """However a file writes it, it is one key: else the second spelling would be a second record."""
+    text = f"{HEAD}key = {{ template = 'csat-{{id}}-x' }}\n[fields]\nf = 'id'\n"
+
+    (found,) = Mapper(parse_mapping(text, "m.toml")).records({"id": value})
+
+    assert not isinstance(found, Unmappable)
+    assert found[KEY_COLUMN] == "csat-7-x"
+
+
+@pytest.mark.parametrize(("value", "code"), [("#N/A", "key_missing"), (" ", "key_missing"), (True, "key_type")])
+def test_a_key_with_a_place_that_is_no_key_is_a_problem_of_its_row(value: Any, code: str) -> None:
+    """All rows with #N/A would be one record."""
+    text = f"{HEAD}key = {{ template = 'csat-{{id}}' }}\n[fields]\nf = 'id'\n"
+
+    (found,) = Mapper(parse_mapping(text, "m.toml")).records({"id": value})
+
+    assert isinstance(found, Unmappable)
+    assert (found.code, found.attr) == (code, "csat-{id}")
+    assert found.detail.startswith("the key csat-{id} ")
+
+
 def test_a_variable_stands_wherever_a_constant_may() -> None:
     """Alone with operations, in a list, as a default and as what a value becomes."""
     head = '[vars]\ngo_live = "2026-12-01"\n'
