@@ -13,7 +13,9 @@ import orjson
 import pytest
 
 from bulkgladly.emulator import Emulator
+from bulkgladly.errors import JournalDamaged
 from bulkgladly.projects.project_record import ProjectRecord
+from bulkgladly.projects.project_status import project_status
 from tests.flows.programs import HeardProgram, Told, heard, program_in
 from tests.flows.serving import served
 
@@ -420,6 +422,55 @@ def test_a_damaged_record_is_told(desk: Desk) -> None:
     assert told.code == 2
     assert f"error: {record} cannot be read: " in told.err
     assert "or remove it to start all steps again" in told.err
+    # Without a host, nothing says in which organisation the project ran; it did not begin is not the answer.
+    with pytest.raises(JournalDamaged, match="cannot be read"):
+        project_status()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [{"run": 5}, {"run": "../../x"}, {"end": [1]}, {"end": {"counts": 5}}, {"end": {"exit_code": "a"}}, {"odd": 1}],
+)
+def test_a_record_that_holds_something_else_is_damaged(tmp_path: Path, step: Mapping[str, Any]) -> None:
+    """It is told as that, before anything relies on it."""
+    record = ProjectRecord(tmp_path, tmp_path / "migrate.toml", "")
+    record.folder.mkdir(parents=True)
+    record.path.write_bytes(orjson.dumps({"format": 1, "steps": {"customers": step}}))
+
+    with pytest.raises(JournalDamaged, match="remove it to start all steps again"):
+        record.read()
+
+
+def test_a_project_that_was_moved_is_continued(desk: Desk) -> None:
+    """Its interrupted run reads files that are gone, so the step is started again; nothing is sent twice."""
+    stopped = desk.run("--max-requests", "3")
+    assert stopped["steps"][0]["state"] == "stopped"
+    new = desk.folder / "moved"
+    new.mkdir()
+    for path in [*desk.folder.glob("*.toml"), *desk.folder.glob("*.ndjson")]:
+        path.rename(new / path.name)
+
+    moved = desk.run(str(new / "migrate.toml"))
+    assert (moved["exit_code"], moved["status"]) == (2, "failed")
+    assert f"cannot be continued without {desk.folder / 'people.ndjson'}; move the files back" in moved["reason"]
+    (command,) = moved["next_commands"]
+    assert command == f"bulkgladly migrate run {new / 'migrate.toml'} --again customers"
+    assert created(desk.run(*command.split()[3:]))[1:] == [3, 1, 0]
+    assert desk.held() == {"customers": 3, "items": 3, "tasks": 1}
+
+
+def test_a_finished_project_that_was_copied_has_no_other_mapping(desk: Desk) -> None:
+    """The same mapping in another folder makes the same records."""
+    desk.run()
+    new = desk.folder / "copied"
+    new.mkdir()
+    for path in [*desk.folder.glob("*.toml"), *desk.folder.glob("*.ndjson")]:
+        (new / path.name).write_bytes(path.read_bytes())
+
+    told = desk.run(str(new / "migrate.toml"))
+
+    assert "with another mapping" not in told["err"]
+    assert desk.held() == {"customers": 3, "items": 3, "tasks": 1}
 
 
 def test_a_run_that_was_resumed_by_hand_is_the_step_all_the_same(desk: Desk) -> None:
