@@ -145,7 +145,7 @@ class _ProjectRun:
             return StepReport(plan.name, plan.step.spec.name, NO_FILES)
         before = await anyio.to_thread.run_sync(report_of_step, self._record, plan.step)
         if before.is_over:
-            await anyio.to_thread.run_sync(self._look_for_changes, plan)
+            await anyio.to_thread.run_sync(self._look_for_changes, plan, "is done, but since it began")
             await anyio.to_thread.run_sync(self._keep_end, plan)
             return before
         if before.state == "damaged":
@@ -179,6 +179,8 @@ class _ProjectRun:
                 take_over=lambda new: self._record.begin(plan.name, new.name),
             )
 
+        await anyio.to_thread.run_sync(self._look_for_changes, plan, "continues as it began, but since then")
+
         def change(stored: ImportOptions) -> ImportOptions:
             return replace(stored, pace=options.pace, limits=limits)
 
@@ -209,10 +211,10 @@ class _ProjectRun:
             if end is not None:
                 self._record.end(plan.name, end)
 
-    def _look_for_changes(self, plan: PlannedStep) -> None:
+    def _look_for_changes(self, plan: PlannedStep, how: str) -> None:
         if changed := changes_since(self._record, plan):
             again = run_command(self._project, self._options.state_dir, "--again", plan.name)
-            told = f"step {plan.name} is done, but since it began: {'; '.join(changed)}"
+            told = f"step {plan.name} {how}: {'; '.join(changed)}"
             self._notes.append(f"{told}. To run it again: {again}")
 
     def _limits_left(self) -> Limits | None:

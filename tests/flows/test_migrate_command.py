@@ -359,6 +359,21 @@ def test_an_interrupted_step_with_another_mapping_is_refused(desk: Desk) -> None
     assert desk.held() == {"customers": 3, "items": 3, "tasks": 1}
 
 
+def test_an_interrupted_step_tells_what_it_does_not_follow(desk: Desk) -> None:
+    """It continues with its own files and options, and says so."""
+    assert states(desk.run("--max-requests", "3"))[0] == "stopped"
+    desk.write("people-2.ndjson", [person(7)])
+    project = PROJECT.replace('files = "people.ndjson"', 'files = "people-2.ndjson"\non_conflict = "update"')
+    (desk.folder / "migrate.toml").write_text(project)
+
+    (note,) = desk.run()["notes"]
+
+    assert note.startswith("step customers continues as it began, but since then: people-2.ndjson is new; ")
+    assert "people.ndjson is not an input any more; its options have changed. To run it again: " in note
+    assert note.endswith("bulkgladly migrate run --again customers")
+    assert desk.held()["customers"] == 3
+
+
 def test_steps_stay_done_when_their_runs_are_purged(desk: Desk) -> None:
     """What is kept of them is enough, also to see that a file has changed."""
     desk.run()
