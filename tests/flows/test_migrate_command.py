@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -316,6 +317,37 @@ def test_variables_and_lookups_of_a_step(desk: Desk) -> None:
     assert states(first)[1] == "done"
     (note,) = second["notes"]
     assert "a file in which the mapping looks values up has changed" in note
+
+
+def test_corrected_rejects_of_a_step_are_imported_as_the_step_would(desk: Desk) -> None:
+    """With the variables of the project, and the customers of its namespace."""
+    (desk.folder / "migrate.toml").write_text(
+        'version = 1\n[vars]\nkind = "NOTE"\nsize = 5\n'
+        '[[steps]]\nimport = "customers"\nfiles = "people.ndjson"\nkey = "crm"\nnamespace = "shop"\n'
+        '[[steps]]\nimport = "activities"\nfiles = "orders.csv"\nmap = "orders.toml"\nafter = "customers"\n'
+    )
+    (desk.folder / "orders.toml").write_text(
+        'version = 1\nto = "activities"\nkey = "no"\n[vars]\nkind = "Order"\nsize = "none"\n[fields]\n'
+        'customerKey = "who"\ntitle = { template = "{no} {$kind} {$size}" }\nbody = "title"\n'
+        'activityType = { constant = "ISSUE" }\noccurredAt = { from = "day", date = "iso" }\n'
+    )
+    (desk.folder / "orders.csv").write_text("no,who,title,day\n1,c1,One,yesterday\n")
+    report = desk.run()
+    assert report["steps"][1]["rejects_by_code"] == {"mapping": 1}
+    (command,) = [one for one in report["steps"][1]["next_commands"] if one.startswith("bulkgladly import")]
+    words = shlex.split(command)
+    rejected = Path(words[3])
+    rejected.write_text(rejected.read_text().replace("yesterday", "2026-11-01T00:00:00Z"))
+
+    told = desk.program(*words[1:])
+
+    assert told.code == 0, told
+    assert [one for one in words if one.startswith(("kind", "size", "customers"))] == [
+        "kind=NOTE",
+        "size=5",
+        report["steps"][0]["run"],
+    ]
+    assert "1 NOTE 5" in str(list(desk.emulator.store.items.values()))
 
 
 def test_a_rehearsal_goes_through_all_steps_and_leaves_no_mark(desk: Desk) -> None:

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkgladly.errors import UsageError
 from bulkgladly.mapping.definitions import Given
 from bulkgladly.mapping.field_rules import compile_field
 from bulkgladly.mapping.mapper import KEY_COLUMN, Mapper
 from bulkgladly.mapping.mapping import parse_mapping
 from bulkgladly.mapping.row_values import MISSING, Unmappable
+from bulkgladly.mapping.variables import variable_text, variables_in
 from bulkgladly.records import DroppedValue
 from tests.unit.test_mapping_files import HEAD, made, refusal, refused
 
@@ -130,6 +132,30 @@ def test_a_variable_stands_wherever_a_constant_may() -> None:
         f"{HEAD}{head}[fields]\nf = {{ var = 'go_life' }}"
     )
     assert "[vars] x: must be a text, a number, true or false" in refusal(f"{HEAD}[vars]\nx = 2026-12-01\n[fields]\n")
+
+
+@given(st.text() | st.integers() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False))
+def test_a_variable_is_read_as_it_was_written(value: str | float) -> None:
+    """A number stays a number, and a text of digits a text."""
+    found = variables_in([variable_text("x", value)])["x"]
+
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("2026-12-01", "2026-12-01"), ("5", 5), ('"5"', "5"), ("true", True), ("a b", "a b"), ("", ""), ("[1]", "[1]")],
+)
+def test_a_variable_on_the_command_line_is_what_it_is_in_the_file(text: str, value: object) -> None:
+    """Or a text, without quotes."""
+    assert variables_in([f"x={text}", "y=1"]) == {"x": value, "y": 1}
+
+
+@pytest.mark.parametrize("texts", [["x"], ["=1"], ["x=1", "x=2"]])
+def test_a_variable_on_the_command_line_has_a_name_of_its_own(texts: list[str]) -> None:
+    """Or the command ends with what to write."""
+    with pytest.raises(UsageError, match="--var"):
+        variables_in(texts)
 
 
 def test_variables_from_outside_go_first() -> None:
