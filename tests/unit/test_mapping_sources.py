@@ -103,6 +103,8 @@ def test_the_places_of_a_key_are_cleaned_as_keys_are(value: Any) -> None:
 
     assert not isinstance(found, Unmappable)
     assert found[KEY_COLUMN] == "csat-7-x"
+    reference = "customerKey = { template = 'csat-{id}-x' }"
+    assert made(reference, {"id": value}) == {"customerKey": "csat-7-x"}, "what refers to it is written in the same way"
 
 
 @pytest.mark.parametrize(("value", "code"), [("#N/A", "key_missing"), (" ", "key_missing"), (True, "key_type")])
