@@ -67,6 +67,10 @@ class InputError(UsageError):
     """A whole file cannot be used: missing, unreadable, or not what its format says."""
 
 
+class UnfinishedRun(UsageError):
+    """An earlier run of the same input is not finished; it is continued, or a new one is asked for by name."""
+
+
 class DataSetInUse(UsageError):
     """Another process writes the data set at the moment. Nothing was changed; try again when it has ended."""
 

@@ -292,6 +292,10 @@ Transform = Annotated[
     str | None,
     option("--transform", "Your own function, which is given each row first.", RECORDS, "MODULE:FUNCTION"),
 ]
+Variables = Annotated[
+    list[str] | None,
+    call_option("--var", "A value that goes before that in [vars] of the mapping; repeatable.", RECORDS, "NAME=VALUE"),
+]
 InputFormat = Annotated[
     choices.InputFormat | None,
     option(

@@ -8,6 +8,7 @@ from bulkgladly.choices import Attributes, FailOn, MissingNames, Null, OnConflic
 from bulkgladly.cli import completions, flags
 from bulkgladly.cli.flag_groups import FlagGroup
 from bulkgladly.cli.flags import CONTACTS_PEOPLE, RECORDS, choices_of, option
+from bulkgladly.errors import UsageError
 from bulkgladly.records import Mode
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class RowFlags(FlagGroup):
     invalid_contacts: flags.InvalidContacts = None
     ignore_columns: flags.IgnoreColumns = ""
     map_: flags.MapFile = None
+    variables: flags.Variables = None
     transform: flags.Transform = None
     format_: flags.InputFormat = None
     encoding: flags.Encoding = None
@@ -59,6 +61,10 @@ class RowFlags(FlagGroup):
         from bulkgladly.files.contract import ReadOptions
         from bulkgladly.imports.import_options import ImportOptions
         from bulkgladly.imports.mapping_choice import choose_mapping
+        from bulkgladly.mapping.variables import variables_in
+
+        if self.variables and self.map_ is None:
+            raise UsageError("--var: is for a mapping; pass --map")
 
         return ImportOptions(
             mode=self.mode,
@@ -70,7 +76,7 @@ class RowFlags(FlagGroup):
             phone_region=self.phone_region,
             invalid_contacts=self.invalid_contacts,
             ignore_columns=words_of(self.ignore_columns),
-            mapping=choose_mapping(self.map_, self.transform),
+            mapping=choose_mapping(self.map_, self.transform, variables=variables_in(self.variables or ())),
             reading=ReadOptions(
                 encoding=self.encoding,
                 delimiter=self.delimiter,

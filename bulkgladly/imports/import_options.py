@@ -15,12 +15,13 @@ from bulkgladly.choices import (
     OnDuplicate,
     unsupported,
 )
-from bulkgladly.errors import UsageError
+from bulkgladly.errors import BulkgladlyError, UsageError
 from bulkgladly.files.contract import ReadOptions
 from bulkgladly.gladly.spec import DEFAULT_MODES, ImportSpec, Policy
 from bulkgladly.imports.mapping_choice import MapChoice, dropped_targets, key_of_run, user_columns
-from bulkgladly.journal.runs import find_run
+from bulkgladly.journal.runs import all_folders, find_run
 from bulkgladly.local_paths import LocalPath
+from bulkgladly.mapping.variables import variable_text
 from bulkgladly.records import Mode
 from bulkgladly.settings import Limits, Pace
 
@@ -121,11 +122,22 @@ class ImportOptions:
             ("--invalid-contacts", self.invalid_contacts, None),
             ("--ignore-columns", ",".join(self.ignore_columns), ""),
             ("--missing-names", self.missing_names, "stop"),
+            ("--attributes", self.attributes, "unknown"),
             ("--map", mapping.file, None),
             ("--transform", mapping.transform, None),
         )
+        switches = (
+            ("--read-first", self.read_first),
+            ("--force-close", self.force_close),
+            ("--show-values", self.show_values),
+        )
         for flag, value, usual in pairs:
             words += [] if value in (None, usual) else [flag, str(value)]
+        for name, value in mapping.variables:
+            words += ["--var", variable_text(name, value)]
+        if after := _runs_for(self):
+            words += ["--after", ",".join(after)]
+        words += [flag for flag, is_set in switches if is_set]
         return words
 
     def for_resource(self, spec: ImportSpec) -> "ImportOptions":
@@ -175,6 +187,21 @@ def namespaces_after(state_dir: Path, runs: Sequence[str]) -> tuple[tuple[str, s
         if found.setdefault(header.resource, namespace) != namespace:
             raise UsageError(f"--after names two imports of {header.resource} with different namespaces; name only one")
     return tuple(found.items())
+
+
+def _runs_for(options: ImportOptions) -> list[str]:
+    """Return the last run for each namespace of other objects that is not the one of these options."""
+    wanted = {pair for pair in options.after if pair[1] != options.namespace}
+    found: dict[tuple[str, str], str] = {}
+    for folder in all_folders(options.state_dir) if wanted else ():
+        try:
+            header = folder.header()
+        except BulkgladlyError:
+            continue
+        pair = (header.resource, str(header.settings.get("namespace")))
+        if pair in wanted:
+            found[pair] = folder.name
+    return list(found.values())
 
 
 def _is_region(text: str) -> bool:

@@ -40,10 +40,7 @@ _TABLE = "CREATE TABLE entries (key TEXT NOT NULL, value TEXT NOT NULL, file INT
 _DOUBLE = "SELECT key FROM entries GROUP BY key HAVING count(*) > 1"
 _OF_KEY = "SELECT value, file, number FROM entries WHERE key = ? ORDER BY rowid"
 # Only keys that lead to another key can be part of a circle. The values of such a table are keys.
-_LINKS = (
-    "SELECT one.key FROM entries one JOIN entries other ON other.key = json_extract(one.value, '$')"
-    " WHERE other.key <> one.key"
-)
+_LINKS = "SELECT one.key FROM entries one JOIN entries other ON other.key = form(one.value) WHERE other.key <> one.key"
 
 
 def lookup_files(mapping: Mapping | None) -> tuple[InputFile, ...]:
@@ -137,7 +134,7 @@ def _entries(plan: LookupPlan, inputs: Inputs, where: str, *, is_followed: bool)
         try:
             for key, value in plan.entries(row.fields):
                 is_empty = False
-                kept = plan.form(value) if is_followed and value is not None else value
+                kept = plan.cleaned(value) if is_followed and value is not None else value
                 content = orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode()
                 yield key, content, row.position.file, row.position.number
         except Unmappable as error:
@@ -168,10 +165,16 @@ def _refuse_column(plan: LookupPlan, name: str, columns: Sequence[str], where: s
 
 def _check(connection: sqlite3.Connection, plan: LookupPlan, inputs: Inputs, where: str, *, is_followed: bool) -> None:
     """Refuse one key with two values, and keys that lead in a circle."""
+
+    def form(content: str) -> str | None:
+        # Keys that lead on are compared as all keys are; other values count as they are written.
+        return plan.form(orjson.loads(content)) if is_followed else content
+
+    connection.create_function("form", 1, form, deterministic=True)
     if plan.duplicates == "reject":
         for (key,) in connection.execute(_DOUBLE):
             (value, *first), *others = connection.execute(_OF_KEY, (key,))
-            other = next((row for row in others if row[0] != value), None)
+            other = next((row for row in others if form(row[0]) != form(value)), None)
             if other is not None:
                 raise UsageError(
                     f"{where} key: {_place(inputs, *first)} and {_place(inputs, *other[1:])} have the same key and "
@@ -179,14 +182,14 @@ def _check(connection: sqlite3.Connection, plan: LookupPlan, inputs: Inputs, whe
                 )
     if is_followed:
         for (key,) in connection.execute(_LINKS):
-            _refuse_circle(connection, key, plan.duplicates, inputs, where)
+            _refuse_circle(connection, key, plan, inputs, where)
 
 
-def _refuse_circle(connection: sqlite3.Connection, key: str, duplicates: str, inputs: Inputs, where: str) -> None:
+def _refuse_circle(connection: sqlite3.Connection, key: str, plan: LookupPlan, inputs: Inputs, where: str) -> None:
     # Brent's way to find a circle: it needs no memory for the keys on the way, however many they are.
     def after(one: str) -> str | None:
-        row = _row(connection, one, duplicates)
-        following: str | None = None if row is None else orjson.loads(row[0])
+        row = _row(connection, one, plan.duplicates)
+        following = None if row is None else plan.form(orjson.loads(row[0]))
         return None if following == one else following
 
     anchor, steps, limit = key, 0, 1
@@ -198,7 +201,7 @@ def _refuse_circle(connection: sqlite3.Connection, key: str, duplicates: str, in
         one = after(one)
     if one is None:
         return
-    places = [_place(inputs, *row[1:]) for row in _circle(connection, one, after, duplicates)]
+    places = [_place(inputs, *row[1:]) for row in _circle(connection, one, after, plan.duplicates)]
     raise UsageError(f"{where}: the keys lead in a circle: {' -> '.join(places)}; correct one of these rows")
 
 

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import anyio.to_thread
 
 from bulkgladly.commands import next_command
-from bulkgladly.errors import JournalError, UsageError
+from bulkgladly.errors import JournalError, UnfinishedRun, UsageError
 from bulkgladly.files.folders import with_folders
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ImportSpec
@@ -262,11 +262,17 @@ class OtherRuns:
                 f"run {run.name} ended while {self._spec.name} were in flight, and a new run could send them twice; "
                 f"continue it with `{resume}`"
             )
-        if not new_run:
-            raise UsageError(
-                f"run {run.name} of the same input is not finished; continue it with `{resume}`, or start a new one "
-                "with --new-run"
+        if new_run:
+            return
+        if gone := next((file.path for file in run.header().inputs if not Path(file.path).exists()), None):
+            raise UnfinishedRun(
+                f"run {run.name} of the same input is not finished, and cannot be continued without {gone}; move the "
+                "files back, or start a new run with --new-run (records that Gladly has accepted are not sent again)"
             )
+        raise UnfinishedRun(
+            f"run {run.name} of the same input is not finished; continue it with `{resume}`, or start a new one "
+            "with --new-run"
+        )
 
     def _unusable(self) -> Iterator[tuple[RunFolder, RunHeader, Fault]]:
         for run in all_folders(self._state_dir):

@@ -62,7 +62,8 @@ def _other_mapping(header: RunHeader, options: ImportOptions) -> tuple[Mapping, 
         theirs = restored(ImportOptions, header.settings, options.state_dir)
         if theirs.namespace != options.namespace or theirs.mapping is None or options.mapping is None:
             return None
-        if theirs.mapping.file == options.mapping.file:
+        # The same text in another place is no other mapping: the folder was moved or copied.
+        if theirs.mapping.file == options.mapping.file or theirs.mapping.text == options.mapping.text:
             return None
         mapping = mapping_of(theirs.mapping)
     except BulkgladlyError:  # of another version, or damaged; whoever uses that run is told
@@ -83,5 +84,6 @@ def _keys_of(mapping: Mapping, key: str | None) -> tuple[str, str | None] | None
 
 def _example(mapping: Mapping, key: str | None) -> str:
     text = key or (mapping.key.text if mapping.key else "")
-    place = f"{{{text}}}" if _NAME.fullmatch(text) else "{id}"
+    is_template = "{" in text
+    place = text if is_template else f"{{{text}}}" if _NAME.fullmatch(text) else "{id}"
     return f"key = {{ template = '{Path(mapping.file).stem}-{place}' }}"

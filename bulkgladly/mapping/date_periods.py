@@ -43,8 +43,10 @@ class AllowedPeriod:
         if not self.has_day:
             raise RuntimeError("the day that dates are relative to was not given for this mapping")
         aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=zone or dt.UTC)
+        # The day that is written, which is that of the zone.
+        day = moment if zone is None else aware.astimezone(zone)
         for end, sign, name in ((self.first, 1, "not_before"), (self.last, -1, "not_after")):
-            if end is None or not _is_beyond(moment if is_day else aware, end.astimezone(zone or dt.UTC), sign, is_day):
+            if end is None or not _is_beyond(day if is_day else aware, end.astimezone(zone or dt.UTC), sign, is_day):
                 continue
             if self.outside == "limit":
                 return end.astimezone(zone or dt.UTC)
@@ -76,7 +78,8 @@ def compile_shift(table: Table, zone: dt.tzinfo | None) -> Shift | None:
     if amount is None:
         table.fail("add", f"{text!r} is not a time span; write a number with w, d, h or m, such as 3d or -12h")
     if text[-1] in "wd":
-        return lambda moment: moment + amount
+        # By the calendar of the zone: a day is not always 24 hours long there.
+        return lambda moment: (moment if None in (zone, moment.tzinfo) else moment.astimezone(zone)) + amount
 
     def shift(moment: dt.datetime) -> dt.datetime:
         if moment.tzinfo is None and zone is None:

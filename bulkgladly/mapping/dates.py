@@ -23,6 +23,8 @@ _OF_DATES = ("add", "not_before", "not_after", "outside")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _NUMBER = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,9}))?")
 _HAS_OFFSET = re.compile(r"(?<!%)(%%)*%z")
+_DIRECTIVES = re.compile(r"%(.)", re.DOTALL)
+_YEARS = frozenset("YyGcxDF")
 _HAS_DIRECTIVE = re.compile(r"%[a-zA-Z]")
 
 Reader = Callable[[str], dt.datetime]
@@ -44,8 +46,8 @@ class DateConversion:
 
     @property
     def can_be_ambiguous(self) -> bool:
-        """True if one text can be read in several forms. Epochs differ by their size, so they do not count."""
-        return len(self._readers.keys() - _EPOCHS) > 1
+        """True if one text can be read in several forms. The epochs count as one, since they differ by their size."""
+        return len({"epoch" if form in _EPOCHS else form for form in self._readers}) > 1
 
     def __call__(self, value: Any) -> Any:
         """Return a value as Gladly needs it, or `MISSING` if it is to be left out.
@@ -69,10 +71,13 @@ class DateConversion:
         if is_empty(value) or isinstance(value, dict):
             return False
         days: set[dt.date] = set()
+        has_epoch = False
         for form, read in self._readers.items():
-            if form not in _EPOCHS:
-                with contextlib.suppress(ValueError, OverflowError, OSError):
-                    days.add(read(text_of(value).strip()).date())
+            if has_epoch and form in _EPOCHS:
+                continue
+            with contextlib.suppress(ValueError, OverflowError, OSError):
+                days.add(read(text_of(value).strip()).date())
+                has_epoch = has_epoch or form in _EPOCHS
         return len(days) > 1
 
     def _finished(self, moment: dt.datetime) -> Any:
@@ -110,6 +115,8 @@ def compile_dates(table: Table, definitions: Definitions = NO_DEFINITIONS) -> Da
     formats = given if isinstance(given, list) else [given]
     if not formats or not all(isinstance(one, str) for one in formats):
         table.fail("date", "must be iso, epoch, epoch_ms, a pattern like %d.%m.%Y, or a list of them")
+    # Milliseconds are too large to be seconds, and so are tried last: seconds would be days in January 1970.
+    formats = sorted(formats, key=lambda one: one == "epoch_ms") if "epoch" in formats else formats
     shift, period = compile_shift(table, zone), compile_period(table, zone, definitions)
     return DateConversion({one: _reader(one, zone, form, table) for one in formats}, zone, form, shift, period)
 
@@ -147,6 +154,15 @@ def _reader(form: str, zone: dt.tzinfo | None, wanted: str, table: Table) -> Cal
     except (ValueError, re.error) as error:
         if "does not match" not in str(error):
             table.fail("date", f"{form!r} is not a valid strptime pattern")
+    names = _DIRECTIVES.findall(form)
+    if "Z" in names:
+        table.fail(
+            "date",
+            f"{form}: %Z cannot be used, since names of time zones mean different times; use %z for "
+            'offsets, or write the name as it stands in the rows, with zone: date = "%d.%m.%Y %H:%M UTC"',
+        )
+    if not _YEARS & set(names):
+        table.fail("date", f"{form} has no year (%Y or %y), so every date would be in 1900")
     if wanted == "timestamp" and zone is None and not _HAS_OFFSET.search(form):
         table.fail("date", f'{form} has no offset (%z); set the time zone of these times, such as zone = "UTC"')
     return lambda text: dt.datetime.strptime(text, form)  # noqa: DTZ007 - the zone is added by `_written`

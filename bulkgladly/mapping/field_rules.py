@@ -18,6 +18,8 @@ from bulkgladly.records import DroppedValue
 __all__ = ("FieldRule", "compile_field")
 
 _SPREAD = "*"
+_KEY_OF = re.compile("[a-z]+Key")
+"""The fields that hold the source key of another object: customerKey, taskKey, answerKey, parentKey."""
 _PATH = re.compile(r"[\w.]+")
 
 
@@ -193,7 +195,7 @@ def compile_field(target: str, given: Any, file: str, definitions: Definitions =
         given = {"from": given}
     table = Table(file, f'fields."{target}"', given)
     is_spread = _SPREAD in target
-    source = compile_source(table, definitions, is_spread=is_spread)
+    source = compile_source(table, definitions, is_spread=is_spread, is_key=_KEY_OF.fullmatch(target) is not None)
     operations = compile_operations(table, definitions)
     rule = FieldRule(
         target=target,

@@ -29,8 +29,12 @@ _OF_THE_FIELD = ("on_error", "required", "number_in")
 """Options that are about a whole field, and cannot be those of a part of it."""
 
 
-def compile_source(table: Table, definitions: Definitions, *, is_spread: bool = False) -> Reference:
+def compile_source(
+    table: Table, definitions: Definitions, *, is_spread: bool = False, is_key: bool = False
+) -> Reference:
     """Return where a table says that the value comes from. With `is_spread`, several columns are a list.
+
+    `is_key` says that it is the key of another record, so that a template cleans its places as that one's does.
 
     Raises:
         UsageError: It does not say so in exactly one way.
@@ -54,7 +58,7 @@ def compile_source(table: Table, definitions: Definitions, *, is_spread: bool = 
         case "path":
             return compile_path(table.text("path") or "", table, key)
         case "template":
-            return compile_template(table.text("template") or "", table, key, definitions.variables)
+            return compile_template(table.text("template") or "", table, key, definitions.variables, is_key=is_key)
     if isinstance(value, list):
         parts = [_part(one, number, table, key, definitions) for number, one in enumerate(value, 1)]
         return _all_or_first(parts, is_spread=is_spread)

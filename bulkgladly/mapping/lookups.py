@@ -84,13 +84,21 @@ class LookupPlan:
         Raises:
             Unmappable: It is not a text or a whole number.
         """
+        key = self.cleaned(value)
+        return key.casefold() if key is not None and self.ignores_case else key
+
+    def cleaned(self, value: Any) -> str | None:
+        """Return a value as a source key, with its upper and lower case; None if nothing is left of it.
+
+        Raises:
+            Unmappable: It is not a text or a whole number.
+        """
         try:
-            key = read_key(value).text
+            return read_key(value).text
         except NotAKey as error:
             if error.code == "key_missing":
                 return None
             raise Unmappable(f"is not a text or a whole number, so [lookup.{self.name}] cannot have it") from None
-        return key.casefold() if self.ignores_case else key
 
 
 def compile_lookups(table: Table | None, variables: Variables) -> dict[str, LookupPlan]:
@@ -153,16 +161,20 @@ def looking_up(plan: LookupPlan, find: Find, part: Reference | None, otherwise: 
 def following(plan: LookupPlan, find: Find) -> Callable[[Any], Any]:
     """Return the operation of `same_as`: a key becomes the last one that it leads to, and an unknown one stays.
 
-    The values of the table are keys in their form, and it has no circles: whoever opens it sees to both.
+    The values of the table are cleaned keys, and it has no circles: whoever opens it sees to both. A key is returned
+    as the file writes it, also if case does not count when keys are compared.
     """
 
     def follow(value: Any) -> Any:
         key = plan.form(value)
         if key is None:
             return value
-        last = key
-        while (found := find(last)) is not MISSING and found is not None and found != last:
-            last = found
-        return value if last == key else last
+        last, at = value, key
+        while (found := find(at)) is not MISSING:
+            after = plan.form(found)
+            if after is None or after == at:
+                break
+            last, at = found, after
+        return value if at == key else last
 
     return follow

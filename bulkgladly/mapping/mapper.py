@@ -277,7 +277,11 @@ def _elements(row: Fields, each: Each | None) -> list[Fields]:
 
 
 def _key_of(row: Fields, key: Reference) -> SourceKey:
-    value = key.read(row)
+    try:
+        value = key.read(row)
+    except Unmappable as error:
+        name = key.text if "{" in key.text else f"column {key.text}"
+        raise Unmappable(f"the key {name} {error.detail}", key.text, code=error.code) from None
     try:
         return read_key(None if value is MISSING else value)
     except NotAKey as error:

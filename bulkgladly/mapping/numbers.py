@@ -21,8 +21,33 @@ _SYMBOLS = (
 _UNIT = rf"(?:[^\W\d_]{{1,3}}\.?[{_SYMBOLS}]?|[{_SYMBOLS}])"
 """A sign, a code, or both: `$`, `EUR`, `US$`, `kr.`"""
 _MONEY = re.compile(
-    rf"(?P<open>\()?\s*(?P<sign>[+-]?)\s*{_UNIT}?\s*(?P<number>[+-]?[0-9].*?)\s*{_UNIT}?\s*(?P<end>\))?"
+    rf"(?P<open>\()?\s*(?P<sign>[+-]?)\s*{_UNIT}?\s*(?P<number>[+-]?[0-9].*?)\s*(?P<unit>{_UNIT})?\s*(?P<end>\))?"
 )
+_NO_UNITS = frozenset(
+    (
+        "k",
+        "m",
+        "b",
+        "t",
+        "mm",
+        "mn",
+        "bn",
+        "tn",
+        "mil",
+        "mio",
+        "mrd",
+        "mld",
+        "tsd",
+        "tys",
+        "cr",
+        "dr",
+        "lac",
+        "l",
+        "тыс",
+        "млн",
+    )
+)
+"""Letters beside a number that change what it is worth, and so are no currency: thousands, millions, credit."""
 _BLANKS = "\u0020\u00a0\u2009\u202f"
 """What separates thousands if that is a blank."""
 _QUOTES = "'\u2019"
@@ -88,6 +113,8 @@ def _plain(text: str | None, form: re.Pattern[str]) -> str | None:
 def _without_currency(text: str) -> str | None:
     found = _MONEY.fullmatch(text)
     if found is None or (found["open"] is None) != (found["end"] is None):
+        return None
+    if re.sub(r"[\W_]", "", found["unit"] or "").lower() in _NO_UNITS:
         return None
     signs = [sign for sign in ("-" if found["open"] else "", found["sign"]) if sign]
     number = found["number"]

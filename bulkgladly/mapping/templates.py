@@ -19,6 +19,7 @@ from bulkgladly.mapping.row_values import (
 )
 from bulkgladly.mapping.tables import Table
 from bulkgladly.mapping.variables import NO_VARIABLES, Variables
+from bulkgladly.source_keys import NotAKey, read_key
 from bulkgladly.times import written_time
 
 __all__ = ("compile_template",)
@@ -69,12 +70,25 @@ def _fixed(text: str) -> list[Part]:
 def _reader(parts: Sequence[Part], *, is_key: bool) -> Callable[[Fields], Any]:
     def read(row: Fields) -> Any:
         found = [(part(row), is_place) for part, is_place in parts]
-        empty = [is_empty(value) for value, is_place in found if is_place]
-        if any(empty) if is_key else all(empty):
+        if all(is_empty(value) for value, is_place in found if is_place):
             return MISSING
         return "".join(text_of(value) for value, _ in found if not is_empty(value))
 
-    return read
+    def read_key_of(row: Fields) -> Any:
+        found = [_key_part(part(row)) if is_place else part(row) for part, is_place in parts]
+        return MISSING if any(map(is_empty, found)) else "".join(map(text_of, found))
+
+    return read_key_of if is_key else read
+
+
+def _key_part(value: Any) -> Any:
+    """Return what a place gives to a key, in the form in which keys are compared: 7, "7" and " 7.0 " are one key."""
+    try:
+        return read_key(None if value is MISSING else value).text
+    except NotAKey as error:
+        if error.code == "key_missing" or is_empty(value):
+            return MISSING
+        raise Unmappable("has a part that is not a text or a whole number", code="key_type") from None
 
 
 def _place(

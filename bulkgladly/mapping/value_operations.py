@@ -5,6 +5,7 @@ empty; for a list it gets every element.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -167,6 +168,9 @@ def _values(table: Table, definitions: Definitions) -> Operation | None:
         table.fail("otherwise", 'and the entry "*" of values both decide about other values; remove one of them')
     rest = known.pop("*", None)
     if ignores_case:
+        forms = Counter(key.lower() for key in known)
+        if twice := next((key for key in known if forms[key.lower()] > 1), None):
+            table.fail("values", f"has {twice!r} twice if case does not count; remove one, or ignore_case")
         known = {key.lower(): value for key, value in known.items()}
 
     def look_up(value: Any) -> Any:

@@ -1,13 +1,16 @@
 """The variables of a mapping file: values with a name, in the table `[vars]`. Pure."""
 
-from collections.abc import Mapping
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from bulkgladly.choices import closest
+from bulkgladly.errors import UsageError
 from bulkgladly.mapping.tables import Table
 
-__all__ = ("NO_VARIABLES", "Variables", "compile_variables")
+__all__ = ("NO_VARIABLES", "Variables", "compile_variables", "variable_text", "variables_in")
 
 
 class Variables:
@@ -57,3 +60,37 @@ def compile_variables(table: Table | None, given: Mapping[str, Any]) -> Variable
                 table.fail(name, "must be a text, a number, true or false; write dates in quotes")
             own[name] = table.plain(name)
     return Variables({**own, **given})
+
+
+def variables_in(texts: Iterable[str]) -> dict[str, Any]:
+    """Return the variables that texts such as `go_live=2026-12-01` give.
+
+    A value is a number, true, false or a text in quotes, as in the mapping file; anything else is a text as it is.
+
+    Raises:
+        UsageError: A text has no name, or a name comes twice.
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, mark, value = text.partition("=")
+        if not mark or not name.strip():
+            raise UsageError(f"--var {text}: write NAME=VALUE, such as --var go_live=2026-12-01")
+        if name.strip() in found:
+            raise UsageError(f"--var: {name.strip()} is given twice; remove one of them")
+        found[name.strip()] = _value_in(value)
+    return found
+
+
+def variable_text(name: str, value: Any) -> str:
+    """Return the text from which `variables_in` reads a variable."""
+    is_plain = isinstance(value, str) and _value_in(value) == value
+    return f"{name}={value if is_plain else json.dumps(value, ensure_ascii=False)}"
+
+
+def _value_in(text: str) -> Any:
+    try:
+        value = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    found = value.get("value")
+    return found if len(value) == 1 and isinstance(found, str | int | float) else text

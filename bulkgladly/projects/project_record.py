@@ -45,9 +45,8 @@ class ProjectRecord:
         """Take the place of the record; nothing is read or created yet."""
         self.state_dir, self.host = state_dir, host
         self.file = str(file.resolve())
-        slug = re.sub(r"[^a-z0-9]+", "-", file.resolve().parent.name.lower()).strip("-")[:40] or "project"
         digest = hashlib.blake2b(f"{self.file}\x1f{host}".encode("utf-8", "surrogateescape"), digest_size=4)
-        self.folder = state_dir / _FOLDER / f"{slug}-{digest.hexdigest()}"
+        self.folder = state_dir / _FOLDER / f"{_slug(file)}-{digest.hexdigest()}"
         self.path = self.folder / _FILE
         self._lock = Lock(self.folder / "lock")
         self._steps: dict[str, RecordedStep] = {}
@@ -96,14 +95,11 @@ class ProjectRecord:
             found = orjson.loads(path.read_bytes())
             if found["format"] > FORMAT:
                 raise JournalDamaged(f"{path} was written by a newer version of bulkgladly; use that version")
-            self._steps = {name: RecordedStep(**step) for name, step in found["steps"].items()}
+            self._steps = {name: _recorded(step) for name, step in found["steps"].items()}
         except FileNotFoundError:
             self._steps = {}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise JournalDamaged(
-                f"{path} cannot be read: {error}; restore it from a copy, or remove it to start all steps again "
-                "(records that Gladly has accepted are not sent again)"
-            ) from error
+            raise _damaged(path, error) from error
         return self
 
     def step(self, name: str) -> RecordedStep:
@@ -148,13 +144,53 @@ class ProjectRecord:
             raise file_error(error, self.path) from error
 
 
+def _recorded(step: Mapping[str, Any]) -> RecordedStep:
+    """Return what a file holds of a step; whoever uses it relies on the types."""
+    found = RecordedStep(**step)
+    run, end = found.run, found.end
+    if run is not None and (not isinstance(run, str) or run in ("", "..") or Path(run).name != run):
+        raise ValueError("it does not name a run")
+    if end is not None:
+        lists = [end.get(name) or () for name in ("next_commands", "inputs")]
+        tables = [end.get(name) or {} for name in ("counts", "rejects_by_code")]
+        numbers = [number for table in tables for number in table.values()]
+        numbers += [end.get(name) or 0 for name in ("exit_code", "requests_total", "seconds")]
+        if not all(isinstance(one, list | tuple) for one in lists) or not all(
+            isinstance(one, int | float) for one in numbers
+        ):
+            raise ValueError("it does not tell how a run ended")
+    return found
+
+
+def _damaged(path: Path, error: Exception) -> JournalDamaged:
+    return JournalDamaged(
+        f"{path} cannot be read: {error}; restore it from a copy, or remove it to start all steps again "
+        "(records that Gladly has accepted are not sent again)"
+    )
+
+
 def records_of(state_dir: Path, file: Path) -> Iterator[ProjectRecord]:
-    """Yield the records of a project file, one for each organisation in which it ran."""
+    """Yield the records of a project file, one for each organisation in which it ran.
+
+    Raises:
+        JournalDamaged: There is none, but one that may be it cannot be read: the name of its folder is the same.
+    """
+    damaged: list[JournalDamaged] = []
+    count = 0
     for path in sorted((state_dir / _FOLDER).glob(f"*/{_FILE}")):
         try:
             found = orjson.loads(path.read_bytes())
             record = ProjectRecord(state_dir, file, str(found["host"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # of which file it is cannot be told
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            if path.parent.name.rpartition("-")[0] == _slug(file):
+                damaged.append(_damaged(path, error))
+            continue
         if record.folder == path.parent:
+            count += 1
             yield record
+    if damaged and not count:
+        raise damaged[0]
+
+
+def _slug(file: Path) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", file.resolve().parent.name.lower()).strip("-")[:40] or "project"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import anyio.to_thread
 import orjson
 
-from bulkgladly.errors import BulkgladlyError
+from bulkgladly.errors import BulkgladlyError, UnfinishedRun
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.run_import import begin_import, resume_import
@@ -108,6 +108,7 @@ class _ProjectRun:
         self._began = terms.environment.clock()
         self._steps: dict[str, StepReport] = {}
         self._notes: list[str] = []
+        self._next: str | None = None
         self._stop: tuple[str, int, str | None] | None = None
         """Status, exit code and reason, once a step has ended in a way that keeps the later ones from running."""
 
@@ -144,7 +145,7 @@ class _ProjectRun:
             return StepReport(plan.name, plan.step.spec.name, NO_FILES)
         before = await anyio.to_thread.run_sync(report_of_step, self._record, plan.step)
         if before.is_over:
-            await anyio.to_thread.run_sync(self._look_for_changes, plan)
+            await anyio.to_thread.run_sync(self._look_for_changes, plan, "is done, but since it began")
             await anyio.to_thread.run_sync(self._keep_end, plan)
             return before
         if before.state == "damaged":
@@ -155,6 +156,8 @@ class _ProjectRun:
         try:
             report = await self._ended(plan, limits)
         except BulkgladlyError as error:
+            if isinstance(error, UnfinishedRun):  # the same command would find it again
+                self._next = run_command(self._project, self._options.state_dir, "--again", plan.name)
             after = report_of_step(self._record, plan.step)
             state = "failed" if after.state == NOT_BEGUN else after.state
             return replace(after, state=state, exit_code=error.exit_code, reason=str(error))
@@ -175,6 +178,8 @@ class _ProjectRun:
                 # The record first: a run that is visible to others but not to its project would be run twice.
                 take_over=lambda new: self._record.begin(plan.name, new.name),
             )
+
+        await anyio.to_thread.run_sync(self._look_for_changes, plan, "continues as it began, but since then")
 
         def change(stored: ImportOptions) -> ImportOptions:
             return replace(stored, pace=options.pace, limits=limits)
@@ -206,10 +211,10 @@ class _ProjectRun:
             if end is not None:
                 self._record.end(plan.name, end)
 
-    def _look_for_changes(self, plan: PlannedStep) -> None:
+    def _look_for_changes(self, plan: PlannedStep, how: str) -> None:
         if changed := changes_since(self._record, plan):
             again = run_command(self._project, self._options.state_dir, "--again", plan.name)
-            told = f"step {plan.name} is done, but since it began: {'; '.join(changed)}"
+            told = f"step {plan.name} {how}: {'; '.join(changed)}"
             self._notes.append(f"{told}. To run it again: {again}")
 
     def _limits_left(self) -> Limits | None:
@@ -241,6 +246,7 @@ class _ProjectRun:
             exit_code=worst_exit_code((exit_code, report.exit_code)),
             reason=reason,
             notes=tuple(self._notes),
+            next_commands=report.next_commands if self._next is None else (self._next,),
         )
         return _written(report, self._record)
 

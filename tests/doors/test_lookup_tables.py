@@ -9,7 +9,7 @@ import pytest
 
 from bulkgladly.errors import InputChanged, InputError, UsageError
 from bulkgladly.imports.lookup_tables import changed_lookup, lookup_files, lookup_tables
-from bulkgladly.mapping.lookups import Find
+from bulkgladly.mapping.lookups import Find, following
 from bulkgladly.mapping.mapping import Mapping, parse_mapping
 from bulkgladly.mapping.row_values import MISSING
 
@@ -98,6 +98,19 @@ def test_keys_that_lead_in_a_circle_are_refused(tmp_path: Path) -> None:
     assert all(f"t.csv:{line}" in said for line in (3, 4, 5))
     assert "t.csv:2" not in said
     assert table(tmp_path, lookup)("0") == "1", "only for same_as do they lead anywhere"
+
+
+def test_a_key_that_is_followed_keeps_its_upper_and_lower_case(tmp_path: Path) -> None:
+    """As the file writes it, since in Gladly `M-Cd` and `m-cd` are two records; also if case does not count here."""
+    (tmp_path / "t.csv").write_text("old,new\nm-02,M-Ab\nM-AB, M-Cd \nM-cd,m-CD\nm-02,m-AB\n")
+    text = "file = 't.csv'\nkey = 'old'\nvalue = 'new'\nignore_case = true\n"
+    plan = mapping(tmp_path, text, "same_as = 't'").lookups[0]
+
+    follow = following(plan, table(tmp_path, text, "same_as = 't'"))
+
+    assert [follow(one) for one in ("M-02", " m-ab", "M-CD", "M-9")] == ["M-Cd", "M-Cd", "M-CD", "M-9"]
+    (tmp_path / "t.csv").write_text("old,new\na,B\nb,C\nc,A\n")
+    assert "the keys lead in a circle" in refusal(tmp_path, text, "same_as = 't'")
 
 
 @pytest.mark.parametrize(

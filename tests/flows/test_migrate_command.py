@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -13,7 +14,9 @@ import orjson
 import pytest
 
 from bulkgladly.emulator import Emulator
+from bulkgladly.errors import JournalDamaged
 from bulkgladly.projects.project_record import ProjectRecord
+from bulkgladly.projects.project_status import project_status
 from tests.flows.programs import HeardProgram, Told, heard, program_in
 from tests.flows.serving import served
 
@@ -329,6 +332,37 @@ def test_variables_and_lookups_of_a_step(desk: Desk) -> None:
     assert "a file in which the mapping looks values up has changed" in note
 
 
+def test_corrected_rejects_of_a_step_are_imported_as_the_step_would(desk: Desk) -> None:
+    """With the variables of the project, and the customers of its namespace."""
+    (desk.folder / "migrate.toml").write_text(
+        'version = 1\n[vars]\nkind = "NOTE"\nsize = 5\n'
+        '[[steps]]\nimport = "customers"\nfiles = "people.ndjson"\nkey = "crm"\nnamespace = "shop"\n'
+        '[[steps]]\nimport = "activities"\nfiles = "orders.csv"\nmap = "orders.toml"\nafter = "customers"\n'
+    )
+    (desk.folder / "orders.toml").write_text(
+        'version = 1\nto = "activities"\nkey = "no"\n[vars]\nkind = "Order"\nsize = "none"\n[fields]\n'
+        'customerKey = "who"\ntitle = { template = "{no} {$kind} {$size}" }\nbody = "title"\n'
+        'activityType = { constant = "ISSUE" }\noccurredAt = { from = "day", date = "iso" }\n'
+    )
+    (desk.folder / "orders.csv").write_text("no,who,title,day\n1,c1,One,yesterday\n")
+    report = desk.run()
+    assert report["steps"][1]["rejects_by_code"] == {"mapping": 1}
+    (command,) = [one for one in report["steps"][1]["next_commands"] if one.startswith("bulkgladly import")]
+    words = shlex.split(command)
+    rejected = Path(words[3])
+    rejected.write_text(rejected.read_text().replace("yesterday", "2026-11-01T00:00:00Z"))
+
+    told = desk.program(*words[1:])
+
+    assert told.code == 0, told
+    assert [one for one in words if one.startswith(("kind", "size", "customers"))] == [
+        "kind=NOTE",
+        "size=5",
+        report["steps"][0]["run"],
+    ]
+    assert "1 NOTE 5" in str(list(desk.emulator.store.items.values()))
+
+
 def test_a_rehearsal_goes_through_all_steps_and_leaves_no_mark(desk: Desk) -> None:
     """What refers to earlier steps is rehearsed, too; nothing reaches the organisation, twice in a row."""
     for _ in range(2):
@@ -368,6 +402,21 @@ def test_an_interrupted_step_with_another_mapping_is_refused(desk: Desk) -> None
     assert "has changed since the run began" in refused["reason"]
     assert states(done) == ["done", "done", "done", "no files"]
     assert desk.held() == {"customers": 3, "items": 3, "tasks": 1}
+
+
+def test_an_interrupted_step_tells_what_it_does_not_follow(desk: Desk) -> None:
+    """It continues with its own files and options, and says so."""
+    assert states(desk.run("--max-requests", "3"))[0] == "stopped"
+    desk.write("people-2.ndjson", [person(7)])
+    project = PROJECT.replace('files = "people.ndjson"', 'files = "people-2.ndjson"\non_conflict = "update"')
+    (desk.folder / "migrate.toml").write_text(project)
+
+    (note,) = desk.run()["notes"]
+
+    assert note.startswith("step customers continues as it began, but since then: people-2.ndjson is new; ")
+    assert "people.ndjson is not an input any more; its options have changed. To run it again: " in note
+    assert note.endswith("bulkgladly migrate run --again customers")
+    assert desk.held()["customers"] == 3
 
 
 def test_steps_stay_done_when_their_runs_are_purged(desk: Desk) -> None:
@@ -433,6 +482,55 @@ def test_a_damaged_record_is_told(desk: Desk) -> None:
     assert told.code == 2
     assert f"error: {record} cannot be read: " in told.err
     assert "or remove it to start all steps again" in told.err
+    # Without a host, nothing says in which organisation the project ran; it did not begin is not the answer.
+    with pytest.raises(JournalDamaged, match="cannot be read"):
+        project_status()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [{"run": 5}, {"run": "../../x"}, {"end": [1]}, {"end": {"counts": 5}}, {"end": {"exit_code": "a"}}, {"odd": 1}],
+)
+def test_a_record_that_holds_something_else_is_damaged(tmp_path: Path, step: Mapping[str, Any]) -> None:
+    """It is told as that, before anything relies on it."""
+    record = ProjectRecord(tmp_path, tmp_path / "migrate.toml", "")
+    record.folder.mkdir(parents=True)
+    record.path.write_bytes(orjson.dumps({"format": 1, "steps": {"customers": step}}))
+
+    with pytest.raises(JournalDamaged, match="remove it to start all steps again"):
+        record.read()
+
+
+def test_a_project_that_was_moved_is_continued(desk: Desk) -> None:
+    """Its interrupted run reads files that are gone, so the step is started again; nothing is sent twice."""
+    stopped = desk.run("--max-requests", "3")
+    assert stopped["steps"][0]["state"] == "stopped"
+    new = desk.folder / "moved"
+    new.mkdir()
+    for path in [*desk.folder.glob("*.toml"), *desk.folder.glob("*.ndjson")]:
+        path.rename(new / path.name)
+
+    moved = desk.run(str(new / "migrate.toml"))
+    assert (moved["exit_code"], moved["status"]) == (2, "failed")
+    assert f"cannot be continued without {desk.folder / 'people.ndjson'}; move the files back" in moved["reason"]
+    (command,) = moved["next_commands"]
+    assert command == f"bulkgladly migrate run {new / 'migrate.toml'} --again customers"
+    assert created(desk.run(*command.split()[3:]))[1:] == [3, 1, 0]
+    assert desk.held() == {"customers": 3, "items": 3, "tasks": 1}
+
+
+def test_a_finished_project_that_was_copied_has_no_other_mapping(desk: Desk) -> None:
+    """The same mapping in another folder makes the same records."""
+    desk.run()
+    new = desk.folder / "copied"
+    new.mkdir()
+    for path in [*desk.folder.glob("*.toml"), *desk.folder.glob("*.ndjson")]:
+        (new / path.name).write_bytes(path.read_bytes())
+
+    told = desk.run(str(new / "migrate.toml"))
+
+    assert "with another mapping" not in told["err"]
+    assert desk.held() == {"customers": 3, "items": 3, "tasks": 1}
 
 
 def test_a_run_that_was_resumed_by_hand_is_the_step_all_the_same(desk: Desk) -> None:

@@ -33,6 +33,15 @@ def made(options: str, value: Any, today: dt.date = TODAY) -> Any:
         # The clocks of this zone went forward on 29 March: a day later is the same time of day, 24 hours are not.
         ("add = '1d', zone = 'Europe/Berlin'", "2026-03-28 12:00", "2026-03-29T10:00:00.000Z"),
         ("add = '24h', zone = 'Europe/Berlin'", "2026-03-28 12:00", "2026-03-29T11:00:00.000Z"),
+        # They went back on 25 October: that day has 25 hours, and a time with an offset is one of the zone as well.
+        ("add = '1d', zone = 'Europe/Berlin', date_as = 'date'", "2026-10-24T22:00:00Z", "2026-10-26"),
+        ("add = '1d', zone = 'Europe/Berlin'", "2026-10-24T22:00:00Z", "2026-10-25T23:00:00.000Z"),
+        # The day that is compared is the day that is written: in this zone, it is still November.
+        (
+            "not_before = '2026-12-01', outside = 'drop', zone = 'America/New_York', date_as = 'date'",
+            "2026-12-01T03:00:00Z",
+            "",
+        ),
         ("not_before = '-360d', outside = 'drop'", "2025-12-02T00:00:00Z", "2025-12-02T00:00:00.000Z"),
         ("not_before = '-360d', outside = 'drop'", "2025-12-01T23:59:59Z", ""),
         ("not_before = '-360d', outside = 'limit'", "2020-01-01T00:00:00Z", "2025-12-02T00:00:00.000Z"),

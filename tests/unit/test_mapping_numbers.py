@@ -16,6 +16,14 @@ def number(options: str, value: Any) -> Any:
     return made(f"f = {{ from = 'a', as = 'number'{options} }}", {"a": value})["f"]
 
 
+@pytest.mark.parametrize("text", ["5k", "12 k€", "1.5 M", "3 Mio.", "2bn $", "1,234.50 CR", "(5 Dr)", "4 MM"])
+def test_letters_that_change_what_a_number_is_worth_are_no_currency(text: str) -> None:
+    """5k is not 5, and an amount in credit may be negative."""
+    problem = refused("f = { from = 'a', as = 'number', currency = true, thousands = ',' }", {"a": text})
+
+    assert "is not a number" in problem.detail
+
+
 @pytest.mark.parametrize(
     ("options", "value", "expected"),
     [

@@ -98,6 +98,10 @@ def test_what_an_operation_cannot_take_is_a_problem(options: str, value: Any, me
         ("date = 'epoch'", "1700000000.0", "2023-11-14T22:13:20.000Z"),
         ("date = 'epoch'", "1700000000.123", "2023-11-14T22:13:20.123Z"),
         ("date = 'epoch'", "-1.5", "1969-12-31T23:59:58.500Z"),
+        # Which of the two it is, its size tells, and not the order of the list.
+        ("date = ['epoch_ms', 'epoch']", "1700000000", "2023-11-14T22:13:20.000Z"),
+        ("date = ['epoch_ms', 'epoch']", "1700000000123", "2023-11-14T22:13:20.123Z"),
+        ("date = '%d.%m.%Y %H:%M UTC', zone = 'UTC'", "01.01.2024 09:00 UTC", "2024-01-01T09:00:00.000Z"),
         ("date = 'iso'", "2024-01-01 00:00:00 +0200", "2023-12-31T22:00:00.000Z"),
         ("date = 'iso'", "2024-01-01T00:00+02", "2023-12-31T22:00:00.000Z"),
         ("date = 'iso'", "2024-01-01t00:00:00,5z", "2024-01-01T00:00:00.500Z"),
@@ -115,6 +119,25 @@ def test_what_an_operation_cannot_take_is_a_problem(options: str, value: Any, me
 def test_dates_become_moments_in_utc(options: str, value: Any, expected: str) -> None:
     """Or days, where that is what is asked for."""
     assert made(f'f = {{ from = "a", {options} }}', {"a": value}) == {"f": expected}
+
+
+@pytest.mark.parametrize(
+    ("forms", "value", "is_ambiguous"),
+    [
+        (["epoch", "%Y%m%d"], "20260131", True),
+        (["epoch", "epoch_ms"], "1700000000", False),
+        (["epoch", "iso"], "1700000000", False),
+        (["%d/%m/%Y", "%m/%d/%Y"], "03/04/2026", True),
+    ],
+)
+def test_a_value_that_two_forms_read_as_different_days_is_found(
+    forms: list[str], value: str, is_ambiguous: bool
+) -> None:
+    """Digits can be a day as well as seconds."""
+    convert = compile_dates(Table("m", "f", {"date": forms, "zone": "UTC"}))
+
+    assert convert is not None
+    assert convert.is_ambiguous(value) is is_ambiguous
 
 
 @pytest.mark.parametrize("value", ["2024-03-05", "2024-03-05T10:00:00"])

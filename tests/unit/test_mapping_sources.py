@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkgladly.errors import UsageError
 from bulkgladly.mapping.definitions import Given
 from bulkgladly.mapping.field_rules import compile_field
 from bulkgladly.mapping.mapper import KEY_COLUMN, Mapper
 from bulkgladly.mapping.mapping import parse_mapping
 from bulkgladly.mapping.row_values import MISSING, Unmappable
+from bulkgladly.mapping.variables import variable_text, variables_in
 from bulkgladly.records import DroppedValue
 from tests.unit.test_mapping_files import HEAD, made, refusal, refused
 
@@ -92,6 +94,31 @@ def test_a_key_can_be_a_template() -> None:
     )
 
 
+@pytest.mark.parametrize("value", [7, 7.0, "7", " 7 ", "7.0", '="7"', "\u200b7"])
+def test_the_places_of_a_key_are_cleaned_as_keys_are(value: Any) -> None:
+    """However a file writes it, it is one key: else the second spelling would be a second record."""
+    text = f"{HEAD}key = {{ template = 'csat-{{id}}-x' }}\n[fields]\nf = 'id'\n"
+
+    (found,) = Mapper(parse_mapping(text, "m.toml")).records({"id": value})
+
+    assert not isinstance(found, Unmappable)
+    assert found[KEY_COLUMN] == "csat-7-x"
+    reference = "customerKey = { template = 'csat-{id}-x' }"
+    assert made(reference, {"id": value}) == {"customerKey": "csat-7-x"}, "what refers to it is written in the same way"
+
+
+@pytest.mark.parametrize(("value", "code"), [("#N/A", "key_missing"), (" ", "key_missing"), (True, "key_type")])
+def test_a_key_with_a_place_that_is_no_key_is_a_problem_of_its_row(value: Any, code: str) -> None:
+    """All rows with #N/A would be one record."""
+    text = f"{HEAD}key = {{ template = 'csat-{{id}}' }}\n[fields]\nf = 'id'\n"
+
+    (found,) = Mapper(parse_mapping(text, "m.toml")).records({"id": value})
+
+    assert isinstance(found, Unmappable)
+    assert (found.code, found.attr) == (code, "csat-{id}")
+    assert found.detail.startswith("the key csat-{id} ")
+
+
 def test_a_variable_stands_wherever_a_constant_may() -> None:
     """Alone with operations, in a list, as a default and as what a value becomes."""
     head = '[vars]\ngo_live = "2026-12-01"\n'
@@ -107,6 +134,30 @@ def test_a_variable_stands_wherever_a_constant_may() -> None:
         f"{HEAD}{head}[fields]\nf = {{ var = 'go_life' }}"
     )
     assert "[vars] x: must be a text, a number, true or false" in refusal(f"{HEAD}[vars]\nx = 2026-12-01\n[fields]\n")
+
+
+@given(st.text() | st.integers() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False))
+def test_a_variable_is_read_as_it_was_written(value: str | float) -> None:
+    """A number stays a number, and a text of digits a text."""
+    found = variables_in([variable_text("x", value)])["x"]
+
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("2026-12-01", "2026-12-01"), ("5", 5), ('"5"', "5"), ("true", True), ("a b", "a b"), ("", ""), ("[1]", "[1]")],
+)
+def test_a_variable_on_the_command_line_is_what_it_is_in_the_file(text: str, value: object) -> None:
+    """Or a text, without quotes."""
+    assert variables_in([f"x={text}", "y=1"]) == {"x": value, "y": 1}
+
+
+@pytest.mark.parametrize("texts", [["x"], ["=1"], ["x=1", "x=2"]])
+def test_a_variable_on_the_command_line_has_a_name_of_its_own(texts: list[str]) -> None:
+    """Or the command ends with what to write."""
+    with pytest.raises(UsageError, match="--var"):
+        variables_in(texts)
 
 
 def test_variables_from_outside_go_first() -> None:
