@@ -60,6 +60,9 @@ def dates_in(texts: Sequence[str], *, month_first: bool = True, takes_epoch: boo
             if takes_epoch or not form.startswith("epoch"):
                 read.setdefault(form, set()).add(index)
     forms, doubts, number = _chosen(read, len(values), month_first)
+    if any("%y" in form for form in forms):
+        # For a date of birth, a year of 65 is most likely 1965, and nothing in the value says so.
+        doubts.append("years have two digits: 69 to 99 become 1969 to 1999, 00 to 68 become 2000 to 2068")
     if not values or number < _MOSTLY * len(values):
         return None
     return DateReading(

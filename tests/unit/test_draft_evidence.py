@@ -111,3 +111,11 @@ def test_the_country_of_local_numbers_is_one_that_the_file_names(
     found = likely_region(numbers, countries)
 
     assert (None if found is None else found.region) == region
+
+
+def test_the_century_of_years_with_two_digits_is_told() -> None:
+    """A date of birth in 65 would become 2065, and look right."""
+    found = dates_in(["01.02.65", "17.11.23"])
+
+    assert found is not None
+    assert (found.forms, "00 to 68 become 2000 to 2068" in found.doubt) == (("%d.%m.%y",), True)
