@@ -34,7 +34,7 @@ def init_from(system: str, paths: list[str], out: Path | None, reading: "ReadOpt
     for line in made.missing:
         tell(f"not carried over: {line}")
     if made.local_numbers:
-        tell(f"{made.local_note}; set phone_region in {PROJECT_FILE}, or pass --phone-region")
+        tell(f"{made.local_note}; set phone_region in {PROJECT_FILE}, or pass --phone-region to check and import")
     count = len(made.imports)
     written = f"{count} mapping{'' if count == 1 else 's'} and {PROJECT_FILE}"
     tell(f"wrote {written} in {made.folder}; review them, then run `{made.next_command}`")

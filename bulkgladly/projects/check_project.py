@@ -175,11 +175,28 @@ def _earlier(
     )
 
 
+_FIXES = {
+    "unknown_key": "correct the key, or import these objects in an earlier step",
+    "unknown_parent": "correct the id, or import these objects in an earlier step",
+    "phone_region": 'set phone_region in the project file to the country of local numbers, such as "GB", '
+    "or write them with +",
+    "duplicate_key": 'remove one of the rows, or set on_duplicate = "last" in the project file to let the last row win',
+    "duplicate_address": "keep the address in one row only, or set on_conflict in the project file to skip, update "
+    "or merge",
+    "no_identifier": "add an email, a phone or an id, or set key in the project file to the column that identifies "
+    "a row",
+    "unknown_column": "correct the name, or list it under ignore_columns in the project file",
+    "given_twice": "list one of the two columns under ignore_columns in the project file",
+    "invalid_utf8": 'save the file as UTF-8, or set its encoding in the project file, such as "cp1252"',
+    "invalid_encoding": 'set the encoding of the file in the project file, such as "cp1252"',
+}
+"""What helps in a project, whose commands do not have the options of a single import."""
+
+
 def _word_fixes(report: CheckReport) -> None:
     """Say in a finding what helps in a project, where that is something else than in a single import."""
     for finding in report.findings:
-        if finding.code in ("unknown_key", "unknown_parent"):
-            finding.fix = "correct the key, or import these objects in an earlier step"
+        finding.fix = _FIXES.get(finding.code, finding.fix)
 
 
 def _late_steps(steps: Sequence[CheckedStep]) -> Iterator[LateStep]:

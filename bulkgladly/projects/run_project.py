@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import anyio.to_thread
 import orjson
 
-from bulkgladly.errors import BulkgladlyError
+from bulkgladly.errors import BulkgladlyError, InputChanged
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.run_import import begin_import, resume_import
@@ -110,6 +110,8 @@ class _ProjectRun:
         self._notes: list[str] = []
         self._stop: tuple[str, int, str | None] | None = None
         """Status, exit code and reason, once a step has ended in a way that keeps the later ones from running."""
+        self._begin_again: str | None = None
+        """The step that cannot be resumed, since its mapping or its files have changed."""
 
     async def go(self) -> ProjectReport:
         """Run what is left to do, and return the report of all steps."""
@@ -157,7 +159,12 @@ class _ProjectRun:
         except BulkgladlyError as error:
             after = report_of_step(self._record, plan.step)
             state = "failed" if after.state == NOT_BEGUN else after.state
-            return replace(after, state=state, exit_code=error.exit_code, reason=str(error))
+            reason = str(error)
+            if isinstance(error, InputChanged):
+                # The same command would end here again, and --new-run begins all steps.
+                self._begin_again = plan.name
+                reason = reason.replace("start a new run with --new-run", f"begin the step again: --again {plan.name}")
+            return replace(after, state=state, exit_code=error.exit_code, reason=reason)
         await anyio.to_thread.run_sync(self._keep_end, plan)
         return self._after(plan, report)
 
@@ -242,6 +249,9 @@ class _ProjectRun:
             reason=reason,
             notes=tuple(self._notes),
         )
+        if self._begin_again is not None:
+            command = run_command(self._project, self._options.state_dir, "--again", self._begin_again)
+            report = replace(report, next_commands=(command,))
         return _written(report, self._record)
 
 

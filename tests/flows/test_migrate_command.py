@@ -283,6 +283,29 @@ def test_the_coverage_page_says_what_becomes_of_each_column(desk: Desk) -> None:
     assert (refused.code, "choose a name that ends with .md" in refused.err) == (2, True)
 
 
+def test_the_files_of_a_pattern_are_one_part_of_the_coverage_page(desk: Desk) -> None:
+    """An export has one for each page; each column is counted once, and no file is replaced by the page."""
+    people = [{"crm": f"d{number}", "name": "Di", "email:1": f"d{number}@example.org"} for number in range(3)]
+    folder = desk.folder / "export[1]"
+    folder.mkdir()
+    for number, rows in enumerate((people[:2], people[2:])):
+        (folder / f"people-{number}.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "migrate.toml").write_text(
+        'version = 1\n[[steps]]\nimport = "customers"\nfiles = "people-*.ndjson"\nkey = "crm"\n'
+    )
+    project = str(folder / "migrate.toml")
+
+    assert desk.program("migrate", "check", project, "--coverage", "page.md").code == 0
+    assert desk.program("migrate", "check", project, "--coverage", "page.json").code == 0
+
+    page = (desk.folder / "page.md").read_text()
+    assert "2 of 3 columns are carried over" in page
+    assert "3 rows in 2 files, read by customers." in page
+    assert page.count("| name | 3 (100 %) | name |") == 1
+    (part,) = json.loads((desk.folder / "page.json").read_bytes())["files"]
+    assert [Path(path).name for path in part["paths"]] == ["people-0.ndjson", "people-1.ndjson"]
+
+
 def test_variables_and_lookups_of_a_step(desk: Desk) -> None:
     """Those of the project go before those of the mapping; a changed lookup counts as a changed step."""
     desk.write("shops.ndjson", [{"shop": 7, "name": "Harbour", "city": "York"}])
@@ -353,6 +376,8 @@ def test_an_interrupted_step_with_another_mapping_is_refused(desk: Desk) -> None
     assert (refused["exit_code"], states(refused)[1:3]) == (2, ["stopped", "not begun"])
     assert "the mapping" in refused["reason"]
     assert "has changed since the run began" in refused["reason"]
+    assert "begin the step again: --again notes on timelines" in refused["reason"]
+    assert refused["next_commands"] == ["bulkgladly migrate run --again 'notes on timelines'"]
     assert states(done) == ["done", "done", "done", "no files"]
     assert desk.held() == {"customers": 3, "items": 3, "tasks": 1}
 
