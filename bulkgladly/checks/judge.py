@@ -138,7 +138,8 @@ class Judge:
             try:
                 nested = self._preparer.nested(fields)
             except ColumnProblem as error:
-                if not _is_same(error.problem, found[-1]):
+                is_known = _is_same(error.problem, found[-1])
+                if not is_known and not self._preparer.is_droppable_cell(fields, error.problem):
                     found.append(self._preparer.named(error.problem, fields))
                 if fields.pop(error.problem.attr or "", None) is None:
                     break
@@ -156,9 +157,11 @@ class Judge:
             item = self._spec.prepare(row, dict(nested), self._policy)
             if isinstance(item, Draft):
                 break
+            # A value that would be left out does not refuse the row, whatever else does.
+            is_droppable = self._preparer.is_droppable(nested, item, entries)
             item = names.renamed(item, names.target_of(item.attr or "", entries))
             if not _is_same(item, last) and item.code not in ABOUT_WHAT_IS_MISSING:
-                found.append(item)
+                found += [] if is_droppable else [item]
             elif not _is_same(item, last):
                 break
             last = item

@@ -142,7 +142,7 @@ def _coverage_of_files(plans: Sequence[PlannedStep]) -> Iterator[FileCoverage]:
 def _coverage_of(
     label: str, files: Sequence[Path], users: Sequence[PlannedStep], looked_up: Sequence[_Lookup]
 ) -> FileCoverage:
-    """Return what becomes of the columns of files, by the steps that import them and those that look values up there."""
+    """Return what becomes of the columns of files, by the steps that import them and those that look values up."""
     paths = _PathCounts()
     # A file is read as the first of its steps reads it: what is in it does not depend on what it becomes.
     reading = reading_for(users[0].options.mapping, users[0].options.reading) if users else ReadOptions()

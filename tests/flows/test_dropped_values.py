@@ -257,3 +257,25 @@ async def test_check_says_what_each_choice_would_keep(world: World) -> None:
     assert report.kept_by_drop == 4
     assert {one.severity.value for one in lenient.findings if one.code == "invalid_email"} == {"dropped"}
     assert lenient.counts["good"] == 3
+
+
+async def test_a_value_that_would_be_dropped_does_not_refuse_a_row(world: World) -> None:
+    """A row may be refused for another reason: what the choice leaves out is not to be corrected for it."""
+    path = world.folder / "crm.csv"
+    path.write_text(HEADER + "C1,Ada,nobody,020 7946 0018,,a\nC2,Ben,b@example.org,020 7946 0019,x,a\n")
+
+    report = await check("customers", [path], replace(ImportOptions(), **mapped(world, phone_region=None)))
+
+    refused = {(one.code, one.rows) for one in report.findings if one.severity.value == "refused"}
+    assert refused == {("phone_region", 2)}
+
+
+async def test_what_is_noted_of_a_column_shows_its_value(world: World) -> None:
+    """A mapping has made other fields of the column; the whole row in its place would show what nobody asked for."""
+    path = world.folder / "crm.csv"
+    path.write_text(HEADER + "C1,Ada,ada@example.org,'6505550100,1,a\n")
+
+    report = await check("customers", [path], replace(ImportOptions(), **mapped(world)), show_values=True)
+
+    (noted,) = (one for one in report.findings if one.code == "number_apostrophe")
+    assert [one.value for one in noted.examples] == ["'6505550100"]

@@ -306,6 +306,17 @@ def test_the_files_of_a_pattern_are_one_part_of_the_coverage_page(desk: Desk) ->
     assert [Path(path).name for path in part["paths"]] == ["people-0.ndjson", "people-1.ndjson"]
 
 
+def test_a_fix_names_what_a_project_has(desk: Desk) -> None:
+    """`migrate` has none of the options of a single import."""
+    desk.write("people.ndjson", [person(1), person(2), {**person(2), "name": "Other"}])
+
+    told = desk.program("migrate", "check", "--json")
+
+    (people, *_) = json.loads(told.out)["steps"]
+    fixes = {one["code"]: one["fix"] for one in people["check"]["findings"]}
+    assert 'set on_duplicate = "last" in the project file' in fixes["duplicate_key"]
+
+
 def test_variables_and_lookups_of_a_step(desk: Desk) -> None:
     """Those of the project go before those of the mapping; a changed lookup counts as a changed step."""
     desk.write("shops.ndjson", [{"shop": 7, "name": "Harbour", "city": "York"}])

@@ -106,7 +106,10 @@ def test_the_worst_exit_code_is_that_of_the_project() -> None:
         ("a.*.b", ["a"]),
         ("{x: a.b, y: c} ", ["a.b", "c"]),
         ("map(&body, comments)", ["comments[].body"]),
-        ("join('', map(&join(' ', [name, url]), not_null(files, `[]`)[?!(deleted)]))", ["files[].deleted", "files[].name", "files[].url"]),
+        (
+            "join('', map(&join(' ', [name, url]), not_null(files, `[]`)[?!(deleted)]))",
+            ["files[].deleted", "files[].name", "files[].url"],
+        ),
         ("fields[?id == `360`] | [0].value", ["fields[].id", "fields[].value"]),
         ("@", []),
     ],
