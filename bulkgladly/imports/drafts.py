@@ -284,7 +284,8 @@ def outcome_of_clash(clash: Clash, policy: Policy, names: Sequence[str]) -> Outc
         return Outcome.rejected(Problem("duplicate_key", detail, clash.attr))
     if policy.on_conflict in ("update", "merge"):
         return None
-    detail = f"{earlier} has the same address; keep it in one row only, or pass --on-conflict update or merge"
+    what = "number" if (clash.attr or "").startswith("phone") else "address"
+    detail = f"{earlier} has the same {what}; keep it in one row only, or pass --on-conflict update or merge"
     outcome = Outcome.rejected(Problem("duplicate_address", detail, clash.attr))
     return outcome._replace(word=Word.SKIPPED) if policy.on_conflict == "skip" else outcome
 

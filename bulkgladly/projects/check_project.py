@@ -181,8 +181,8 @@ _FIXES = {
     "phone_region": 'set phone_region in the project file to the country of local numbers, such as "GB", '
     "or write them with +",
     "duplicate_key": 'remove one of the rows, or set on_duplicate = "last" in the project file to let the last row win',
-    "duplicate_address": "keep the address in one row only, or set on_conflict in the project file to skip, update "
-    "or merge",
+    "duplicate_address": "keep the address or number in one row only, or set on_conflict in the project file to skip, "
+    "update or merge",
     "no_identifier": "add an email, a phone or an id, or set key in the project file to the column that identifies "
     "a row",
     "unknown_column": "correct the name, or list it under ignore_columns in the project file",

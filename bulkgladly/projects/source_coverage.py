@@ -129,13 +129,13 @@ def _coverage_of_files(plans: Sequence[PlannedStep]) -> Iterator[FileCoverage]:
             for path in files_of([str(pattern_path)]):
                 lookups.setdefault(path.resolve(), []).append((plan.name, reads))
                 names.setdefault(path.resolve(), (str(pattern_path), path))
-    groups: dict[tuple[object, ...], list[Path]] = {}
+    groups: dict[tuple[str, tuple[int, ...]], list[Path]] = {}
     for path, (name, _) in names.items():
         used_by = (*map(id, users.get(path, ())), *(id(reads) for _, reads in lookups.get(path, ())))
-        groups.setdefault((name, *used_by), []).append(path)
-    for (name, *_), found in groups.items():
+        groups.setdefault((name, used_by), []).append(path)
+    for (name, _), found in groups.items():
         paths = [names[path][1] for path in found]
-        label = str(paths[0]) if len(paths) == 1 else str(name)
+        label = str(paths[0]) if len(paths) == 1 else name
         yield _coverage_of(label, paths, users.get(found[0], []), lookups.get(found[0], []))
 
 

@@ -279,3 +279,26 @@ async def test_what_is_noted_of_a_column_shows_its_value(world: World) -> None:
 
     (noted,) = (one for one in report.findings if one.code == "number_apostrophe")
     assert [one.value for one in noted.examples] == ["'6505550100"]
+
+
+async def test_what_is_odd_about_a_key_names_the_column_of_the_user(world: World) -> None:
+    """A mapping keeps the key under a name of its own, which nobody has seen."""
+    path = world.folder / "crm.csv"
+    path.write_text(f"{HEADER} C1 ,Ada,a@example.org,6505550100,,a\nc1,Ben,b@example.org,650 555 0100,,a\n")
+
+    report = await check("customers", [path], replace(ImportOptions(), **mapped(world)))
+
+    found = {one.code: one for one in report.findings}
+    assert [found[code].field for code in ("key_invisible", "key_twin")] == ["No", "No"]
+    assert found["key_twin"].examples[0].detail.startswith("No differs from an earlier one")
+
+
+async def test_two_rows_with_one_mobile_number_are_told_so(world: World) -> None:
+    """A number is no address."""
+    path = world.folder / "crm.csv"
+    path.write_text("crm,phone:1,phone:1:type\nC1,+16505550100,MOBILE\nC2,+16505550100,MOBILE\n")
+
+    report = await check("customers", [path], ImportOptions(key="crm"))
+
+    (found,) = (one for one in report.findings if one.code == "duplicate_address")
+    assert "has the same number" in found.examples[0].detail
