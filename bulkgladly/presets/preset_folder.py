@@ -27,6 +27,7 @@ _DAYS_TO_GO_LIVE = 30
 _LOCAL = re.compile(r"(?!\+|00)[(]?\d(?:[^\w+]*\d){6,14}")
 """A phone number without a country."""
 _DIGITS = "0123456789"
+_TOLD_UNKNOWN = 10
 _TOLD_FILES = 3
 """Files of one input that are told by name; the API of some systems makes one for each conversation."""
 
@@ -241,8 +242,11 @@ def _missing(preset: Preset, export: SourceExport, steps: Sequence[PresetStep]) 
         is_used = any(one.name in (step.input, *step.needs) for step in preset.steps)
         if one.name not in export.files and not is_used:
             yield f"{one.name}: not found ({one.get})"
-    for file in export.unknown:
+    told = export.unknown[:_TOLD_UNKNOWN]
+    for file in told:
         yield f"{escaped_toml(str(file.path))}: not recognised"
+    if more := len(export.unknown) - len(told):
+        yield f"{more:,} more file{'' if more == 1 else 's'}: not recognised"
     for path, why in export.unread:
         yield escaped_toml(f"{path}: {why}")
 

@@ -147,8 +147,15 @@ def test_many_files_of_one_input_are_told_in_one_line(tmp_path: Path) -> None:
     for number in range(10, 16):
         (tmp_path / f"conversation_{number}.json").write_text(conversations[0])
     shutil.copy(SAMPLES / "intercom" / "contacts.json", tmp_path)
+    for number in range(12):
+        (tmp_path / f"odd-{number:02}.json").write_text('[{"x": 1}]')
 
     found = made("intercom", tmp_path, tmp_path / "preset")
+
+    assert [line for line in found.missing if "recognised" in line][9:] == [
+        f"{tmp_path / 'odd-09.json'}: not recognised",
+        "2 more files: not recognised",
+    ]
 
     assert f"{tmp_path / 'conversation_10.json'} and 5 more files: conversations" in found.recognised
     assert len(found.recognised) == 2

@@ -302,3 +302,14 @@ async def test_two_rows_with_one_mobile_number_are_told_so(world: World) -> None
 
     (found,) = (one for one in report.findings if one.code == "duplicate_address")
     assert "has the same number" in found.examples[0].detail
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [("6.50378E+09", "a spreadsheet has rounded, so digits are lost"), ("6503780215.0", "is a decimal number")],
+)
+async def test_numbers_that_a_program_has_damaged_are_named(number: str, said: str, world: World) -> None:
+    """One of them can be restored from the cell, the other only from the source."""
+    report = await world.rows([person(1, **{"phone:1": number})], invalid_contacts="drop", phone_region="US")
+
+    assert said in table(report)[0]["reason"]
