@@ -64,7 +64,7 @@ class Pace:
         if self.unlimited:
             return math.inf
         share = API_REQUESTS_PER_SECOND * (1 - self.reserve)
-        return share if self.rate is None else min(self.rate, API_REQUESTS_PER_SECOND)
+        return share if self.rate is None else min(self.rate, share)
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,6 +230,8 @@ def _value_at(row: Row, attr: str | None) -> str:
     if fields is None:
         return row.raw[:_SHOWN].decode("utf-8", "replace")
     found = _walk(row.fields or fields, attr) if attr else None
+    if found is None and attr:  # a column of the file, that a mapping has made other fields of
+        found = fields.get(attr)
     if found is None:
         found = {name: value for name, value in fields.items() if value not in (None, "")}
     text = found if isinstance(found, str) else str(found)

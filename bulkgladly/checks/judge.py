@@ -84,6 +84,7 @@ class Judge:
     """Judges rows one by one, with the same preparation and rules as an import.
 
     `droppable` are the columns whose values could be left out, and `expand` is the mapping that leaves them out.
+    `key_name` is what the user calls the column of the key, if a mapping reads it.
     """
 
     def __init__(
@@ -94,8 +95,9 @@ class Judge:
         *,
         droppable: Collection[str] = (),
         expand: Expand | None = None,
+        key_name: str | None = None,
     ) -> None:
-        self._spec, self._policy = spec, policy
+        self._spec, self._policy, self._key_name = spec, policy, key_name or policy.key
         self.preparer = self._preparer = Preparer(spec, policy, ignore)
         self._lenient = Preparer(spec, replace(policy, drops=tuple(droppable)), ignore) if droppable else None
         self._expand = expand
@@ -121,8 +123,8 @@ class Judge:
 
     def _warnings(self, record: Draft) -> list[Problem]:
         found = [problem for rule in self._spec.warnings for problem in rule(record.payload, self._policy)]
-        if self._policy.key is not None:
-            found += _odd_key(record.former_key or record.key, self._policy.key)
+        if self._key_name is not None:
+            found += _odd_key(record.former_key or record.key, self._key_name)
         for link in record.links:
             if link.is_key:
                 found += _odd_key(link.former or link.text, link.attr)
@@ -138,7 +140,8 @@ class Judge:
             try:
                 nested = self._preparer.nested(fields)
             except ColumnProblem as error:
-                if not _is_same(error.problem, found[-1]):
+                is_known = _is_same(error.problem, found[-1])
+                if not is_known and not self._preparer.is_droppable_cell(fields, error.problem):
                     found.append(self._preparer.named(error.problem, fields))
                 if fields.pop(error.problem.attr or "", None) is None:
                     break
@@ -156,9 +159,11 @@ class Judge:
             item = self._spec.prepare(row, dict(nested), self._policy)
             if isinstance(item, Draft):
                 break
+            # A value that would be left out does not refuse the row, whatever else does.
+            is_droppable = self._preparer.is_droppable(nested, item, entries)
             item = names.renamed(item, names.target_of(item.attr or "", entries))
             if not _is_same(item, last) and item.code not in ABOUT_WHAT_IS_MISSING:
-                found.append(item)
+                found += [] if is_droppable else [item]
             elif not _is_same(item, last):
                 break
             last = item

@@ -21,9 +21,9 @@ class KeySpellings:
     Hashes say in the first pass which rows are worth a second look; in the second, the keys themselves are compared.
     """
 
-    def __init__(self, folder: Path, column: str | None) -> None:
-        """`column` holds the key, None if there is none; hashes are kept in `folder`."""
-        self.column = column
+    def __init__(self, folder: Path, column: str | None, name: str | None = None) -> None:
+        """`column` holds the key, None if there is none, and `name` is the user's; hashes are kept in `folder`."""
+        self.column, self._name = column, name or column
         self._digests = Digests(folder)
         self._seen: dict[int, int] = {}
 
@@ -44,8 +44,8 @@ class KeySpellings:
         exact = digest64("key", normal_key(key))
         if self._seen.setdefault(_folded(key), exact) == exact:
             return None
-        detail = f"{self.column} differs from an earlier one only by case or by the form of its letters"
-        return Problem("key_twin", detail, self.column)
+        detail = f"{self._name} differs from an earlier one only by case or by the form of its letters"
+        return Problem("key_twin", detail, self._name)
 
 
 def _folded(key: str) -> int:

@@ -174,12 +174,14 @@ class _Checker:
         self._pieces = Pieces(inputs)
         self._screen = Screen(spec, policy, options.ignore_columns)
         droppable = droppable_targets(options.mapping, spec)
+        key_name = inputs.expand.key_text if isinstance(inputs.expand, Mapper) else None
         self._judge = Judge(
             spec,
             policy,
             options.ignore_columns,
             droppable=droppable,
             expand=mapper_dropping(inputs.expand, droppable) if isinstance(inputs.expand, Mapper) else None,
+            key_name=key_name,
         )
         self._kept_by_drop = 0
         self._memory = memory_text(options.state_dir / "state.sqlite", spec, policy.host, memory)
@@ -188,7 +190,7 @@ class _Checker:
         keys = [options.key, policy.key, *(field.name for field in spec.fields if field.key_of is not None)]
         self._values = ValueScreen(inputs, findings, keys=keys)
         self._dates = DateScreen(inputs.expand, findings)
-        self._spellings = KeySpellings(folder / "spellings", policy.key)
+        self._spellings = KeySpellings(folder / "spellings", policy.key, key_name)
         self._marks = Digests(folder / "marks")
         self._unlooked: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()

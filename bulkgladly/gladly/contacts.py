@@ -219,6 +219,12 @@ def _e164(text: str, region: str | None, attr: str) -> tuple[str, str | None]:
     if is_plain_number(text):
         return text, None
     text = _bare(text)
+    if "e" in text.lower() and _DECIMAL.fullmatch(text):
+        raise ContactProblem(
+            "invalid_phone",
+            attr,
+            f"{attr} is a number that a spreadsheet has rounded, so digits are lost; export the column as text again",
+        )
     if _DECIMAL.fullmatch(text):
         raise ContactProblem(
             "invalid_phone",

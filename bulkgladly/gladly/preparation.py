@@ -187,9 +187,10 @@ def for_customer(payload: Payload, policy: Policy) -> Payload:
     if customer is None and policy.mode in (Mode.UPDATE, Mode.DELETE):
         return payload
     if (customer is None) == ("customerId" not in payload):
-        raise FieldProblem(
-            "customer", "customerId", "or one of customerKey, customerEmail, customerMobile is required, and only one"
-        )
+        others = "customerKey, customerEmail, customerMobile"
+        if customer is None:
+            raise FieldProblem("customer", "customerId", f"is empty, and so are {others}; one of them is required")
+        raise FieldProblem("customer", "customerId", f"is given beside one of {others}; keep only one of them")
     if customer is None:
         return payload
     named = {name: value for name, value in customer.items() if value not in (None, "")}

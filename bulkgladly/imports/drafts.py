@@ -150,6 +150,15 @@ class Preparer:
         """Return a problem of a row, with the column named as in the user's file."""
         return self.names.named(problem, fields)
 
+    def is_droppable_cell(self, fields: Mapping[str, Any], problem: Problem) -> bool:
+        """Tell whether the column at fault would be left out, so that it does not reject the row."""
+        return self._drops.without_cell(fields, problem) is not None
+
+    def is_droppable(self, nested: Mapping[str, Any], problem: Problem, entries: Mapping[str, list[str]]) -> bool:
+        """Tell the same of a value in a nested row; `entries` are those of the row."""
+        copied = {name: [*columns] for name, columns in entries.items()}
+        return self._drops.without_value(nested, problem, copied) is not None
+
     def _draft_without(self, row: Row, fields: Mapping[str, Any], dropped: list[DroppedValue]) -> Draft | Problem:
         """Return the draft of a row without the values that are not valid, as far as they may be left out.
 
@@ -275,7 +284,8 @@ def outcome_of_clash(clash: Clash, policy: Policy, names: Sequence[str]) -> Outc
         return Outcome.rejected(Problem("duplicate_key", detail, clash.attr))
     if policy.on_conflict in ("update", "merge"):
         return None
-    detail = f"{earlier} has the same address; keep it in one row only, or pass --on-conflict update or merge"
+    what = "number" if (clash.attr or "").startswith("phone") else "address"
+    detail = f"{earlier} has the same {what}; keep it in one row only, or pass --on-conflict update or merge"
     outcome = Outcome.rejected(Problem("duplicate_address", detail, clash.attr))
     return outcome._replace(word=Word.SKIPPED) if policy.on_conflict == "skip" else outcome
 

@@ -38,12 +38,12 @@ class StandIn:
         self._lists: Mapping[str, MutableMapping[str, Any]] = emulator.store.collections
         self.credentials = Credentials(emulator.url, emulator.options.username, emulator.options.token)
 
-    def add_names(self, names: Mapping[str, Collection[str]]) -> int:
-        """Give the organisation the inboxes, agents and topics that it lacks of these names; return how many.
+    def add_names(self, names: Mapping[str, Collection[str]]) -> list[str]:
+        """Give the organisation the inboxes, agents and topics that it lacks of these names; return these.
 
         Whether the real organisation has them is looked up when a real import begins.
         """
-        added = 0
+        added: list[str] = []
         for kind, every in names.items():
             if kind not in _LISTS:
                 continue
@@ -51,7 +51,7 @@ class StandIn:
                 known = Directory({kind: list(self._lists[_LISTS[kind]].values())})
                 if isinstance(known.resolve(kind, name, kind), Problem):
                     self._add(kind, name)
-                    added += 1
+                    added.append(f"{kind} {name!r}")
         return added
 
     def _add(self, kind: str, name: str) -> None:

@@ -56,7 +56,7 @@ def check_names(names: Mapping[str, Counter[str]], directory: Directory, *, are_
         )
         raise UsageError(
             f"nothing was written: {told}. Correct the names, create what is missing, or reject these rows: "
-            "--missing-names reject"
+            '--missing-names reject, or missing_names = "reject" in a project file'
         )
     return tuple(lines)
 

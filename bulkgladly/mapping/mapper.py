@@ -65,6 +65,11 @@ class Mapper:
         """True if every row makes exactly one record."""
         return self._transform is None and not (self._mapping and self._mapping.splits)
 
+    @property
+    def key_text(self) -> str | None:
+        """Where the key of a row comes from, as the user wrote it."""
+        return self._key.text if self._key is not None else None
+
     def dropping(self, drops: Callable[[str], bool]) -> "Mapper":
         """Return a mapper that leaves out values that are not valid of the fields that `drops` says so of."""
         if self._mapping is None:

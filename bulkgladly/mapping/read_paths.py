@@ -67,6 +67,8 @@ def _call(
             found |= dict.fromkeys(_visit(argument["children"][0], _elements(given), found))
     if name in _SAME_ELEMENTS:
         return given
+    if name == "map":  # of each element, only what the expression looks at
+        return ()
     found |= dict.fromkeys(given)
     return ()
 

@@ -97,7 +97,10 @@ def _files(path: Path) -> list[Path]:
     except OSError as error:
         raise UsageError(f"{path}: cannot be listed: {error.strerror}") from error
     if len(found) > _MOST_FILES:
-        raise UsageError(f"{path}: has {len(found):,} files; name the folder that has only the export")
+        raise UsageError(
+            f"{path}: has {len(found):,} files, but at most {_MOST_FILES:,} can be looked at; name the folder that has "
+            "only the export, or join the files of one kind, such as cat conversation_*.json > conversations.json"
+        )
     return found
 
 

@@ -27,19 +27,23 @@ PROJECT_FILE = "migrate.toml"
 _DAYS_TO_GO_LIVE = 30
 _LOCAL = re.compile(r"(?!\+|00)[(]?\d(?:[^\w+]*\d){6,14}")
 """A phone number without a country."""
+_DIGITS = "0123456789"
+_TOLD_UNKNOWN = 10
+_TOLD_FILES = 3
+"""Files of one input that are told by name; the API of some systems makes one for each conversation."""
 
 
 @dataclass(frozen=True, slots=True)
 class PresetFolder:
     """The files to write into `folder`, by name, and what a person must know about them.
 
-    `imports` are the objects and the files that are imported, in order; `missing` what was not found and is not
-    carried over.
+    `imports` are the objects and the files that are imported, or a pattern of them, in order; `missing` what was not
+    found and is not carried over.
     """
 
     folder: Path
     texts: dict[str, str]
-    imports: list[tuple[str, tuple[Path, ...], str]] = field(default_factory=list)
+    imports: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
     recognised: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     local_numbers: int = 0
@@ -79,7 +83,6 @@ def preset_folder(
     missing = list(_missing(preset, export, steps))
     if not steps:
         raise UsageError(f"{path}: has nothing to import: {'; '.join(missing)}")
-    recognised = [escaped_toml(f"{file.path}: {name}") for name, found in export.files.items() for file in found]
     texts = _mappings(preset, steps, PresetText(export, relative.pattern, go_live))
     made = PresetFolder(
         folder=out,
@@ -87,8 +90,8 @@ def preset_folder(
             name: _escaped(_head(step, export, out)) + text
             for (name, text), step in zip(texts.items(), steps, strict=True)
         },
-        imports=[(step.object, export.paths(step.input), step.mapping) for step in steps],
-        recognised=recognised,
+        imports=[(step.object, _inputs(export, step.input), step.mapping) for step in steps],
+        recognised=list(_recognised(export)),
         missing=missing,
         local_numbers=sum(
             _local_numbers(texts[step.mapping], export.rows(step.input)) for step in steps if step.object == "customers"
@@ -105,8 +108,22 @@ def _mappings(preset: Preset, steps: Sequence[PresetStep], text: PresetText) -> 
 
 
 def _head(step: PresetStep, export: SourceExport, folder: Path) -> str:
-    try_it = next_command("check", step.object, *export.paths(step.input), "--map", folder / step.mapping)
+    try_it = next_command("check", step.object, *_inputs(export, step.input), "--map", folder / step.mapping)
     return f"# Review every line, then run\n# {try_it}\n#\n"
+
+
+def _inputs(export: SourceExport, name: str) -> tuple[str, ...]:
+    """Return the files of an input as a command names them: one pattern, if it matches just these."""
+    paths = export.paths(name)
+    pattern = pattern_of(paths) if len(paths) > 1 else None
+    return tuple(map(str, paths)) if pattern is None else (pattern,)
+
+
+def _recognised(export: SourceExport) -> Iterator[str]:
+    for name, files in export.files.items():
+        told = files if len(files) <= _TOLD_FILES else files[:1]
+        more = f" and {len(files) - 1:,} more files" if told != files else ""
+        yield from (escaped_toml(f"{file.path}{more}: {name}") for file in told)
 
 
 def write_folder(made: PresetFolder) -> None:
@@ -144,8 +161,11 @@ class _RelativePaths:
         self._export, self._folder = export, folder
 
     def listed(self, name: str) -> str | list[str]:
-        """Return the path of an input's file, or the list of its paths."""
-        found = [os.path.relpath(path, self._folder) for path in self._export.paths(name)]
+        """Return the path of an input's file, or one pattern, so that pages of a later export count; or else a list."""
+        paths = self._export.paths(name)
+        if len(paths) > 1 and (pattern := pattern_of(paths)) is not None:
+            return self._pattern_from_here(pattern)
+        found = [os.path.relpath(path, self._folder) for path in paths]
         return found[0] if len(found) == 1 else found
 
     def pattern(self, name: str) -> str:
@@ -157,16 +177,29 @@ class _RelativePaths:
         paths = self._export.paths(name)
         if len(paths) == 1:
             return os.path.relpath(paths[0], self._folder)
-        names = [str(path) for path in paths]
-        start = os.path.commonprefix(names)  # noqa: RUF071 - of the characters, not of folders
-        end = os.path.commonprefix([name[len(start) :][::-1] for name in names])[::-1]  # noqa: RUF071
-        pattern = f"{glob.escape(start)}*{glob.escape(end)}"
-        if set(names) != set(glob.glob(pattern)):  # noqa: PTH207 - may be absolute
+        pattern = pattern_of(paths)
+        if pattern is None:
             raise UsageError(
-                f"{', '.join(names)}: no pattern matches just these files with {name}; "
+                f"{', '.join(map(str, paths))}: no pattern matches just these files with {name}; "
                 f"rename them to {name}-1, {name}-2, ..."
             )
+        return self._pattern_from_here(pattern)
+
+    def _pattern_from_here(self, pattern: str) -> str:
         return os.path.relpath(pattern, glob.escape(str(self._folder)))
+
+
+def pattern_of(paths: Sequence[Path]) -> str | None:
+    """Return a pattern that matches these files and no others, or None."""
+    names = [str(path) for path in paths]
+    start = os.path.commonprefix(names)  # noqa: RUF071 - of the characters, not of folders
+    end = os.path.commonprefix([name[len(start) :][::-1] for name in names])[::-1]  # noqa: RUF071
+    # First without the digits that pages 10 to 19 have in common, or page 20 of the next export would be missed.
+    for before, after in ((start.rstrip(_DIGITS), end.lstrip(_DIGITS)), (start, end)):
+        pattern = f"{glob.escape(before)}*{glob.escape(after)}"
+        if set(names) == set(glob.glob(pattern)):  # noqa: PTH207 - may be absolute
+            return pattern
+    return None
 
 
 def _can_run(step: PresetStep, export: SourceExport) -> bool:
@@ -210,8 +243,11 @@ def _missing(preset: Preset, export: SourceExport, steps: Sequence[PresetStep]) 
         is_used = any(one.name in (step.input, *step.needs) for step in preset.steps)
         if one.name not in export.files and not is_used:
             yield f"{one.name}: not found ({one.get})"
-    for file in export.unknown:
+    told = export.unknown[:_TOLD_UNKNOWN]
+    for file in told:
         yield f"{escaped_toml(str(file.path))}: not recognised"
+    if more := len(export.unknown) - len(told):
+        yield f"{more:,} more file{'' if more == 1 else 's'}: not recognised"
     for path, why in export.unread:
         yield escaped_toml(f"{path}: {why}")
 

@@ -176,13 +176,17 @@ def _earlier(
     )
 
 
+_FIXES = {
+    "unknown_key": "correct the key, or import these objects in an earlier step",
+    "unknown_parent": "correct the id, or import these objects in an earlier step",
+}
+"""What helps in a project, whose commands do not have the options of a single import."""
+
+
 def _word_fixes(report: CheckReport) -> None:
     """Say in a finding what helps in a project, where that is something else than in a single import."""
     for finding in report.findings:
-        if finding.code in ("unknown_key", "unknown_parent"):
-            finding.fix = "correct the key, or import these objects in an earlier step"
-        else:
-            finding.fix = fix_in_file(finding.fix)
+        finding.fix = _FIXES.get(finding.code) or fix_in_file(finding.fix)
 
 
 def _late_steps(steps: Sequence[CheckedStep]) -> Iterator[LateStep]:

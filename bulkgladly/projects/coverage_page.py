@@ -29,7 +29,7 @@ def write_coverage(coverage: ProjectCoverage, path: Path, today: dt.date) -> Non
     """
     if path.suffix.lower() not in (".md", ".json"):
         raise UsageError(f"--coverage {path}: choose a name that ends with .md (a page) or .json")
-    if any(path.resolve() == Path(file.file).resolve() for file in coverage.files):
+    if any(path.resolve() == Path(one).resolve() for file in coverage.files for one in file.paths):
         raise UsageError(f"--coverage {path}: is an input of the project; choose another name")
     if path.suffix.lower() == ".json":
         content = orjson.dumps(coverage_as_json(coverage), option=orjson.OPT_INDENT_2)
@@ -61,6 +61,7 @@ def coverage_as_json(coverage: ProjectCoverage) -> dict[str, Any]:
         "files": [
             {
                 "file": file.file,
+                "paths": list(file.paths),
                 "rows": file.rows,
                 "steps": list(file.steps),
                 "transforms": list(file.transforms),
@@ -81,7 +82,8 @@ def coverage_as_json(coverage: ProjectCoverage) -> dict[str, Any]:
 
 
 def _file(file: FileCoverage) -> Iterator[str]:
-    yield f"{counted(file.rows, 'row')}, read by {', '.join(map(shown_cell, file.steps))}."
+    several = f" in {len(file.paths):,} files" if len(file.paths) > 1 else ""
+    yield f"{counted(file.rows, 'row')}{several}, read by {', '.join(map(shown_cell, file.steps))}."
     used = [one for one in file.columns if one.uses]
     left = [one for one in file.columns if not one.uses and one.rows]
     empty = [one for one in file.columns if not one.uses and not one.rows]

@@ -1,5 +1,7 @@
 """Reads a project file: which files become which objects, in which order, with which mappings and options."""
 
+import glob
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -181,7 +183,13 @@ def _files(table: Table, folder: Path) -> tuple[str, ...]:
         table.fail("files", f'{said}; name the input, such as files = "users.ndjson" or files = ["tickets*.ndjson"]')
     if "-" in patterns:
         table.fail("files", "cannot be - (the standard input), since a project can be run again; write it to a file")
-    return tuple(str(folder / local_path(one, what="files")) for one in patterns)
+    return tuple(_from_folder(folder, local_path(one, what="files")) for one in patterns)
+
+
+def _from_folder(folder: Path, given: Path) -> str:
+    """Return a path or a pattern from the folder of the project, whose own name is never a pattern."""
+    is_pattern = glob.has_magic(str(given)) and not os.path.lexists(folder / given)
+    return str(Path(glob.escape(str(folder)), given) if is_pattern else folder / given)
 
 
 def _after(table: Table, before: Sequence[ProjectStep]) -> tuple[str, ...]:

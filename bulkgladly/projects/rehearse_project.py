@@ -2,6 +2,7 @@
 
 import datetime as dt
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from bulkgladly.runs.observer import Observer, counted, duration_text
 from bulkgladly.settings import Pace
 
 __all__ = ("rehearse_project",)
+
+_TOLD_NAMES = 20
+"""Names of inboxes, agents and topics that are told; the others are counted."""
 
 
 async def rehearse_project(
@@ -50,7 +54,7 @@ async def rehearse_project(
     return _told(report, options.pace, apart, added)
 
 
-async def _names_added(stand_in: StandIn, file: AnyPath, options: ProjectOptions) -> int:
+async def _names_added(stand_in: StandIn, file: AnyPath, options: ProjectOptions) -> list[str]:
     """Give the emulator the inboxes, agents and topics that rows name; else a rehearsal would only show their lack.
 
     Raises:
@@ -59,7 +63,7 @@ async def _names_added(stand_in: StandIn, file: AnyPath, options: ProjectOptions
     project = load_project(file)
     plans = await anyio.to_thread.run_sync(lambda: plan_steps(project, state_dir=options.state_dir, pace=options.pace))
     imported = {step.spec.name for step in project.steps}
-    added = 0
+    added: list[str] = []
     for plan in plans:
         if plan.patterns:
             names = await names_used(plan.step.spec, plan.patterns, plan.options)
@@ -68,12 +72,13 @@ async def _names_added(stand_in: StandIn, file: AnyPath, options: ProjectOptions
     return added
 
 
-def _told(report: ProjectReport, pace: Pace, state_dir: Path, added: int) -> ProjectReport:
+def _told(report: ProjectReport, pace: Pace, state_dir: Path, added: Sequence[str]) -> ProjectReport:
     per_second = pace.expected_per_second()
     time = duration_text(report.requests_total / per_second)
     effort = f"{counted(report.requests_total, 'request')}, {time} at {per_second:g}/s"
     steps = [replace(step, next_commands=_next_of(step, state_dir)) for step in report.steps]
-    taken = f"{counted(added, 'name')} of inboxes, agents or topics were taken as known; a real run looks them up"
+    more = f" and {counted(len(added) - _TOLD_NAMES, 'more name')}" if len(added) > _TOLD_NAMES else ""
+    taken = f"taken as known, but looked up by a real run: {', '.join(added[:_TOLD_NAMES])}{more}"
     notes = (*report.notes, *([taken] if added else []), f"rehearsed with {effort}; nothing was sent to Gladly")
     return replace(report, steps=tuple(steps), notes=notes, next_commands=(), is_rehearsal=True)
 

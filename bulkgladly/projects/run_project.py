@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import anyio.to_thread
 import orjson
 
-from bulkgladly.errors import BulkgladlyError, UnfinishedRun
+from bulkgladly.errors import BulkgladlyError, InputChanged, UnfinishedRun
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.run_import import begin_import, resume_import
@@ -111,6 +111,7 @@ class _ProjectRun:
         self._next: str | None = None
         self._stop: tuple[str, int, str | None] | None = None
         """Status, exit code and reason, once a step has ended in a way that keeps the later ones from running."""
+        """The command that helps, where the same one would end as before."""
 
     async def go(self) -> ProjectReport:
         """Run what is left to do, and return the report of all steps."""
@@ -160,7 +161,12 @@ class _ProjectRun:
                 self._next = run_command(self._project, self._options.state_dir, "--again", plan.name)
             after = report_of_step(self._record, plan.step)
             state = "failed" if after.state == NOT_BEGUN else after.state
-            return replace(after, state=state, exit_code=error.exit_code, reason=str(error))
+            reason = str(error)
+            if isinstance(error, InputChanged):
+                # The same command would end here again, and --new-run begins all steps.
+                self._next = run_command(self._project, self._options.state_dir, "--again", plan.name)
+                reason = reason.replace("start a new run with --new-run", f"begin the step again: --again {plan.name}")
+            return replace(after, state=state, exit_code=error.exit_code, reason=reason)
         await anyio.to_thread.run_sync(self._keep_end, plan)
         return self._after(plan, report)
 

@@ -1,5 +1,6 @@
 """What becomes of each value in the input files of a project: a field, an attribute, a key, or nothing."""
 
+import glob
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -37,6 +38,7 @@ WATCHED_ROWS = 1000
 """Rows of a file in which the user's own functions are watched."""
 
 
+_Lookup = tuple[str, list[StepRead]]
 _CARRIED = (SourceUse.FIELD, SourceUse.ATTRIBUTE, SourceUse.LOOKUP, SourceUse.TRANSFORM)
 
 
@@ -73,9 +75,10 @@ class SourceColumn:
 
 @dataclass(frozen=True, slots=True)
 class FileCoverage:
-    """What becomes of the columns of one file. `transforms` are functions of the user's, watched in the first rows.
+    """What becomes of the columns of one file, or of the files that one pattern names, which are in `paths`.
 
-    `left_out` counts the rows with further paths, if there are too many to list.
+    `transforms` are functions of the user's, watched in the first rows. `left_out` counts the rows with further paths,
+    if there are too many to list.
     """
 
     file: str
@@ -84,6 +87,7 @@ class FileCoverage:
     columns: tuple[SourceColumn, ...]
     transforms: tuple[str, ...] = ()
     left_out: int = 0
+    paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,30 +116,40 @@ async def project_coverage(file: AnyPath = PROJECT_FILE) -> ProjectCoverage:
 
 
 def _coverage_of_files(plans: Sequence[PlannedStep]) -> Iterator[FileCoverage]:
+    """Yield the files that a pattern names together: an export has one for each page, or for each conversation."""
     users: dict[Path, list[PlannedStep]] = {}
-    lookups: dict[Path, list[tuple[str, list[StepRead]]]] = {}
-    shown: dict[Path, Path] = {}
+    lookups: dict[Path, list[_Lookup]] = {}
+    names: dict[Path, tuple[str, Path]] = {}
     for plan in plans:
-        for path in files_of(plan.patterns) if plan.patterns else ():
-            users.setdefault(path.resolve(), []).append(plan)
-            shown.setdefault(path.resolve(), path)
-        for path, reads in reads_of_lookups(plan).items():
-            lookups.setdefault(path.resolve(), []).append((plan.name, reads))
-            shown.setdefault(path.resolve(), path)
-    for path, name in shown.items():
-        yield _coverage_of(name, users.get(path, []), lookups.get(path, []))
+        for pattern in plan.patterns:
+            for path in files_of([pattern]):
+                users.setdefault(path.resolve(), []).append(plan)
+                names.setdefault(path.resolve(), (pattern, path))
+        for pattern_path, reads in reads_of_lookups(plan).items():
+            for path in files_of([str(pattern_path)]):
+                lookups.setdefault(path.resolve(), []).append((plan.name, reads))
+                names.setdefault(path.resolve(), (str(pattern_path), path))
+    groups: dict[tuple[str, tuple[int, ...]], list[Path]] = {}
+    for path, (name, _) in names.items():
+        used_by = (*map(id, users.get(path, ())), *(id(reads) for _, reads in lookups.get(path, ())))
+        groups.setdefault((name, used_by), []).append(path)
+    for (name, _), found in groups.items():
+        paths = [names[path][1] for path in found]
+        label = str(paths[0]) if len(paths) == 1 else name
+        yield _coverage_of(label, paths, users.get(found[0], []), lookups.get(found[0], []))
 
 
 def _coverage_of(
-    path: Path, users: Sequence[PlannedStep], looked_up: Sequence[tuple[str, list[StepRead]]]
+    label: str, files: Sequence[Path], users: Sequence[PlannedStep], looked_up: Sequence[_Lookup]
 ) -> FileCoverage:
-    """Return what becomes of the columns of a file, by the steps that import it and those that look values up there."""
+    """Return what becomes of the columns of files, by the steps that import them and those that look values up."""
     paths = _PathCounts()
     # A file is read as the first of its steps reads it: what is in it does not depend on what it becomes.
     reading = reading_for(users[0].options.mapping, users[0].options.reading) if users else ReadOptions()
-    inputs = Inputs.open([str(path)], reading)
+    inputs = Inputs.open([glob.escape(str(path)) for path in files], reading)
     header = inputs.readers[0].columns()
-    paths.known(header or ())
+    for reader in inputs.readers:
+        paths.known(reader.columns() or ())
     functions = [(plan.name, found) for plan in users if (found := transform_of(plan)) is not None]
     watched: dict[str, dict[str, None]] = {name: {} for name, _ in functions}
     with closing(inputs.batches()) as batches:
@@ -152,7 +166,9 @@ def _coverage_of(
     )
     transforms = dict.fromkeys(function.name for _, function in functions)
     steps = dict.fromkeys((*(plan.name for plan in users), *(name for name, _ in looked_up)))
-    return FileCoverage(str(path), paths.rows, tuple(steps), columns, tuple(transforms), paths.left_out)
+    return FileCoverage(
+        label, paths.rows, tuple(steps), columns, tuple(transforms), paths.left_out, tuple(map(str, files))
+    )
 
 
 def _reads_of(plan: PlannedStep, columns: Sequence[str]) -> list[StepRead]:

@@ -1,6 +1,7 @@
 """What a step takes from the rows of its files: which value becomes which field, and which ones decide something."""
 
 import enum
+import glob
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -75,7 +76,7 @@ def reads_of_lookups(plan: PlannedStep) -> dict[Path, list[StepRead]]:
     uses += [("", text) for text in _looked_up(content.get("key"))]
     found: dict[Path, list[StepRead]] = {}
     for name, given in content.get("lookup", {}).items():
-        reads = found.setdefault(file.parent / given["file"], [])
+        reads = found.setdefault(Path(glob.escape(str(file.parent)), given["file"]), [])
         reads += [StepRead(path, SourceUse.KEY) for path in _paths(given.get("key"))]
         reads += [StepRead(path, SourceUse.FILTER) for path in paths_read(given.get("where") or "@")]
         for target, text in uses:

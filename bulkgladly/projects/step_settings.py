@@ -108,11 +108,11 @@ def _in_words_of_the_file(message: str) -> str:
 def fix_in_file(fix: str) -> str:
     """Return what helps against a finding, with options of the file in place of the flags that a project has not."""
     told = _FLAG.sub(_as_option, fix)
-    return fix if told == fix else f"{told.replace('pass ', 'set ')} (in the project file)"
+    return fix if told == fix else told.replace("pass ", "set ")
 
 
 def _as_option(flag: re.Match[str]) -> str:
     name, value = flag[1].replace("-", "_"), flag[2]
     if name not in (*_TEXTS, *_SWITCHES, *_CHOICES, *_READING, "ignore_columns"):
         return flag[0]
-    return f'{name} = "{value}"' if value else name
+    return (f'{name} = "{value}"' if value else name) + " in the project file"

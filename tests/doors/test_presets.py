@@ -128,7 +128,7 @@ def test_columns_that_the_files_do_not_have_become_comments(tmp_path: Path) -> N
 
 
 def test_several_files_are_one_input(tmp_path: Path) -> None:
-    """The project lists them, and a lookup has one pattern for them."""
+    """One pattern stands for them, so that the project reads the further pages of tomorrow's export."""
     users = json.loads((SAMPLES / "zendesk" / "users.json").read_text())["users"]
     for number in (1, 2):
         (tmp_path / f"users-{number}.json").write_text(json.dumps({"users": users[number - 1 :: 2]}))
@@ -137,8 +137,42 @@ def test_several_files_are_one_input(tmp_path: Path) -> None:
     found = made("zendesk", tmp_path, tmp_path / "preset")
 
     steps = tomllib.loads(found.texts[PROJECT_FILE])["steps"]
-    assert steps[0]["files"] == ["../users-1.json", "../users-2.json"]
+    assert steps[0]["files"] == "../users-*.json"
     assert tomllib.loads(found.texts["comments.toml"])["lookup"]["users"]["file"] == "../users-*.json"
+
+
+def test_many_files_of_one_input_are_told_in_one_line(tmp_path: Path) -> None:
+    """One file for each conversation is what the APIs of some systems make."""
+    conversations = (SAMPLES / "intercom" / "conversations.jsonl").read_text().splitlines()
+    for number in range(10, 16):
+        (tmp_path / f"conversation_{number}.json").write_text(conversations[0])
+    shutil.copy(SAMPLES / "intercom" / "contacts.json", tmp_path)
+    for number in range(12):
+        (tmp_path / f"odd-{number:02}.json").write_text('[{"x": 1}]')
+
+    found = made("intercom", tmp_path, tmp_path / "preset")
+
+    assert [line for line in found.missing if "recognised" in line][9:] == [
+        f"{tmp_path / 'odd-09.json'}: not recognised",
+        "2 more files: not recognised",
+    ]
+
+    assert f"{tmp_path / 'conversation_10.json'} and 5 more files: conversations" in found.recognised
+    assert len(found.recognised) == 2
+    steps = tomllib.loads(found.texts[PROJECT_FILE])["steps"]
+    assert {step["files"] for step in steps[1:]} == {"../conversation_*.json"}
+    assert "conversation_10" not in found.texts["parts.toml"]
+
+
+def test_files_without_a_pattern_of_their_own_are_listed(tmp_path: Path) -> None:
+    shutil.copy(SAMPLES / "zendesk" / "users.json", tmp_path / "a-users.json")
+    shutil.copy(SAMPLES / "zendesk" / "users.json", tmp_path / "b-people.json")
+    (tmp_path / "notes.json").write_text('[{"x": 1}]')
+
+    found = made("zendesk", tmp_path, tmp_path / "preset")
+
+    [step] = tomllib.loads(found.texts[PROJECT_FILE])["steps"]
+    assert step["files"] == ["../a-users.json", "../b-people.json"]
 
 
 def test_names_and_titles_from_the_export_cannot_break_a_mapping(tmp_path: Path) -> None:

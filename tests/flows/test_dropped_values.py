@@ -257,3 +257,59 @@ async def test_check_says_what_each_choice_would_keep(world: World) -> None:
     assert report.kept_by_drop == 4
     assert {one.severity.value for one in lenient.findings if one.code == "invalid_email"} == {"dropped"}
     assert lenient.counts["good"] == 3
+
+
+async def test_a_value_that_would_be_dropped_does_not_refuse_a_row(world: World) -> None:
+    """A row may be refused for another reason: what the choice leaves out is not to be corrected for it."""
+    path = world.folder / "crm.csv"
+    path.write_text(HEADER + "C1,Ada,nobody,020 7946 0018,,a\nC2,Ben,b@example.org,020 7946 0019,x,a\n")
+
+    report = await check("customers", [path], replace(ImportOptions(), **mapped(world, phone_region=None)))
+
+    refused = {(one.code, one.rows) for one in report.findings if one.severity.value == "refused"}
+    assert refused == {("phone_region", 2)}
+
+
+async def test_what_is_noted_of_a_column_shows_its_value(world: World) -> None:
+    """A mapping has made other fields of the column; the whole row in its place would show what nobody asked for."""
+    path = world.folder / "crm.csv"
+    path.write_text(HEADER + "C1,Ada,ada@example.org,'6505550100,1,a\n")
+
+    report = await check("customers", [path], replace(ImportOptions(), **mapped(world)), show_values=True)
+
+    (noted,) = (one for one in report.findings if one.code == "number_apostrophe")
+    assert [one.value for one in noted.examples] == ["'6505550100"]
+
+
+async def test_what_is_odd_about_a_key_names_the_column_of_the_user(world: World) -> None:
+    """A mapping keeps the key under a name of its own, which nobody has seen."""
+    path = world.folder / "crm.csv"
+    path.write_text(f"{HEADER} C1 ,Ada,a@example.org,6505550100,,a\nc1,Ben,b@example.org,650 555 0100,,a\n")
+
+    report = await check("customers", [path], replace(ImportOptions(), **mapped(world)))
+
+    found = {one.code: one for one in report.findings}
+    assert [found[code].field for code in ("key_invisible", "key_twin")] == ["No", "No"]
+    assert found["key_twin"].examples[0].detail.startswith("No differs from an earlier one")
+
+
+async def test_two_rows_with_one_mobile_number_are_told_so(world: World) -> None:
+    """A number is no address."""
+    path = world.folder / "crm.csv"
+    path.write_text("crm,phone:1,phone:1:type\nC1,+16505550100,MOBILE\nC2,+16505550100,MOBILE\n")
+
+    report = await check("customers", [path], ImportOptions(key="crm"))
+
+    (found,) = (one for one in report.findings if one.code == "duplicate_address")
+    assert "has the same number" in found.examples[0].detail
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [("6.50378E+09", "a spreadsheet has rounded, so digits are lost"), ("6503780215.0", "is a decimal number")],
+)
+async def test_numbers_that_a_program_has_damaged_are_named(number: str, said: str, world: World) -> None:
+    """One of them can be restored from the cell, the other only from the source."""
+    report = await world.rows([person(1, **{"phone:1": number})], invalid_contacts="drop", phone_region="US")
+
+    assert said in table(report)[0]["reason"]

@@ -221,7 +221,7 @@ def test_a_fix_names_what_a_project_has(desk: Desk) -> None:
     told = desk.program("migrate", "check")
 
     assert "--phone-region" not in told.out
-    assert 'for example phone_region = "GB", or write them as +<country><number> (in the project file)' in told.out
+    assert 'for example phone_region = "GB" in the project file, or write them as +<country><number>' in told.out
 
 
 def test_check_knows_what_earlier_steps_will_create(desk: Desk) -> None:
@@ -297,6 +297,40 @@ def test_the_coverage_page_says_what_becomes_of_each_column(desk: Desk) -> None:
     assert r"| lines\[\].n | 4 (100 %) | used by moves:order |" in (desk.folder / "page.md").read_text()
     refused = desk.program("migrate", "check", "--coverage", "people.ndjson")
     assert (refused.code, "choose a name that ends with .md" in refused.err) == (2, True)
+
+
+def test_the_files_of_a_pattern_are_one_part_of_the_coverage_page(desk: Desk) -> None:
+    """An export has one for each page; each column is counted once, and no file is replaced by the page."""
+    people = [{"crm": f"d{number}", "name": "Di", "email:1": f"d{number}@example.org"} for number in range(3)]
+    folder = desk.folder / "export[1]"
+    folder.mkdir()
+    for number, rows in enumerate((people[:2], people[2:])):
+        (folder / f"people-{number}.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "migrate.toml").write_text(
+        'version = 1\n[[steps]]\nimport = "customers"\nfiles = "people-*.ndjson"\nkey = "crm"\n'
+    )
+    project = str(folder / "migrate.toml")
+
+    assert desk.program("migrate", "check", project, "--coverage", "page.md").code == 0
+    assert desk.program("migrate", "check", project, "--coverage", "page.json").code == 0
+
+    page = (desk.folder / "page.md").read_text()
+    assert "2 of 3 columns are carried over" in page
+    assert "3 rows in 2 files, read by customers." in page
+    assert page.count("| name | 3 (100 %) | name |") == 1
+    (part,) = json.loads((desk.folder / "page.json").read_bytes())["files"]
+    assert [Path(path).name for path in part["paths"]] == ["people-0.ndjson", "people-1.ndjson"]
+
+
+def test_a_fix_names_the_option_and_its_value(desk: Desk) -> None:
+    """`migrate` has none of the options of a single import."""
+    desk.write("people.ndjson", [person(1), person(2), {**person(2), "name": "Other"}])
+
+    told = desk.program("migrate", "check", "--json")
+
+    (people, *_) = json.loads(told.out)["steps"]
+    fixes = {one["code"]: one["fix"] for one in people["check"]["findings"]}
+    assert 'set on_duplicate = "last" in the project file' in fixes["duplicate_key"]
 
 
 def test_variables_and_lookups_of_a_step(desk: Desk) -> None:
@@ -384,7 +418,8 @@ def test_names_of_the_real_organisation_do_not_stop_a_rehearsal(desk: Desk) -> N
     rehearsed, real = desk.run("--rehearse"), desk.run()
 
     assert (states(rehearsed)[2], created(rehearsed)[2]) == ("done", 2)
-    assert "2 names of inboxes, agents or topics were taken as known; a real run looks them up" in rehearsed["notes"]
+    told = "taken as known, but looked up by a real run: inbox 'Bookings', agent 'who@example.org'"
+    assert told in rehearsed["notes"]
     assert (real["exit_code"], states(real)[2]) == (2, "failed")
     assert "inbox 'Bookings': unknown_name" in real["reason"]
 
@@ -400,6 +435,8 @@ def test_an_interrupted_step_with_another_mapping_is_refused(desk: Desk) -> None
     assert (refused["exit_code"], states(refused)[1:3]) == (2, ["stopped", "not begun"])
     assert "the mapping" in refused["reason"]
     assert "has changed since the run began" in refused["reason"]
+    assert "begin the step again: --again notes on timelines" in refused["reason"]
+    assert refused["next_commands"] == ["bulkgladly migrate run --again 'notes on timelines'"]
     assert states(done) == ["done", "done", "done", "no files"]
     assert desk.held() == {"customers": 3, "items": 3, "tasks": 1}
 

@@ -109,7 +109,11 @@ def test_the_worst_exit_code_is_that_of_the_project() -> None:
         ("a[0:2].b", ["a[].b"]),
         ("a.*.b", ["a"]),
         ("{x: a.b, y: c} ", ["a.b", "c"]),
-        ("map(&body, comments)", ["comments[].body", "comments"]),
+        ("map(&body, comments)", ["comments[].body"]),
+        (
+            "join('', map(&join(' ', [name, url]), not_null(files, `[]`)[?!(deleted)]))",
+            ["files[].deleted", "files[].name", "files[].url"],
+        ),
         ("fields[?id == `360`] | [0].value", ["fields[].id", "fields[].value"]),
         ("@", []),
     ],
@@ -122,7 +126,7 @@ def test_what_a_path_reads(expression: str, paths: list[str]) -> None:
 def test_every_option_of_the_rows_is_one_of_a_step() -> None:
     """An option that `import` gets later must not be missing here. Two have keys of their own."""
     flags = {field.name.rstrip("_") for field in dataclasses.fields(ImportFlags)}
-    otherwise = {"contacts_people", "complete", "map", "transform", "after"}
+    otherwise = {"contacts_people", "complete", "variables", "map", "transform", "after"}
     known: set[str] = set()
     for name in flags - otherwise:
         try:

@@ -299,7 +299,8 @@ def test_settings_files_that_cannot_be_used_say_why(text: str | bytes | None, pa
         (Pace(), 9.0),
         (Pace(reserve=0.0), 10.0),
         (Pace(rate=4.0), 4.0),
-        (Pace(rate=50.0), 10.0),
+        (Pace(rate=50.0), 9.0),
+        (Pace(rate=50.0, reserve=0.0), 10.0),
         (Pace(unlimited=True), math.inf),
     ],
 )
