@@ -11,6 +11,7 @@ import pytest
 
 from bulkgladly.cli.old_data import agreed
 from bulkgladly.errors import UsageError
+from bulkgladly.lake.compact import compact, is_compact
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
@@ -277,6 +278,49 @@ def test_purge_removes_what_is_old_after_consent(
     assert "nothing is wholly before" in capsys.readouterr().err
     assert program("dataset", "show", "data") == 0
     assert "customers: what is older than" in capsys.readouterr().out
+
+
+def test_purge_without_a_person_counts_from_the_newest_data(
+    program: Program, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A clock that is ahead would remove what is younger, and nobody sees the day."""
+    with DataFolder.open(data).lock() as folder:
+        folder.remove([one for name in folder.data_sets() for one in folder.manifests(name)])
+        long_ago = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+        for unit, days in (("old", 500), ("young", 300), ("newest", 1)):
+            writer = UnitWriter(folder, DATA_SETS["customers"], unit, Origin(unit, "customers.jsonl"))
+            writer.convert([b'{"id":"c"}\n'])
+            writer.commit(covered=(long_ago - dt.timedelta(days), long_ago - dt.timedelta(days - 1)))
+
+    assert program("dataset", "purge", "data", "--older-than", "400d", "--yes") == 0
+    assert {one.unit for one in DataFolder.open(data).manifests("customers")} == {"young", "newest"}
+    assert "warning: the newest data ends on 2020-01-01, and the clock" in capsys.readouterr().err
+
+
+def test_purge_finishes_what_an_earlier_one_left_and_names_what_it_cannot_read(
+    program: Program, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rows that were removed must not stay in `current/`, nor in a file that nobody knows of."""
+    with DataFolder.open(data).lock() as folder:
+        for unit, days in (("a", 500), ("b", 1)):
+            writer = UnitWriter(folder, DATA_SETS["customers"], unit, Origin(unit, "customers.jsonl"))
+            writer.convert([b'{"id":"%s"}\n' % unit.encode()])
+            writer.commit(covered=(NOON - dt.timedelta(days), NOON - dt.timedelta(days - 1)))
+        compact(folder, "customers")
+    part = next((data / "customers").glob("b-*"))
+    whole = part.read_bytes()
+    part.write_bytes(b"damaged")
+    purge = ("dataset", "purge", "data", "--older-than", "400d", "--yes")
+    assert program(*purge) == 1
+    assert "customers: the copy in data/current was not written again" in capsys.readouterr().err
+
+    part.write_bytes(whole)
+    assert program(*purge) == 0
+    assert is_compact(DataFolder.open(data), "customers")
+
+    (data / "_manifest" / "customers" / "b.json").write_bytes(b"damaged")
+    assert program(*purge) == 1
+    assert "warning: passed over: " in capsys.readouterr().err
 
 
 class Terminal(io.StringIO):

@@ -87,7 +87,7 @@ async def test_a_disk_that_is_full_while_compacting_ends_no_dump(lake: Lake, mon
 def add_old_and_new(lake: Lake) -> None:
     """A job of a hundred days ago, and one of all days since."""
     start, middle, end = (NIGHT.replace(hour=0, minute=0) - days * DAY for days in (101, 100, 0))
-    lake.add_job(as_lines([note_line(1)]), start_at=start, end_at=middle)
+    lake.add_job(as_lines([note_line(1, timestamp=start.isoformat())]), start_at=start, end_at=middle)
     lake.add_job(as_lines([note_line(2)]), start_at=middle, end_at=end)
 
 
