@@ -117,7 +117,28 @@ def test_a_monitor_learns_whether_a_data_set_is_fresh(
     assert program("dataset", "show", "data", "--json", "--max-age", age) == code
     told = capsys.readouterr()
     assert json.loads(told.out)["data_sets"]
-    assert ("was last written at" in told.err) is bool(code)
+    assert ("was last written by an export at" in told.err) is bool(code)
+
+
+def test_events_that_arrive_do_not_hide_that_the_dumps_fail(
+    program: Program, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They go on while no export runs. With names, each data set must be young by itself."""
+    show = ("dataset", "show", "data")
+    age = ("--max-age", "1s")
+    with DataFolder.open(data).lock() as folder:
+        UnitWriter(folder, DATA_SETS["events"], "landed", Origin("landed", "inbox")).commit(about={"inbox": "a"})
+    assert program(*show, *age) == 1
+    assert "was last written by an export at" in capsys.readouterr().err
+    assert program(*show, "events", "--max-age", "1h") == 0, "nothing else ever brought any"
+
+    with DataFolder.open(data).lock() as folder:
+        UnitWriter(folder, DATA_SETS["events"], "dumped", Origin("dumped", "events")).commit()
+    assert program(*show, "--max-age", "1h") == 0
+    assert program(*show, "events", "agents", *age) == 1
+    assert "data/agents was last written by an export at" in capsys.readouterr().err
+    assert program(*show, "event", *age) == 2
+    assert "did you mean 'events'?" in capsys.readouterr().err
 
 
 def test_show_for_programs(program: Program, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
