@@ -157,7 +157,11 @@ class _RemovalUnit:
             )
             return UnitResult(UnitState.FAILED, detail=detail)
         try:
-            await context.in_thread(remove_old, context.folder, old, self.age)
+            await context.in_thread(self._remove, context)
         except (BulkgladlyError, OSError) as error:
             return _failed(error)
         return None
+
+    def _remove(self, context: Context) -> None:
+        # As in a compaction: a second Ctrl-C must not wait until `current/` is written again.
+        remove_old(context.folder, self.old, self.age, check=anyio.from_thread.check_cancelled)

@@ -10,6 +10,7 @@ fetched.
 """
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -164,11 +165,19 @@ def old_units(folder: Catalogue, before: dt.datetime, age: dt.timedelta) -> list
     return found
 
 
-def remove_old(folder: DataFolder, old: OldUnits, age: dt.timedelta, *, is_once: bool = False) -> None:
+def remove_old(
+    folder: DataFolder,
+    old: OldUnits,
+    age: dt.timedelta,
+    *,
+    is_once: bool = False,
+    check: Callable[[], None] = lambda: None,
+) -> None:
     """Remove old units with all their files, bring `current/` up to date, and remember it. Requires the lock.
 
     With nothing to remove, it is only remembered that this age was agreed to. It takes the place of an age before, so
-    that a shorter one needs consent again; with `is_once`, a shorter age before stays.
+    that a shorter one needs consent again; with `is_once`, a shorter age before stays. `check` is called as by `compact`: what it raises leaves
+    `current/` to the next call.
 
     Raises:
         UsageError, DiskFull: `current/` could not be written again. The units are removed, and the next call tries it
@@ -192,15 +201,15 @@ def remove_old(folder: DataFolder, old: OldUnits, age: dt.timedelta, *, is_once:
     folder.remove(old.manifests)
     memo = replace(memo, units=memo.units + len(old.manifests), rows=memo.rows + old.rows)
     folder.remember(old.data_set, _MEMO, memo.content())
-    _bring_up_to_date(folder, old.data_set)
+    _bring_up_to_date(folder, old.data_set, check)
     folder.remember(old.data_set, _MEMO, replace(memo, is_current_stale=False).content())
 
 
-def _bring_up_to_date(folder: DataFolder, data_set: str) -> None:
+def _bring_up_to_date(folder: DataFolder, data_set: str, check: Callable[[], None]) -> None:
     if not folder.path.joinpath(folder_of_current(data_set)).is_dir():
         return
     if any(manifest.parts for manifest in folder.iter_manifests(data_set)):
-        compact(folder, data_set)
+        compact(folder, data_set, check=check)
     else:
         drop_current(folder.path, data_set)
 

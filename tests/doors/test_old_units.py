@@ -209,6 +209,22 @@ def test_current_that_could_not_be_written_is_tried_again(folder: DataFolder) ->
     assert is_compact(folder, "items")
 
 
+def test_a_second_ctrl_c_does_not_wait_for_current(folder: DataFolder) -> None:
+    """What is old has gone by then, and the next call brings `current/` up to date."""
+    publish(folder, "items", "old", (70, 61))
+    publish(folder, "items", "new", (59, 0))
+    compact(folder, "items")
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        remove_old(folder, old_of(folder)["items"], AGE, check=stop)
+    assert units_of(folder, "items") == {"new"}
+    remove_old(folder, old_of(folder)["items"], AGE)
+    assert is_compact(folder, "items")
+
+
 def test_the_copy_of_a_data_set_without_units_goes_too(folder: DataFolder) -> None:
     """Although a kill came after the last unit and before its copy."""
     publish(folder, "items", "old", (70, 61))
