@@ -92,7 +92,7 @@ def purge(
                 try:
                     remove_old(locked, one, age, is_once=True)
                 except UsageError as error:
-                    failed.append(f"{one.data_set}: the copy in {folder / 'current'} was not written again: {error}")
+                    failed.append(f"{one.data_set} was not purged completely: {error}; then run this again")
     _report([one for one in found if one.manifests], before, as_json=json)
     for text in (*failed, *(f"passed over: {damage.detail}" for damage in opened.damage.values())):
         tell(f"warning: {text}")

@@ -176,8 +176,8 @@ def remove_old(
     """Remove old units with all their files, bring `current/` up to date, and remember it. Requires the lock.
 
     With nothing to remove, it is only remembered that this age was agreed to. It takes the place of an age before, so
-    that a shorter one needs consent again; with `is_once`, a shorter age before stays. `check` is called as by `compact`: what it raises leaves
-    `current/` to the next call.
+    that a shorter one needs consent again; with `is_once`, a shorter age before stays. `check` is called as by
+    `compact`: what it raises leaves `current/` to the next call.
 
     Raises:
         UsageError, DiskFull: `current/` could not be written again. The units are removed, and the next call tries it

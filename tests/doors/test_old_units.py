@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bulkgladly.errors import InputError
+from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.compact import compact, is_compact
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.old_units import OldUnits, cutoff_of, old_units, remove_old, removed_before
@@ -207,6 +207,31 @@ def test_current_that_could_not_be_written_is_tried_again(folder: DataFolder) ->
 
     assert not old_of(folder)["items"].is_unfinished
     assert is_compact(folder, "items")
+
+
+def test_nothing_goes_from_a_folder_that_is_read_only(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its manifest a file could be neither counted nor removed, and every later export would fail over it."""
+    publish(folder, "items", "old", (70, 61))
+    locked = next(folder.path.joinpath("items").rglob("*.parquet")).parent
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != locked)
+
+    with pytest.raises(UsageError, match="is read-only; make it writable"):
+        remove_old(folder, old_of(folder)["items"], AGE)
+
+    assert units_of(folder, "items") == {"old"}
+    assert verify(folder, deep=True).findings == ()
+
+
+def test_nothing_goes_through_a_link(folder: DataFolder, tmp_path: Path) -> None:
+    """The files would stay where it leads, readable, while no manifest names them any more."""
+    publish(folder, "items", "old", (70, 61))
+    folder.path.joinpath("items").rename(tmp_path / "elsewhere")
+    folder.path.joinpath("items").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(InputError, match="is a link"):
+        remove_old(folder, old_of(folder)["items"], AGE)
+
+    assert units_of(folder, "items") == {"old"}
 
 
 def test_a_second_ctrl_c_does_not_wait_for_current(folder: DataFolder) -> None:
