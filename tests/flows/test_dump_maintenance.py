@@ -106,6 +106,7 @@ async def test_retention_waits_for_consent_and_then_removes(lake: Lake) -> None:
     assert waiting.exit_code == 1
     assert "1 row before" in waiting.told[0].detail
     assert "pass --yes once" in waiting.told[0].detail
+    assert not [line for line in waiting.details if "run the same command again" in line], "nothing is left to fetch"
     assert (done.exit_code, again.exit_code) == (0, 0)
     assert any("removing 1 row in 1 file of 1 data set, everything before" in note for note in done.notes)
     assert "getFile" not in asked
