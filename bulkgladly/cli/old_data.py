@@ -9,7 +9,7 @@ import typer
 
 from bulkgladly.cli import flags
 from bulkgladly.cli.output import ask, can_ask, print_json, tell
-from bulkgladly.errors import UsageError
+from bulkgladly.errors import BulkgladlyError, UsageError
 
 if TYPE_CHECKING:
     from bulkgladly.lake.folder import DataFolder
@@ -54,7 +54,9 @@ def purge(
     older_than: Annotated[
         str, typer.Option(help="Remove what is wholly older than this, such as 400d. (min: 31d)", metavar="TIME")
     ],
-    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Remove without asking. The age then counts from the newest data.")
+    ] = False,
     json: flags.Json = False,
 ) -> None:
     """Remove exported rows that are wholly older than an age, for good. Gladly cannot export most of them again.
@@ -91,7 +93,8 @@ def purge(
             for one in found:
                 try:
                     remove_old(locked, one, age, is_once=True)
-                except UsageError as error:
+                except (BulkgladlyError, OSError) as error:
+                    # On a full disk `current/` cannot be written again, and purging the others makes room for it.
                     failed.append(f"{one.data_set} was not purged completely: {error}; then run this again")
     _report([one for one in found if one.manifests], before, as_json=json)
     for text in (*failed, *(f"passed over: {damage.detail}" for damage in opened.damage.values())):

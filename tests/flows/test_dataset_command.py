@@ -17,6 +17,7 @@ from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import UnitWriter
 from tests.flows.programs import Program, program_in
+from tests.full_disk import fill_at_open
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 
@@ -342,6 +343,25 @@ def test_purge_finishes_what_an_earlier_one_left_and_names_what_it_cannot_read(
     (data / "_manifest" / "customers" / "b.json").write_bytes(b"damaged")
     assert program(*purge) == 1
     assert "warning: passed over: " in capsys.readouterr().err
+
+
+def test_purge_goes_on_where_the_disk_is_full(
+    program: Program, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`current/` of the first data set cannot be written again, and purging the next ones makes room."""
+    with DataFolder.open(data).lock() as folder:
+        for name in ("customers", "topics"):
+            for unit, days in (("a", 500), ("b", 1)):
+                writer = UnitWriter(folder, DATA_SETS[name], unit, Origin(unit, str(DATA_SETS[name].file)))
+                writer.convert([b'{"id":"x"}\n'])
+                writer.commit(covered=(NOON - dt.timedelta(days), NOON - dt.timedelta(days - 1)))
+        compact(folder, "customers")
+    fill_at_open(monkeypatch, ".compact-")
+
+    assert program("dataset", "purge", "data", "--older-than", "400d", "--yes") == 1
+    assert "customers was not purged completely" in capsys.readouterr().err
+    for name in ("customers", "topics"):
+        assert [one.unit for one in DataFolder.open(data).manifests(name)] == ["b"]
 
 
 class Terminal(io.StringIO):
