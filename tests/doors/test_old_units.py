@@ -213,7 +213,7 @@ def test_nothing_goes_from_a_folder_that_is_read_only(folder: DataFolder, monkey
     """Without its manifest a file could be neither counted nor removed, and every later export would fail over it."""
     publish(folder, "items", "old", (70, 61))
     locked = next(folder.path.joinpath("items").rglob("*.parquet")).parent
-    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != locked)
+    monkeypatch.setattr("os.access", lambda path, _: Path(path) != locked)
 
     with pytest.raises(UsageError, match="is read-only; make it writable"):
         remove_old(folder, old_of(folder)["items"], AGE)
