@@ -138,6 +138,9 @@ def _alternatives(kind: Any) -> tuple[Any, ...]:
 def _refuse_unfit(values: Mapping[str, Any], known: Mapping[str, _Flag], where: str, file: str) -> None:
     for name, value in values.items():
         flag = known.get(_parameter(name))
+        if name == "yes" and "retention" in known:
+            # It would agree to every later retention as well, a mistyped one included.
+            raise UsageError(f"{file}: yes{where} is not allowed, because it agrees once; pass --yes once instead")
         if flag is None:
             meant = closest(_parameter(name), known)
             hint = f"; did you mean {meant.strip('_')}?" if meant else ""

@@ -79,46 +79,74 @@ def _tell_verdict(folder: Path, found: Any) -> None:
 
 def show(
     folder: Folder,
+    data_sets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Only these data sets. (default: all)", metavar="DATASET", autocompletion=completions.data_sets
+        ),
+    ] = None,
     json: flags.Json = False,
     max_age: Annotated[
         str | None,
-        typer.Option(help="Exit with 1 if nothing was written for longer than this, such as 26h.", metavar="TIME"),
+        typer.Option(
+            help="Exit with 1 if no export wrote anything for longer than this, such as 26h; or, with DATASET, not to "
+            "each of these.",
+            metavar="TIME",
+        ),
     ] = None,
 ) -> None:
     """Show the rows, files and time span of each data set in a folder."""
     from bulkgladly.cli.values import seconds_of
 
     age = None if max_age is None else dt.timedelta(seconds=seconds_of("--max-age", max_age))
-    summaries = _show(folder, as_json=json)
-    if age is not None:
-        _demand_fresh(folder, summaries, age, max_age or "")
+    summaries = _show(folder, data_sets, as_json=json)
+    if age is None:
+        return
+    groups = [(folder / one.data_set, [one]) for one in summaries] if data_sets else [(folder, summaries)]
+    fresh = [_is_fresh(place, group, age, max_age or "") for place, group in groups]  # each that is not is told
+    if not all(fresh):
+        raise typer.Exit(1)
 
 
-def _demand_fresh(folder: Path, summaries: "Sequence[DataSetSummary]", age: dt.timedelta, said: str) -> None:
-    """Leave with exit code 1 if the newest file is older than that, or if there is none."""
+def _is_fresh(place: Path, summaries: "Sequence[DataSetSummary]", age: dt.timedelta, said: str) -> bool:
+    """Tell whether an export wrote something within that time, and say why if none did.
+
+    What `follow` and `listen` write counts only if nothing else ever did: it goes on while every export fails.
+    """
     from bulkgladly.lake.summaries import SKEW
 
     now = dt.datetime.now(dt.UTC)
-    written = [one.last_written_at for one in summaries if one.last_written_at]
+    exported = [one.last_exported_at for one in summaries if one.last_exported_at]
+    written = exported or [one.last_written_at for one in summaries if one.last_written_at]
     # A time in the future was written by a clock that was ahead: it would count as fresh until then.
     newest = max((at for at in written if at <= now + SKEW), default=None)
     if newest is None:
         had = "was last written by a clock that is ahead" if written else "has no data yet"
-        tell(f"{folder} {had}, so it may be older than {said}")
+        tell(f"{place} {had}, so it is not known to be younger than {said}")
     elif now - newest > age:
-        tell(f"{folder} was last written at {_shown(newest)} (UTC), more than {said} ago")
+        by = "by an export " if exported else ""
+        tell(f"{place} was last written {by}at {_shown(newest)} (UTC), more than {said} ago")
     else:
-        return
-    raise typer.Exit(1)
+        return True
+    return False
 
 
-def _show(folder: Path, *, as_json: bool) -> "Sequence[DataSetSummary]":
+def _show(folder: Path, names: Sequence[str] | None, *, as_json: bool) -> "Sequence[DataSetSummary]":
+    from bulkgladly.choices import closest
+    from bulkgladly.errors import UsageError
     from bulkgladly.lake.folder import DataFolder
     from bulkgladly.lake.old_units import removed_before
     from bulkgladly.lake.summaries import summaries_of
 
     opened = DataFolder.open(folder)
     summaries = summaries_of(opened)
+    present = [one.data_set for one in summaries]
+    for name in names or ():
+        if name not in present:
+            meant = closest(name, present)
+            hint = f"did you mean {meant!r}?" if meant else f"it has: {', '.join(present) or 'none'}"
+            raise UsageError(f"{folder} has no data set {name!r}; {hint}")
+    summaries = [one for one in summaries if not names or one.data_set in names]
     removed = {one.data_set: removed_before(opened, one.data_set) for one in summaries}
     if as_json:
         told = [{**_as_json(one), "removed_before": removed[one.data_set]} for one in summaries]

@@ -83,7 +83,12 @@ class _DumpFlags(FlagGroup):
         from bulkgladly.exports.export_options import ReportQuery
 
         metric_sets = words_of(self.reports)
-        words = dumped_words(()) if self.what is None else dumped_words(words_of(self.what))
+        named = None if self.what is None else words_of(self.what)
+        if named == ():
+            raise UsageError("--what names nothing; leave it out, or name objects such as +tasks")
+        words = dumped_words(named or ())
+        if "report" in words and not metric_sets:
+            raise UsageError("--what report: name the reports with --reports, such as ConversationExportReport")
         first = day_of("--reports-from", self.reports_from)
         return {
             "words": (*words, "report") if metric_sets and "report" not in words else words,

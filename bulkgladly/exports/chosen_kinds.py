@@ -96,15 +96,18 @@ def dumped_words(given: Sequence[str]) -> tuple[str, ...]:
     Raises:
         UsageError: A word is unknown, words with and without a sign are mixed, or one to leave out is not dumped.
     """
-    starts_with_all = bool(given) and given[0] == "all"
+    given = tuple(dict.fromkeys(given))
+    starts_with_all = bool(given) and given[0] in (ALL, f"+{ALL}")
     rest = given[1:] if starts_with_all else given
+    if misplaced := [word for word in rest if word.lstrip("+- ") == ALL]:
+        raise UsageError(f"--what {misplaced[0]}: `{ALL}` stands first, as in --what {ALL},-items")
     signed = [word for word in rest if word[0] in "+-"]
     plain = [word for word in rest if word[0] not in "+-"]
-    _refuse_unknown([*plain, *(word[1:].strip() for word in signed)], (*EXPORT_WORDS, "all"))
+    _refuse_unknown([*plain, *(word[1:].strip() for word in signed)], (*EXPORT_WORDS, ALL))
     if plain and (signed or starts_with_all):
         first = plain[0]
         raise UsageError(
-            f"--what mixes {(signed or ['all'])[0]!r} and {first!r}: use +{first} to add it, or leave out all signs to "
+            f"--what mixes {(signed or [ALL])[0]!r} and {first!r}: use +{first} to add it, or leave out all signs to "
             "name everything that is wanted"
         )
     if plain:
@@ -114,7 +117,8 @@ def dumped_words(given: Sequence[str]) -> tuple[str, ...]:
         name = word[1:].strip()
         if word[0] == "-" and name not in chosen:
             meant = closest(name, chosen)
-            hint = f"; did you mean -{meant}?" if meant else f"; it has: {', '.join(chosen)}"
+            has = ", ".join(word for word in EXPORT_WORDS if word in chosen)
+            hint = f"; did you mean -{meant}?" if meant else f"; it has: {has}"
             raise UsageError(f"--what {word}: {name} is not dumped anyway{hint}")
         (chosen.add if word[0] == "+" else chosen.discard)(name)
     return tuple(word for word in EXPORT_WORDS if word in chosen)

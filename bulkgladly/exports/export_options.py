@@ -97,7 +97,11 @@ class ExportOptions:
             raise UsageError("--since must be before --until")
 
     def parts(self, data_set: DataSet) -> PartOptions:
-        """Return how the parts of a data set are written, without partitions that it does not have."""
+        """Return how the parts of a data set are written, without partitions that it does not have.
+
+        Reports keep a folder for each window, unless no folders at all are wanted.
+        """
         offered = partitions_of(data_set)
-        names = None if self.partition is None else tuple(name for name in self.partition if name in offered)
+        wanted = (*self.partition, "window") if self.partition else self.partition
+        names = None if wanted is None else tuple(name for name in wanted if name in offered)
         return PartOptions(format=self.format, compression=self.compression, partition=names)

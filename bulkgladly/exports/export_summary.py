@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bulkgladly.exports.export_page import export_story, export_title, export_verdict, states_text
-from bulkgladly.exports.unit_kinds import UnitState
+from bulkgladly.exports.unit_kinds import MAINTENANCE, UnitState
 from bulkgladly.journal.units import UnitLine
 from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, status_of
 
@@ -55,7 +55,8 @@ class ExportReport(Summary):
         lines += [f"{one.state}: {one.data_set} {one.unit}: {one.detail}" for one in self.told[:10]]
         if len(self.told) > 10:
             lines.append(f"and {len(self.told) - 10} more in report.json")
-        if any(one.state == UnitState.FAILED for one in self.told) and self.status == "complete":
+        failed = (one for one in self.told if one.state == UnitState.FAILED and one.unit not in MAINTENANCE)
+        if any(failed) and self.status == "complete":
             lines.append("run the same command again to fetch what failed; nothing else is fetched again")
         lines += self.notes
         if self.next_loss is not None:

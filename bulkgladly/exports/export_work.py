@@ -15,10 +15,17 @@ from bulkgladly.errors import BulkgladlyError
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.exports.export_summary import ROW_WORDS, ExportReport, counts_of, ending_of, units_told
-from bulkgladly.exports.maintenance import MAINTENANCE
 from bulkgladly.exports.price import Price
 from bulkgladly.exports.reply_buffer import PUBLISHING, KeptReplies
-from bulkgladly.exports.unit_kinds import ExportKind, ExportUnit, SettledUnit, UnitResult, UnitState, failed_by
+from bulkgladly.exports.unit_kinds import (
+    MAINTENANCE,
+    ExportKind,
+    ExportUnit,
+    SettledUnit,
+    UnitResult,
+    UnitState,
+    failed_by,
+)
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.units import UnitLine, UnitLog
 from bulkgladly.lake.folder import DataFolder

@@ -13,17 +13,13 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, DiskFull
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.price import Price
-from bulkgladly.exports.unit_kinds import ExportUnit, UnitResult, UnitState
+from bulkgladly.exports.unit_kinds import COMPACT, RETENTION, ExportUnit, UnitResult, UnitState
 from bulkgladly.lake.compact import compact, is_compact
 from bulkgladly.lake.old_units import OldUnits, cutoff_of, old_units, remove_old
 from bulkgladly.runs.observer import counted
 from bulkgladly.storage.failures import is_full
 
-__all__ = ("MAINTENANCE", "Compaction", "OldDataRemoval")
-
-_COMPACT, _RETENTION = "(compact)", "(retention)"
-MAINTENANCE = (_COMPACT, _RETENTION)
-"""The units under which a failure is reported."""
+__all__ = ("Compaction", "OldDataRemoval")
 
 
 def _failed(error: BulkgladlyError | OSError) -> UnitResult:
@@ -77,7 +73,7 @@ class Compaction:
 class _CompactUnit:
     data_set: str
     tally: _Compacted
-    name: str = _COMPACT
+    name: str = COMPACT
 
     async def run(self, context: Context) -> UnitResult | None:
         """Compact; None if that succeeded, or cannot because the disk is full, which is told once."""
@@ -139,7 +135,7 @@ class OldDataRemoval:
 class _RemovalUnit:
     old: OldUnits
     age: dt.timedelta
-    name: str = _RETENTION
+    name: str = RETENTION
 
     @property
     def data_set(self) -> str:
@@ -157,7 +153,11 @@ class _RemovalUnit:
             )
             return UnitResult(UnitState.FAILED, detail=detail)
         try:
-            await context.in_thread(remove_old, context.folder, old, self.age)
+            await context.in_thread(self._remove, context)
         except (BulkgladlyError, OSError) as error:
             return _failed(error)
         return None
+
+    def _remove(self, context: Context) -> None:
+        # As in a compaction: a second Ctrl-C must not wait until `current/` is written again.
+        remove_old(context.folder, self.old, self.age, check=anyio.from_thread.check_cancelled)

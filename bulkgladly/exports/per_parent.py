@@ -62,6 +62,7 @@ class PerParent:
         try:
             buffer.begin(context)
             buffer.work.add(parents_of(self._row, context, Skipped()))
+            buffer.know_waiting(context)
             return buffer.work.count_to_ask(floor=floor_of(context))
         finally:
             buffer.close()

@@ -106,6 +106,10 @@ class ReplyBuffer:
             if reply.key not in published:
                 self._count(1, len(reply.body))
 
+    def know_waiting(self, context: Context) -> None:
+        """Count what an earlier session left in the journal as answered: it is published and not requested again."""
+        self.work.know((reply.key, _micros(reply)) for reply in context.log.kept(self.row.word))
+
     def keep(self, context: Context, key: str, status: int, body: bytes = b"") -> None:
         """Put a reply on the disk.
 

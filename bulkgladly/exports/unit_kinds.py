@@ -14,7 +14,21 @@ if TYPE_CHECKING:
     from bulkgladly.exports.export_context import Context
     from bulkgladly.exports.price import Price
 
-__all__ = ("ExportKind", "ExportUnit", "SettledUnit", "UnitResult", "UnitState", "failed_by")
+__all__ = (
+    "COMPACT",
+    "MAINTENANCE",
+    "RETENTION",
+    "ExportKind",
+    "ExportUnit",
+    "SettledUnit",
+    "UnitResult",
+    "UnitState",
+    "failed_by",
+)
+
+COMPACT, RETENTION = "(compact)", "(retention)"
+MAINTENANCE = (COMPACT, RETENTION)
+"""The units under which a failure after all fetching is reported."""
 
 _OF_ONE_UNIT = (UsageError, TransportError)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -238,8 +239,17 @@ class DataFolder(Catalogue):
             return carry_out(self.path, write_decision(self.path, decision))
 
     def remove(self, manifests: Sequence[Manifest]) -> None:
-        """Remove units with all their files, for good. After a kill, `recover` removes what is left of their files."""
+        """Remove units with all their files, for good. After a kill, `recover` removes what is left of their files.
+
+        Raises:
+            UsageError: A folder of theirs is read-only. Nothing was removed.
+        """
         self._demand_lock()
+        names = [name for one in manifests for name in (manifest_place(one.data_set, one.unit), *files_of(one))]
+        # Before any manifest goes: files that no manifest names would stop every later export that cleans up.
+        for parent in sorted({below(self.path, str(name)).parent for name in names}):
+            if parent.exists() and not os.access(parent, os.W_OK | os.X_OK):
+                raise UsageError(f"{parent} is read-only; make it writable for its owner (chmod u+w)")
         folders = set()
         for one in manifests:
             path = below(self.path, manifest_place(one.data_set, one.unit).as_posix())

@@ -78,6 +78,8 @@ class DataSetSummary:
     incomplete: int = 0
     schema_versions: tuple[int, ...] = ()
     last_written_at: dt.datetime | None = None
+    last_exported_at: dt.datetime | None = None
+    """The same without what `follow` and `listen` wrote, which goes on while no export runs."""
     coverage: Coverage = field(default_factory=lambda: coverage_of(()))
 
 
@@ -129,8 +131,9 @@ class Summing:
         made.drift += sum(drift.count for drift in manifest.drift)
         made.incomplete += manifest.incomplete is not None
         made.schema_versions = tuple(sorted({*made.schema_versions, manifest.schema_version}))
-        last = made.last_written_at
-        made.last_written_at = manifest.written_at if last is None else max(last, manifest.written_at)
+        made.last_written_at = _later(made.last_written_at, manifest.written_at)
+        if "inbox" not in manifest.source:
+            made.last_exported_at = _later(made.last_exported_at, manifest.written_at)
         if manifest.covered:
             self._covered.append(manifest.covered)
 
@@ -138,6 +141,10 @@ class Summing:
         """Return the sum."""
         self.summary.coverage = coverage_of(self._covered)
         return self.summary
+
+
+def _later(one: dt.datetime | None, other: dt.datetime) -> dt.datetime:
+    return other if one is None else max(one, other)
 
 
 # --- Drift ---

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bulkgladly.errors import InputError
+from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.compact import compact, is_compact
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.old_units import OldUnits, cutoff_of, old_units, remove_old, removed_before
@@ -38,6 +38,16 @@ def publish(folder: DataFolder, data_set: str, unit: str, ages: tuple[int, int] 
     lines = [orjson.dumps({"id": f"{unit}-{n}", "timestamp": at, "content": {"type": "SMS"}}) for n in range(rows)]
     with UnitWriter(folder, known, unit, Origin(unit, "file")) as writer:
         writer.convert(line + b"\n" for line in [*lines, b"no row"])
+        writer.commit(covered=covered)
+
+
+def publish_events(
+    folder: DataFolder, unit: str, covered: tuple[dt.datetime, dt.datetime] | None, *times: dt.datetime
+) -> None:
+    """Publish events of these times."""
+    lines = [orjson.dumps({"id": f"{unit}-{time}", "timestamp": time.isoformat()}) + b"\n" for time in times]
+    with UnitWriter(folder, DATA_SETS["events"], unit, Origin(unit, "file")) as writer:
+        writer.convert(lines)
         writer.commit(covered=covered)
 
 
@@ -121,6 +131,64 @@ def test_a_wrong_clock_removes_nothing_more(folder: DataFolder, now: dt.datetime
     assert cutoff_of(folder, AGE, now) == expected.replace(hour=0) - AGE
 
 
+def test_a_wrong_clock_removes_nothing_more_without_jobs_either(folder: DataFolder) -> None:
+    """The windows of events end where a clock of ours says; their rows do not."""
+    ahead = NOON + 300 * DAY
+    publish_events(folder, "young", (MIDNIGHT - 70 * DAY, MIDNIGHT - 69 * DAY), MIDNIGHT - 70 * DAY)
+    publish_events(folder, "newest", (MIDNIGHT - DAY, MIDNIGHT), MIDNIGHT - DAY)
+    publish_events(folder, "ahead", (MIDNIGHT, ahead))
+
+    before = cutoff_of(folder, 300 * DAY, ahead)
+
+    assert before == MIDNIGHT - 301 * DAY
+    assert old_units(folder, before, 300 * DAY)[0].manifests == ()
+
+
+def test_rows_that_are_younger_than_their_job_says_stay(folder: DataFolder) -> None:
+    """A job can name a wrong period, and what is removed is never fetched again."""
+    lines = [orjson.dumps({"id": "1", "timestamp": NOON.isoformat(), "content": {"type": "SMS"}}) + b"\n"]
+    with UnitWriter(folder, DATA_SETS["items"], "lies", Origin("lies", "file")) as writer:
+        writer.convert(lines)
+        writer.commit(covered=(MIDNIGHT - 5000 * DAY, MIDNIGHT - 4999 * DAY))
+    publish(folder, "items", "old", (70, 61))
+
+    assert [one.unit for one in old_of(folder)["items"].manifests] == ["old"]
+
+
+def test_events_that_cover_no_time_go_by_their_rows(folder: DataFolder) -> None:
+    """Webhooks bring such ones. They hold people's data as well, and are as old as what holds them."""
+    folder.now = lambda: NOON - 70 * DAY
+    publish_events(folder, "old", None, NOON - 71 * DAY)
+    publish_events(folder, "late", None, NOON - 71 * DAY, NOON - 10 * DAY)
+    folder.now = lambda: NOON
+    publish_events(folder, "arrived", None, NOON - 71 * DAY)
+
+    assert [one.unit for one in old_of(folder)["events"].manifests] == ["old"]
+
+
+def test_what_is_younger_than_all_that_was_removed_is_still_fetched(folder: DataFolder) -> None:
+    """Although the clock was ten years ahead: nothing would be fetched any more for so long, without a word."""
+    publish(folder, "items", "all", (70, 61))
+    (old,) = old_units(folder, NOON + 3650 * DAY, AGE)
+    remove_old(folder, old, AGE)
+
+    assert removed_before(folder, "items") == MIDNIGHT - 61 * DAY
+
+
+def test_a_shorter_age_than_the_last_one_needs_consent(folder: DataFolder) -> None:
+    """Although a still shorter one was used once. What was removed by hand once changes nothing in that."""
+    publish(folder, "items", "new", (31, 0))
+    for age in (AGE, 400 * DAY):
+        remove_old(folder, old_units(folder, MIDNIGHT - age, age)[0], age)
+    publish(folder, "items", "old", (70, 61))
+    assert not old_of(folder)["items"].is_agreed
+
+    remove_old(folder, old_of(folder)["items"], AGE)
+    remove_old(folder, old_units(folder, MIDNIGHT - 90 * DAY, 90 * DAY)[0], 90 * DAY, is_once=True)
+    publish(folder, "items", "older", (70, 61))
+    assert old_of(folder)["items"].is_agreed
+
+
 def test_current_that_could_not_be_written_is_tried_again(folder: DataFolder) -> None:
     """What was removed must not stay readable there."""
     publish(folder, "items", "old", (70, 61))
@@ -138,6 +206,47 @@ def test_current_that_could_not_be_written_is_tried_again(folder: DataFolder) ->
     remove_old(folder, again, AGE)
 
     assert not old_of(folder)["items"].is_unfinished
+    assert is_compact(folder, "items")
+
+
+def test_nothing_goes_from_a_folder_that_is_read_only(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its manifest a file could be neither counted nor removed, and every later export would fail over it."""
+    publish(folder, "items", "old", (70, 61))
+    locked = next(folder.path.joinpath("items").rglob("*.parquet")).parent
+    monkeypatch.setattr("os.access", lambda path, _: Path(path) != locked)
+
+    with pytest.raises(UsageError, match="is read-only; make it writable"):
+        remove_old(folder, old_of(folder)["items"], AGE)
+
+    assert units_of(folder, "items") == {"old"}
+    assert verify(folder, deep=True).findings == ()
+
+
+def test_nothing_goes_through_a_link(folder: DataFolder, tmp_path: Path) -> None:
+    """The files would stay where it leads, readable, while no manifest names them any more."""
+    publish(folder, "items", "old", (70, 61))
+    folder.path.joinpath("items").rename(tmp_path / "elsewhere")
+    folder.path.joinpath("items").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(InputError, match="is a link"):
+        remove_old(folder, old_of(folder)["items"], AGE)
+
+    assert units_of(folder, "items") == {"old"}
+
+
+def test_a_second_ctrl_c_does_not_wait_for_current(folder: DataFolder) -> None:
+    """What is old has gone by then, and the next call brings `current/` up to date."""
+    publish(folder, "items", "old", (70, 61))
+    publish(folder, "items", "new", (59, 0))
+    compact(folder, "items")
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        remove_old(folder, old_of(folder)["items"], AGE, check=stop)
+    assert units_of(folder, "items") == {"new"}
+    remove_old(folder, old_of(folder)["items"], AGE)
     assert is_compact(folder, "items")
 
 

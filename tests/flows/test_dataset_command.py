@@ -11,11 +11,13 @@ import pytest
 
 from bulkgladly.cli.old_data import agreed
 from bulkgladly.errors import UsageError
+from bulkgladly.lake.compact import compact, is_compact
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import UnitWriter
 from tests.flows.programs import Program, program_in
+from tests.full_disk import fill_at_open
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 
@@ -116,7 +118,28 @@ def test_a_monitor_learns_whether_a_data_set_is_fresh(
     assert program("dataset", "show", "data", "--json", "--max-age", age) == code
     told = capsys.readouterr()
     assert json.loads(told.out)["data_sets"]
-    assert ("was last written at" in told.err) is bool(code)
+    assert ("was last written by an export at" in told.err) is bool(code)
+
+
+def test_events_that_arrive_do_not_hide_that_the_dumps_fail(
+    program: Program, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They go on while no export runs. With names, each data set must be young by itself."""
+    show = ("dataset", "show", "data")
+    age = ("--max-age", "1s")
+    with DataFolder.open(data).lock() as folder:
+        UnitWriter(folder, DATA_SETS["events"], "landed", Origin("landed", "inbox")).commit(about={"inbox": "a"})
+    assert program(*show, *age) == 1
+    assert "was last written by an export at" in capsys.readouterr().err
+    assert program(*show, "events", "--max-age", "1h") == 0, "nothing else ever brought any"
+
+    with DataFolder.open(data).lock() as folder:
+        UnitWriter(folder, DATA_SETS["events"], "dumped", Origin("dumped", "events")).commit()
+    assert program(*show, "--max-age", "1h") == 0
+    assert program(*show, "events", "agents", *age) == 1
+    assert "data/agents was last written by an export at" in capsys.readouterr().err
+    assert program(*show, "event", *age) == 2
+    assert "did you mean 'events'?" in capsys.readouterr().err
 
 
 def test_show_for_programs(program: Program, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -277,6 +300,68 @@ def test_purge_removes_what_is_old_after_consent(
     assert "nothing is entirely before" in capsys.readouterr().err
     assert program("dataset", "show", "data") == 0
     assert "customers: what is older than" in capsys.readouterr().out
+
+
+def test_purge_without_a_person_counts_from_the_newest_data(
+    program: Program, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A clock that is ahead would remove what is younger, and nobody sees the day."""
+    with DataFolder.open(data).lock() as folder:
+        folder.remove([one for name in folder.data_sets() for one in folder.manifests(name)])
+        long_ago = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+        for unit, days in (("old", 500), ("young", 300), ("newest", 1)):
+            writer = UnitWriter(folder, DATA_SETS["customers"], unit, Origin(unit, "customers.jsonl"))
+            writer.convert([b'{"id":"c"}\n'])
+            writer.commit(covered=(long_ago - dt.timedelta(days), long_ago - dt.timedelta(days - 1)))
+
+    assert program("dataset", "purge", "data", "--older-than", "400d", "--yes") == 0
+    assert {one.unit for one in DataFolder.open(data).manifests("customers")} == {"young", "newest"}
+    assert "warning: the newest data ends on 2020-01-01, and the clock" in capsys.readouterr().err
+
+
+def test_purge_finishes_what_an_earlier_one_left_and_names_what_it_cannot_read(
+    program: Program, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rows that were removed must not stay in `current/`, nor in a file that nobody knows of."""
+    with DataFolder.open(data).lock() as folder:
+        for unit, days in (("a", 500), ("b", 1)):
+            writer = UnitWriter(folder, DATA_SETS["customers"], unit, Origin(unit, "customers.jsonl"))
+            writer.convert([b'{"id":"%s"}\n' % unit.encode()])
+            writer.commit(covered=(NOON - dt.timedelta(days), NOON - dt.timedelta(days - 1)))
+        compact(folder, "customers")
+    part = next((data / "customers").glob("b-*"))
+    whole = part.read_bytes()
+    part.write_bytes(b"damaged")
+    purge = ("dataset", "purge", "data", "--older-than", "400d", "--yes")
+    assert program(*purge) == 1
+    assert "customers was not purged completely: " in capsys.readouterr().err
+
+    part.write_bytes(whole)
+    assert program(*purge) == 0
+    assert is_compact(DataFolder.open(data), "customers")
+
+    (data / "_manifest" / "customers" / "b.json").write_bytes(b"damaged")
+    assert program(*purge) == 1
+    assert "warning: passed over: " in capsys.readouterr().err
+
+
+def test_purge_goes_on_where_the_disk_is_full(
+    program: Program, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`current/` of the first data set cannot be written again, and purging the next ones makes room."""
+    with DataFolder.open(data).lock() as folder:
+        for name in ("customers", "topics"):
+            for unit, days in (("a", 500), ("b", 1)):
+                writer = UnitWriter(folder, DATA_SETS[name], unit, Origin(unit, str(DATA_SETS[name].file)))
+                writer.convert([b'{"id":"x"}\n'])
+                writer.commit(covered=(NOON - dt.timedelta(days), NOON - dt.timedelta(days - 1)))
+        compact(folder, "customers")
+    fill_at_open(monkeypatch, ".compact-")
+
+    assert program("dataset", "purge", "data", "--older-than", "400d", "--yes") == 1
+    assert "customers was not purged completely" in capsys.readouterr().err
+    for name in ("customers", "topics"):
+        assert [one.unit for one in DataFolder.open(data).manifests(name)] == ["b"]
 
 
 class Terminal(io.StringIO):

@@ -87,7 +87,7 @@ async def test_a_disk_that_is_full_while_compacting_ends_no_dump(lake: Lake, mon
 def add_old_and_new(lake: Lake) -> None:
     """A job of a hundred days ago, and one of all days since."""
     start, middle, end = (NIGHT.replace(hour=0, minute=0) - days * DAY for days in (101, 100, 0))
-    lake.add_job(as_lines([note_line(1)]), start_at=start, end_at=middle)
+    lake.add_job(as_lines([note_line(1, timestamp=start.isoformat())]), start_at=start, end_at=middle)
     lake.add_job(as_lines([note_line(2)]), start_at=middle, end_at=end)
 
 
@@ -106,6 +106,7 @@ async def test_retention_waits_for_consent_and_then_removes(lake: Lake) -> None:
     assert waiting.exit_code == 1
     assert "1 row before" in waiting.told[0].detail
     assert "pass --yes once" in waiting.told[0].detail
+    assert not [line for line in waiting.details if "run the same command again" in line], "nothing is left to fetch"
     assert (done.exit_code, again.exit_code) == (0, 0)
     assert any("removing 1 row in 1 file of 1 data set, everything before" in note for note in done.notes)
     assert "getFile" not in asked

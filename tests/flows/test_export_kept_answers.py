@@ -68,6 +68,7 @@ async def test_no_answer_is_paid_for_twice_when_a_stopped_export_is_started_agai
     assert lake.asked() == {"getCustomer": len(ids) - kept}
     assert lake.ids("profiles") == sorted(ids)
     assert any(f"{kept:,} replies" in text for text in listening.told)
+    assert any(f"profiles {len(ids) - kept:,}" in text for text in listening.told), "the price is that of the rest"
     assert any(f"{kept:,} replies are kept" in text for text in first.notes)
     assert verify(DataFolder.open(lake.out), deep=True).is_sound
 

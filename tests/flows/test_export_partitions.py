@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import orjson
 import polars as pl
 import pytest
 
@@ -12,6 +13,7 @@ from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.merged_units import merge_units
 from bulkgladly.lake.part_writer import PartOptions
+from bulkgladly.lake.report_table import ReportColumn, ReportLayout
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import UnitWriter
@@ -160,3 +162,28 @@ def test_what_arrives_later_goes_into_the_same_folders(tmp_path: Path) -> None:
         assert [part.path.partition("/")[0] for part in merged.parts] == ["month=2026-03"]
         assert merged.rows == 8
         assert verify(folder, deep=True).is_sound
+
+
+@pytest.mark.parametrize(
+    ("asked", "folders"), [(None, ("window",)), (("month",), ("window",)), (("type", "date"), ("window",)), ((), ())]
+)
+def test_reports_keep_a_folder_for_each_window(asked: tuple[str, ...] | None, folders: tuple[str, ...]) -> None:
+    """Months are for items and events; only `none` means all of them."""
+    layout = ReportLayout.of("reports/AgentSummaryV2", [ReportColumn("Agent", "Agent", "text")], ())
+    options = ExportOptions(out="lake", words=("report",), partition=asked)
+
+    assert options.parts(layout.data_set).folders_of(layout.data_set) == folders
+
+
+def test_a_month_is_that_of_utc(tmp_path: Path) -> None:
+    """At the end of a year as well, whatever zone a time is written in."""
+    times = {"a": "2026-12-31T23:30:00-05:00", "b": "2027-01-01T00:30:00+02:00", "c": "2026-12-31T23:59:59.999999Z"}
+    lines = [orjson.dumps({"id": name, "timestamp": time, "content": {"type": "SMS"}}) for name, time in times.items()]
+    options = PartOptions(partition=("month",))
+    with DataFolder.open(tmp_path / "lake", host="h", create=True).lock() as folder:
+        writer = UnitWriter(folder, DATA_SETS["items"], "one", Origin("one", "items.jsonl"), options)
+        writer.convert(line + b"\n" for line in lines)
+        writer.commit()
+
+    found = pl.read_parquet(tmp_path / "lake" / "items", hive_partitioning=True).sort("id")
+    assert found.select("month", "id").rows() == [("2027-01", "a"), ("2026-12", "b"), ("2026-12", "c")]

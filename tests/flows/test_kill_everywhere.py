@@ -269,7 +269,10 @@ class Maintained(Compact):
         super().prepare(desk)
         with DataFolder.open(desk.folder / "lake").lock() as folder:
             midnight = NIGHT.replace(hour=0, minute=0)
-            for unit, (first, end), rows in (("old", (100, 99), [note_line(99)]), ("since", (99, 2), [])):
+            for unit, (first, end), rows in (
+                ("old", (100, 99), [note_line(99, timestamp=(NIGHT - 100 * DAY).isoformat())]),
+                ("since", (99, 2), []),
+            ):
                 with UnitWriter(folder, DATA_SETS["items"], unit, Origin(unit, "conversation_items.jsonl")) as writer:
                     writer.convert([lines(rows)])
                     writer.commit(covered=(midnight - first * DAY, midnight - end * DAY))

@@ -187,3 +187,14 @@ def test_a_name_that_is_no_text_is_refused_before_anything_is_made(program: Hear
     code, _, err = program("import", "customers", "r*.csv", "--key", "crm_id")
     assert code == 2
     assert "is not valid UTF-8" in err
+
+
+def test_consent_to_remove_rows_does_not_stand_in_a_file(program: HeardProgram) -> None:
+    """It would hold for every later age as well, a mistyped one included."""
+    Path("s.toml").write_text('[dump]\nretention = "400d"\nyes = true\n')
+
+    code, _, err = program("--config", "s.toml", "dump", "lake")
+
+    assert code == 2
+    assert "pass --yes once instead" in err
+    assert not Path("lake").exists()

@@ -25,13 +25,15 @@ def test_words_with_a_sign_change_the_default(given: tuple[str, ...], added: set
 
 
 def test_words_without_a_sign_replace_the_default() -> None:
-    """As they are given."""
+    """As they are given, each once."""
+    assert dumped_words(("tasks", "tasks")) == ("tasks",)
     assert dumped_words(("tasks", "items")) == ("tasks", "items")
 
 
 def test_all_is_all_and_can_be_narrowed() -> None:
     """But for reports, which have names of their own."""
     assert set(dumped_words(("all",))) == set(EXPORT_WORDS) - {"report"}
+    assert dumped_words(("+all",)) == dumped_words(("all", "all")) == dumped_words(("all",))
     assert set(dumped_words(("all", "-recordings"))) == set(EXPORT_WORDS) - {"report", "recordings"}
 
 
@@ -45,6 +47,10 @@ def test_all_is_all_and_can_be_narrowed() -> None:
         (("topic",), "did you mean 'topics'?"),
         (("-item",), "--what -item: item is not dumped anyway; did you mean -items?"),
         (("+",), "unknown object ''"),
+        (("+tasks", "+all"), "--what +all: `all` stands first"),
+        (("items", "all"), "--what all: `all` stands first"),
+        (("-all",), "--what -all: `all` stands first"),
+        (("-report",), "not dumped anyway; it has: items, customers, agents, "),
     ],
 )
 def test_what_is_unclear_is_refused_with_the_fix(given: tuple[str, ...], told: str) -> None:
