@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,9 @@ __all__ = ("FIX", "LINE", "PART", "RAW", "REASON", "CsvForm", "CsvLines", "added
 LINE, REASON, FIX, RAW, PART = "_line", "_reason", "_fix", "_raw", "_part"
 _ALWAYS = frozenset({LINE, REASON, FIX})
 _SOMETIMES = frozenset({RAW, PART})
+_LINE_ENDS = re.compile(r"\r\n|[\r\n]")
+_END = "\r\n"
+"""What the writer ends a record with: it puts only cells in quotes that hold one of its characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +46,17 @@ class CsvLines:
             delimiter=form.delimiter,
             quotechar=form.quotechar,
             quoting=csv.QUOTE_NONE if form.quotechar is None else csv.QUOTE_MINIMAL,
-            lineterminator="\n",
+            lineterminator=_END,
         )
 
     def line(self, cells: Sequence[str]) -> bytes:
-        """Return one record without its line end."""
+        """Return one record with its line end."""
         if self._form.quotechar is None:  # without quotes, nothing can hold a delimiter or a line end
-            cells = [" ".join(cell.replace(self._form.delimiter, " ").splitlines()) for cell in cells]
+            cells = [_LINE_ENDS.sub(" ", cell.replace(self._form.delimiter, " ")).rstrip() for cell in cells]
         self._text.seek(0)
         self._text.truncate()
         self._writer.writerow(cells)
-        return self._encoded(self._text.getvalue())
+        return self._encoded(self._text.getvalue().removesuffix(_END) + "\n")
 
     def _encoded(self, text: str) -> bytes:
         self._bytes.write(text)

@@ -4,8 +4,6 @@ Both are made from the journal, so that a run that was killed and resumed writes
 """
 
 import base64
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -123,19 +121,14 @@ def _write_warnings(folder: Path, inputs: Inputs) -> ResultFile | None:
     if next(dropped_values(folder), None) is None:
         path.unlink(missing_ok=True)
         return None
+    line = CsvLines(CsvForm(_WARNING_COLUMNS, ",", '"', "utf-8")).line
     with _Lines(inputs) as places:
         rows = (
             (places.name_of(at), places.line_of(at), one.column, one.field, one.value, one.detail, one.code)
             for at, one in dropped_values(folder)
         )
-        written = publish_lines(path, _with_header(_plain_line(_WARNING_COLUMNS), map(_plain_line, rows)), end=b"")
+        written = publish_lines(path, _with_header(line(_WARNING_COLUMNS), map(line, rows)), end=b"")
     return ResultFile(written.path, written.rows - 1, written.size, written.digest)
-
-
-def _plain_line(cells: Sequence[str]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue().encode()
 
 
 def _with_header(header: bytes, lines: Iterable[bytes]) -> Iterator[bytes]:
