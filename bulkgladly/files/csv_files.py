@@ -103,6 +103,11 @@ class CsvReader(TextReader):
             self._notes.append(f"has its columns separated by {shown_delimiter(found)}")
         return found
 
+    @property
+    def has_rejects(self) -> bool:
+        """Whether it is a table of rejects, as `Reader` says."""
+        return bool(self._ours)
+
     def columns(self) -> tuple[str, ...]:
         """Return the names in the header, without those that were added to rejects."""
         names = tuple(name for name in self._names if name not in self._ours)

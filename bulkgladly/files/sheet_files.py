@@ -182,6 +182,11 @@ class SheetReader:
         """Read from an open file if its path is deleted, as `Reader` says."""
         self._file.handle = handle
 
+    @property
+    def has_rejects(self) -> bool:
+        """Whether it is a table of rejects, as `Reader` says."""
+        return bool(self._ours)
+
     def columns(self) -> tuple[str, ...]:
         """Return the names in the header, without those that were added to rejects."""
         names = tuple(name for name in self._names if name not in self._ours)

@@ -177,6 +177,7 @@ class NdjsonReader(TextReader):
         super().__init__(path, file_index, options, source=source)
         head = self._recognised(is_json=True)
         is_all = len(head) < HEAD_BYTES
+        self._has_rejects = f'"{_OURS}":{{"position"'.encode() in head
         self._form = None
         if not options.is_plain:
             self._form = json_form(head, is_all=is_all, has_pages=options.has_pages, page_lists=options.page_lists)
@@ -184,6 +185,11 @@ class NdjsonReader(TextReader):
         if self._form is not None:
             self._notes.append(self._form.note)
             self._first_line += head.count(b"\n", 0, self._form.begin)
+
+    @property
+    def has_rejects(self) -> bool:
+        """Whether it is a file of rejects, as `Reader` says."""
+        return self._has_rejects
 
     def columns(self) -> None:
         """Return None: each line has its own keys."""
