@@ -110,7 +110,8 @@ def _sentences(report: "Report") -> Iterable[str]:
     for code, number in report.skipped_by_code.items():
         yield f"{number:,} {_was_were(number)} {left_out(code)}."
     if report.missing is not None:
-        yield f"{_missing(report, report.missing)}."
+        told = _missing(report, report.missing)
+        yield f"{told[:1].upper()}{told[1:]}."
 
 
 def _reasons_table(report: "Report") -> str:

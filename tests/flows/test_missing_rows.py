@@ -38,6 +38,7 @@ async def test_nothing_is_told_before_a_file_was_read_to_its_end(world: World) -
     assert resumed.missing == 0
     assert "missing.csv" not in resumed.files
     assert "nothing is missing: the files have all that earlier runs have sent" in resumed.details
+    assert " Nothing is missing: the files have" in (Path(resumed.folder) / "report.md").read_text()
 
 
 async def test_rows_without_a_key_may_be_the_missing_ones(world: World) -> None:
