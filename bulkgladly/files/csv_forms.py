@@ -8,11 +8,23 @@ from dataclasses import dataclass, field
 
 from bulkgladly.records import Part, Position, Problem, Row, Stage
 
-__all__ = ("FIX", "LINE", "PART", "RAW", "REASON", "CsvForm", "CsvLines", "added_columns", "part_in", "rejected_row")
+__all__ = (
+    "DUPLICATE",
+    "FIX",
+    "LINE",
+    "PART",
+    "RAW",
+    "REASON",
+    "CsvForm",
+    "CsvLines",
+    "added_columns",
+    "part_in",
+    "rejected_row",
+)
 
-LINE, REASON, FIX, RAW, PART = "_line", "_reason", "_fix", "_raw", "_part"
+LINE, REASON, FIX, RAW, PART, DUPLICATE = "_line", "_reason", "_fix", "_raw", "_part", "_duplicate"
 _ALWAYS = frozenset({LINE, REASON, FIX})
-_SOMETIMES = frozenset({RAW, PART})
+_SOMETIMES = frozenset({RAW, PART, DUPLICATE})
 _LINE_ENDS = re.compile(r"\r\n|[\r\n]")
 _END = "\r\n"
 """What the writer ends a record with: it puts only cells in quotes that hold one of its characters."""
@@ -92,4 +104,8 @@ def rejected_row(position: Position, fields: dict[str, str], ours: Iterable[str]
     if raw and not any(fields.values()):
         detail = f"was not readable; fill in its cells from {RAW} and empty {RAW}, or delete the line"
         return Row(position, None, Problem("unedited", detail, stage=Stage.READ), raw.encode())
-    return Row(position, {**fields}, part=part_in(added.get(PART, "")))
+    part = part_in(added.get(PART, ""))
+    if added.get(DUPLICATE, "").strip():  # alone, it would overwrite the row of its file that was sent
+        detail = f"another row of its file has the same key; delete one, or empty {DUPLICATE} to let this one win"
+        return Row(position, None, Problem("duplicate_key", detail), source={**fields}, part=part)
+    return Row(position, {**fields}, part=part)

@@ -162,6 +162,7 @@ def too_large(options: ReadOptions) -> Problem:
 
 _BLANK = b" \t\r"
 _OURS = "_bulkgladly"
+_DUPLICATE = f"another row of its file has the same key; delete one, or remove {_OURS} to let this one win"
 
 
 class NdjsonReader(TextReader):
@@ -217,6 +218,9 @@ class NdjsonReader(TextReader):
         if isinstance(fields, Problem):
             return Row(position, None, fields, data)
         note = fields.pop(_OURS, None)
+        if note is not None and fields and _is_duplicate(note):
+            problem = Problem("duplicate_key", _DUPLICATE)
+            return Row(position, None, problem, source=fields, part=_part_of(note))
         return Row(position, fields, part=None if note is None else _part_of(note))
 
     def _lines(self, stream: Stream, start: Position) -> Iterator[Row]:
@@ -241,6 +245,11 @@ def _misplaced(fault: str) -> Problem:
         return Problem("malformed_json", "is not closed before the file ends; download it again", stage=Stage.READ)
     detail = "follows the list of rows and is not read; save the lists as files of their own, for example with jq"
     return Problem("malformed_json", detail, stage=Stage.READ)
+
+
+def _is_duplicate(note: object) -> bool:
+    """Tell whether a row was rejected because of another one: alone, it would overwrite what was sent of that."""
+    return isinstance(note, dict) and note.get("code") == "duplicate_key" and note.get("outcome") == "rejected"
 
 
 def _part_of(note: object) -> Part | None:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from bulkgladly.records import Problem, Stage
 
-__all__ = ("UNKNOWN_FIX", "fix_for")
+__all__ = ("DUPLICATE_FIX", "UNKNOWN_FIX", "fix_for")
 
+DUPLICATE_FIX = "delete this line, or empty _duplicate to let it win over the other row"
 UNKNOWN_FIX = "import the row again: a record that exists already is recognised"
 
 _FIXES: Mapping[str, str] = {

@@ -13,9 +13,9 @@ import orjson
 
 from bulkgladly.errors import InputError
 from bulkgladly.files.csv_files import CsvReader, LineFinder
-from bulkgladly.files.csv_forms import FIX, LINE, PART, RAW, REASON, CsvForm, CsvLines
+from bulkgladly.files.csv_forms import DUPLICATE, FIX, LINE, PART, RAW, REASON, CsvForm, CsvLines
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.imports.fixes import UNKNOWN_FIX, fix_for
+from bulkgladly.imports.fixes import DUPLICATE_FIX, UNKNOWN_FIX, fix_for
 from bulkgladly.journal.results import RejectedRow, ResultFile, dropped_values, publish_lines, rejected_rows
 from bulkgladly.records import Position, Problem, Stage, Word
 
@@ -64,14 +64,15 @@ def _write_rejects(path: Path, folder: Path, inputs: Inputs, form: CsvForm, file
 
 def _extra_columns(folder: Path, files: frozenset[int]) -> tuple[str, ...] | None:
     """Return the columns that are added to those of the input; None if there are no rejects."""
-    has_rows = has_raw = has_part = False
+    has_rows = has_raw = has_part = has_duplicate = False
     for row in rejected_rows(folder):
         if row.position.file in files:
             has_rows = True
             note = _note_of(row)
             has_raw |= "raw" in note or "raw_base64" in note
             has_part |= "part" in note
-    optional = (PART,) * has_part + (RAW,) * has_raw
+            has_duplicate |= _is_duplicate(row)
+    optional = (PART,) * has_part + (DUPLICATE,) * has_duplicate + (RAW,) * has_raw
     return (LINE, REASON, FIX, *optional) if has_rows else None
 
 
@@ -86,11 +87,16 @@ def _reject_cells(
     added = {
         LINE: f"{places.name_of(row.position)}:{line}" if is_named else line,
         REASON: f"outcome unknown: {row.detail}" if is_unknown else row.detail,
-        FIX: UNKNOWN_FIX if is_unknown else fix_for(problem),
+        FIX: UNKNOWN_FIX if is_unknown else DUPLICATE_FIX if _is_duplicate(row) else fix_for(problem),
+        DUPLICATE: "yes" if _is_duplicate(row) else "",
         PART: f"{note['part']}/{note['of']}" if "part" in note else "",
         RAW: _raw_text(note, form.raw_encoding),
     }
     return [*(_cell(fields.get(name)) for name in form.names), *(added[name] for name in extra)]
+
+
+def _is_duplicate(row: RejectedRow) -> bool:
+    return row.code == "duplicate_key" and row.word == Word.REJECTED
 
 
 def _note_of(row: RejectedRow) -> Mapping[str, object]:
