@@ -134,7 +134,8 @@ class SheetReader:
         for number, row in islice(self._sheet_rows(self._sheet, self._header_row), _SAMPLED_ROWS):
             if (at := self._valued(row)) is not None:
                 what = f"column {column_letters(at + 1)} has values (row {number}) but no name in the header"
-                raise InputError(f"{self._path}: {what}; give it a name, or remove it")
+                fix = f"give it a name, or remove it; if row {self._header_row} is not the header, pass --skip-lines"
+                raise InputError(f"{self._path}: {what}; {fix}")
         return tuple(names)
 
     def _head_as_csv(self) -> str:
