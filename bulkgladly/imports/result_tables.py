@@ -19,9 +19,9 @@ from bulkgladly.imports.fixes import DUPLICATE_FIX, UNKNOWN_FIX, fix_for
 from bulkgladly.journal.results import RejectedRow, ResultFile, dropped_values, publish_lines, rejected_rows
 from bulkgladly.records import Position, Problem, Stage, Word
 
-__all__ = ("REJECTED_TABLE", "WARNINGS", "write_tables")
+__all__ = ("REJECTED_TABLE", "REJECTED_TABLES", "WARNINGS", "write_tables")
 
-REJECTED_TABLE = "rejected.csv"
+REJECTED_TABLE, REJECTED_TABLES = "rejected.csv", "rejected*.csv"
 WARNINGS = "warnings.csv"
 _WARNING_COLUMNS = ("file", "line", "column", "field", "value", "reason", "code")
 

@@ -158,6 +158,9 @@ async def test_files_with_other_columns_have_tables_of_their_own(world: World) -
     assert f"c-1,nobody,{one}:2," in read(report)
     assert f"c-3,nobody,{three}:2," in read(report)
     assert "c-2,Ben,nobody,2," in read(report, name="rejected-2.csv")
+    command = next(line for line in report.next_commands if " import " in line)
+    assert f"{report.folder}/rejected.csv {report.folder}/rejected-2.csv --key" in command
+    assert "3 rejects to correct: edit rejected.csv and rejected-2.csv, then import them" in report.details
 
 
 async def test_other_formats_have_no_table(world: World) -> None:
