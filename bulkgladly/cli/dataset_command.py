@@ -122,7 +122,7 @@ def _is_fresh(place: Path, summaries: "Sequence[DataSetSummary]", age: dt.timede
     newest = max((at for at in written if at <= now + SKEW), default=None)
     if newest is None:
         had = "was last written by a clock that is ahead" if written else "has no data yet"
-        tell(f"{place} {had}, so it is not known to be younger than {said}")
+        tell(f"{place} {had}, so it may be older than {said}")
     elif now - newest > age:
         by = "by an export " if exported else ""
         tell(f"{place} was last written {by}at {_shown(newest)} (UTC), more than {said} ago")

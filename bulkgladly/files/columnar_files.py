@@ -73,6 +73,11 @@ class _ColumnarReader(ABC):
         """Give all rows these columns as well, as `Reader` says."""
         self._added = dict(values)
 
+    @property
+    def has_rejects(self) -> bool:
+        """Return False: rejects are not written in these formats."""
+        return False
+
     def columns(self) -> tuple[str, ...]:
         """Return the names of the top-level columns."""
         return self._rows.names + tuple(name for name in self._added if name not in self._rows.names)

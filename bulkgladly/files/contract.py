@@ -93,6 +93,11 @@ class Reader(Protocol):
     def notes(self) -> tuple[str, ...]:
         """What was recognised in the file without being told, such as `is UTF-16, by its byte order mark`."""
 
+    @property
+    @abstractmethod
+    def has_rejects(self) -> bool:
+        """Whether it is a file of rejects that a run has written, so that it lacks the rows that arrived."""
+
     @abstractmethod
     def columns(self) -> tuple[str, ...] | None:
         """Return the column names that all rows share, or None if each row has its own."""

@@ -103,6 +103,11 @@ class CsvReader(TextReader):
             self._notes.append(f"has its columns separated by {shown_delimiter(found)}")
         return found
 
+    @property
+    def has_rejects(self) -> bool:
+        """Whether it is a table of rejects, as `Reader` says."""
+        return bool(self._ours)
+
     def columns(self) -> tuple[str, ...]:
         """Return the names in the header, without those that were added to rejects."""
         names = tuple(name for name in self._names if name not in self._ours)
@@ -147,6 +152,11 @@ class CsvReader(TextReader):
                 self._width, self._nameless = len(cells), nameless(cells)
                 names = [name for at, name in enumerate(cells) if at not in self._nameless]
                 refuse_twice(self._path, names)
+                if len(cells) == 1 and self._delimiter in cells[0] and not self._options.is_plain:
+                    raise InputError(
+                        f"{self._path}: every line is a single cell in quotes; export the file again, or remove the "
+                        "quotes around the lines"
+                    )
                 self._refuse_nameless_values(records)
                 return tuple(names), body
         raise InputError(f"{self._path}: is empty; a CSV file needs a header line with the column names")
@@ -160,7 +170,8 @@ class CsvReader(TextReader):
                 if cells[at].strip():
                     raise InputError(
                         f"{self._path}: column {at + 1} of {self._width} has values but no name in the header; "
-                        "give it a name, or remove it (in pandas: to_csv(index=False))"
+                        "give it a name, or remove it (in pandas: to_csv(index=False)); if line "
+                        f"{self._body_line - 1} is not the header, pass --skip-lines"
                     )
 
     def _records(self, stream: Stream) -> CsvRecords:

@@ -2,16 +2,32 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bulkgladly.records import Part, Position, Problem, Row, Stage
 
-__all__ = ("FIX", "LINE", "PART", "RAW", "REASON", "CsvForm", "CsvLines", "added_columns", "part_in", "rejected_row")
+__all__ = (
+    "DUPLICATE",
+    "FIX",
+    "LINE",
+    "PART",
+    "RAW",
+    "REASON",
+    "CsvForm",
+    "CsvLines",
+    "added_columns",
+    "part_in",
+    "rejected_row",
+)
 
-LINE, REASON, FIX, RAW, PART = "_line", "_reason", "_fix", "_raw", "_part"
+LINE, REASON, FIX, RAW, PART, DUPLICATE = "_line", "_reason", "_fix", "_raw", "_part", "_duplicate"
 _ALWAYS = frozenset({LINE, REASON, FIX})
-_SOMETIMES = frozenset({RAW, PART})
+_SOMETIMES = frozenset({RAW, PART, DUPLICATE})
+_LINE_ENDS = re.compile(r"\r\n|[\r\n]")
+_END = "\r\n"
+"""What the writer ends a record with: it puts only cells in quotes that hold one of its characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +58,17 @@ class CsvLines:
             delimiter=form.delimiter,
             quotechar=form.quotechar,
             quoting=csv.QUOTE_NONE if form.quotechar is None else csv.QUOTE_MINIMAL,
-            lineterminator="\n",
+            lineterminator=_END,
         )
 
     def line(self, cells: Sequence[str]) -> bytes:
-        """Return one record without its line end."""
+        """Return one record with its line end."""
         if self._form.quotechar is None:  # without quotes, nothing can hold a delimiter or a line end
-            cells = [" ".join(cell.replace(self._form.delimiter, " ").splitlines()) for cell in cells]
+            cells = [_LINE_ENDS.sub(" ", cell.replace(self._form.delimiter, " ")).rstrip() for cell in cells]
         self._text.seek(0)
         self._text.truncate()
         self._writer.writerow(cells)
-        return self._encoded(self._text.getvalue())
+        return self._encoded(self._text.getvalue().removesuffix(_END) + "\n")
 
     def _encoded(self, text: str) -> bytes:
         self._bytes.write(text)
@@ -88,4 +104,8 @@ def rejected_row(position: Position, fields: dict[str, str], ours: Iterable[str]
     if raw and not any(fields.values()):
         detail = f"was not readable; fill in its cells from {RAW} and empty {RAW}, or delete the line"
         return Row(position, None, Problem("unedited", detail, stage=Stage.READ), raw.encode())
-    return Row(position, {**fields}, part=part_in(added.get(PART, "")))
+    part = part_in(added.get(PART, ""))
+    if added.get(DUPLICATE, "").strip():  # alone, it would overwrite the row of its file that was sent
+        detail = f"another row of its file has the same key; delete one, or empty {DUPLICATE} to let this one win"
+        return Row(position, None, Problem("duplicate_key", detail), source={**fields}, part=part)
+    return Row(position, {**fields}, part=part)

@@ -14,8 +14,9 @@ _LOST_DIGITS = 10**15
 _ONLY_ZEROS = re.compile(r"0{2,}(?:;@)?").fullmatch
 """A format such as 00000, which shows the postal code 1234 as 01234."""
 _QUOTED = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
-_ESCAPED = re.compile(r"_x(000[9ADad])_")
-"""How Excel writes line breaks and tabs that XML would change; the library leaves them as they are."""
+_ESCAPED = re.compile(r"_x(000[9ADad]|005[Ff])_")
+"""How Excel writes line breaks and tabs that XML would change, and a `_` before what only looks like one; the library
+leaves them as they are."""
 _MIDNIGHT = time()
 
 

@@ -134,7 +134,8 @@ class SheetReader:
         for number, row in islice(self._sheet_rows(self._sheet, self._header_row), _SAMPLED_ROWS):
             if (at := self._valued(row)) is not None:
                 what = f"column {column_letters(at + 1)} has values (row {number}) but no name in the header"
-                raise InputError(f"{self._path}: {what}; give it a name, or remove it")
+                fix = f"give it a name, or remove it; if row {self._header_row} is not the header, pass --skip-lines"
+                raise InputError(f"{self._path}: {what}; {fix}")
         return tuple(names)
 
     def _head_as_csv(self) -> str:
@@ -181,6 +182,11 @@ class SheetReader:
     def hold(self, handle: int | None) -> None:
         """Read from an open file if its path is deleted, as `Reader` says."""
         self._file.handle = handle
+
+    @property
+    def has_rejects(self) -> bool:
+        """Whether it is a table of rejects, as `Reader` says."""
+        return bool(self._ours)
 
     def columns(self) -> tuple[str, ...]:
         """Return the names in the header, without those that were added to rejects."""

@@ -162,6 +162,7 @@ def too_large(options: ReadOptions) -> Problem:
 
 _BLANK = b" \t\r"
 _OURS = "_bulkgladly"
+_DUPLICATE = f"another row of its file has the same key; delete one, or remove {_OURS} to let this one win"
 
 
 class NdjsonReader(TextReader):
@@ -177,6 +178,7 @@ class NdjsonReader(TextReader):
         super().__init__(path, file_index, options, source=source)
         head = self._recognised(is_json=True)
         is_all = len(head) < HEAD_BYTES
+        self._has_rejects = f'"{_OURS}":{{"position"'.encode() in head
         self._form = None
         if not options.is_plain:
             self._form = json_form(head, is_all=is_all, has_pages=options.has_pages, page_lists=options.page_lists)
@@ -184,6 +186,11 @@ class NdjsonReader(TextReader):
         if self._form is not None:
             self._notes.append(self._form.note)
             self._first_line += head.count(b"\n", 0, self._form.begin)
+
+    @property
+    def has_rejects(self) -> bool:
+        """Whether it is a file of rejects, as `Reader` says."""
+        return self._has_rejects
 
     def columns(self) -> None:
         """Return None: each line has its own keys."""
@@ -211,6 +218,9 @@ class NdjsonReader(TextReader):
         if isinstance(fields, Problem):
             return Row(position, None, fields, data)
         note = fields.pop(_OURS, None)
+        if note is not None and fields and _is_duplicate(note):
+            problem = Problem("duplicate_key", _DUPLICATE)
+            return Row(position, None, problem, source=fields, part=_part_of(note))
         return Row(position, fields, part=None if note is None else _part_of(note))
 
     def _lines(self, stream: Stream, start: Position) -> Iterator[Row]:
@@ -235,6 +245,11 @@ def _misplaced(fault: str) -> Problem:
         return Problem("malformed_json", "is not closed before the file ends; download it again", stage=Stage.READ)
     detail = "follows the list of rows and is not read; save the lists as files of their own, for example with jq"
     return Problem("malformed_json", detail, stage=Stage.READ)
+
+
+def _is_duplicate(note: object) -> bool:
+    """Tell whether a row was rejected because of another one: alone, it would overwrite what was sent of that."""
+    return isinstance(note, dict) and note.get("code") == "duplicate_key" and note.get("outcome") == "rejected"
 
 
 def _part_of(note: object) -> Part | None:

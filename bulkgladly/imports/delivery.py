@@ -191,6 +191,8 @@ def _note_moment(several: Sequence[Pending]) -> None:
 # --- the outcomes of rows ---
 
 NEEDS_ORIGINAL = (Word.REJECTED, Word.UNKNOWN, Word.SKIPPED)
+_NAMED = (Word.REJECTED, Word.SKIPPED)
+"""Rows that never became a record, but are in the input: their keys tell a later run, and what is not missing."""
 _ONLY_COUNTED = ("mapping_skipped", "blank_row", "header_again")
 """Codes of rows that are no records, or that the user's own filter leaves out."""
 # As many as can be created, at any pace, within the minutes by which two clocks may differ.
@@ -259,7 +261,7 @@ class Settlement:
         is_kept = outcome.word in NEEDS_ORIGINAL and outcome.code not in _ONLY_COUNTED
         original = original_of(row) if is_kept else None
         dropped = record.row.dropped if record else ()
-        key = record.key if record else _key_of(row, self._policy) if outcome.word is Word.REJECTED else None
+        key = record.key if record else _key_of(row, self._policy) if outcome.word in _NAMED else None
         self._ledger.settle(
             row.seq,
             row.position,

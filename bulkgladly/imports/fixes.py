@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from bulkgladly.records import Problem, Stage
 
-__all__ = ("UNKNOWN_FIX", "fix_for")
+__all__ = ("DUPLICATE_FIX", "UNKNOWN_FIX", "fix_for")
 
+DUPLICATE_FIX = "delete this line, or empty _duplicate to let it win over the other row"
 UNKNOWN_FIX = "import the row again: a record that exists already is recognised"
 
 _FIXES: Mapping[str, str] = {
@@ -40,7 +41,8 @@ _FIXES: Mapping[str, str] = {
     "customer": "name the customer in exactly one way: customerId, customerKey, customerEmail or customerMobile",
     "unknown_key": "import these objects first, or pass their file: --parents FILE; or correct the key",
     "unknown_parent": "import these objects first, or pass their file: --parents FILE; or correct the id",
-    "duplicate_key": "remove one of the rows, or pass --on-duplicate last to let the last row win",
+    "duplicate_key": "remove one of the rows, or pass --on-duplicate last to let the last row win "
+    "(in a file of rejects: empty _duplicate)",
     "duplicate_address": "keep the address or number in one row only, or pass --on-conflict skip, update or merge",
     "unknown_language": "use a language of the organisation, or add this one in Gladly and to --languages",
     "html_tag": 'remove the tags; in a mapping, set html = "clean" or html = "to_text"',

@@ -65,6 +65,9 @@ def open_checked(
             and the fix.
     """
     inputs = open_inputs(spec, patterns, options, names=names)
+    if options.is_complete and (partial := next((one for one in inputs.readers if one.has_rejects), None)):
+        what = "holds only the rows that a run has rejected, so it is not complete"
+        raise UsageError(f"{partial.path}: {what}; import it without --complete")
     _check_columns(spec, inputs, options)
     return inputs
 

@@ -5,12 +5,13 @@ Pure, and without values of the rows.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from bulkgladly.imports.missing_keys import MISSING
 from bulkgladly.imports.reject_reasons import left_out
-from bulkgladly.imports.result_tables import REJECTED_TABLE, WARNINGS
+from bulkgladly.imports.result_tables import REJECTED_TABLES, WARNINGS
 from bulkgladly.records import Word, numbered_by
 from bulkgladly.runs.observer import counted, share_text
 from bulkgladly.shown import MOST_NAME, shown, shown_cell
@@ -110,7 +111,8 @@ def _sentences(report: "Report") -> Iterable[str]:
     for code, number in report.skipped_by_code.items():
         yield f"{number:,} {_was_were(number)} {left_out(code)}."
     if report.missing is not None:
-        yield f"{_missing(report, report.missing)}."
+        told = _missing(report, report.missing)
+        yield f"{told[:1].upper()}{told[1:]}."
 
 
 def _reasons_table(report: "Report") -> str:
@@ -131,10 +133,12 @@ def _places(reason: Reason, *, named: bool) -> str:
 
 def _actors(report: "Report") -> Iterable[str]:
     file = shown_cell(_files_named(report.inputs))
-    table = table_name(report)
+    names = table_names(report)
+    tables = " and ".join(f"`{name}`" for name in names)
+    say = "says" if len(names) == 1 else "say"
     if report.rows_to_correct:
         rows = counted(report.rows_to_correct, _noun(report))
-        fix = f"correct {rows} in `{table}`, which says what is wrong; then it can be imported"
+        fix = f"correct {rows} in {tables}, which {say} what is wrong; then it can be imported"
         yield f"whoever maintains {file}: {fix}"
     may_pass = report.counts[Word.REJECTED] + report.counts[Word.UNKNOWN] - report.rows_to_correct
     if report.status != "complete":
@@ -163,8 +167,10 @@ def detail_lines(report: "Report") -> tuple[str, ...]:
     lines += [f"{number:,} {left_out(code)}" for code, number in report.skipped_by_code.items()]
     if report.dropped_values:
         lines.append(f"{counted(report.dropped_values, 'value')} dropped because not valid; see {WARNINGS}")
-    if report.rows_to_correct and (table := table_name(report)):
-        lines.append(f"{counted(report.rows_to_correct, 'reject')} to correct: edit {table}, then import it")
+    if report.rows_to_correct and (tables := table_names(report)):
+        them = "it" if len(tables) == 1 else "them"
+        what = counted(report.rows_to_correct, "reject")
+        lines.append(f"{what} to correct: edit {' and '.join(tables)}, then import {them}")
     return tuple(lines)
 
 
@@ -193,9 +199,10 @@ def _missing(report: "Report", missing: int) -> str:
     return told + (doubt if report.rejects_without_key else "")
 
 
-def table_name(report: "Report") -> str:
-    """Return the file in which rejects are corrected; empty if there is none."""
-    return next((name for name in (REJECTED_TABLE, "rejected.ndjson") if name in report.files), "")
+def table_names(report: "Report") -> list[str]:
+    """Return the files in which rejects are corrected; inputs with different headers have several."""
+    tables = [name for name in report.files if fnmatch(name, REJECTED_TABLES)]
+    return tables or [name for name in ("rejected.ndjson",) if name in report.files]
 
 
 def _noun(report: "Report") -> str:

@@ -4,8 +4,6 @@ Both are made from the journal, so that a run that was killed and resumed writes
 """
 
 import base64
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -15,15 +13,15 @@ import orjson
 
 from bulkgladly.errors import InputError
 from bulkgladly.files.csv_files import CsvReader, LineFinder
-from bulkgladly.files.csv_forms import FIX, LINE, PART, RAW, REASON, CsvForm, CsvLines
+from bulkgladly.files.csv_forms import DUPLICATE, FIX, LINE, PART, RAW, REASON, CsvForm, CsvLines
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.imports.fixes import UNKNOWN_FIX, fix_for
+from bulkgladly.imports.fixes import DUPLICATE_FIX, UNKNOWN_FIX, fix_for
 from bulkgladly.journal.results import RejectedRow, ResultFile, dropped_values, publish_lines, rejected_rows
 from bulkgladly.records import Position, Problem, Stage, Word
 
-__all__ = ("REJECTED_TABLE", "WARNINGS", "write_tables")
+__all__ = ("REJECTED_TABLE", "REJECTED_TABLES", "WARNINGS", "write_tables")
 
-REJECTED_TABLE = "rejected.csv"
+REJECTED_TABLE, REJECTED_TABLES = "rejected.csv", "rejected*.csv"
 WARNINGS = "warnings.csv"
 _WARNING_COLUMNS = ("file", "line", "column", "field", "value", "reason", "code")
 
@@ -66,14 +64,15 @@ def _write_rejects(path: Path, folder: Path, inputs: Inputs, form: CsvForm, file
 
 def _extra_columns(folder: Path, files: frozenset[int]) -> tuple[str, ...] | None:
     """Return the columns that are added to those of the input; None if there are no rejects."""
-    has_rows = has_raw = has_part = False
+    has_rows = has_raw = has_part = has_duplicate = False
     for row in rejected_rows(folder):
         if row.position.file in files:
             has_rows = True
             note = _note_of(row)
             has_raw |= "raw" in note or "raw_base64" in note
             has_part |= "part" in note
-    optional = (PART,) * has_part + (RAW,) * has_raw
+            has_duplicate |= _is_duplicate(row)
+    optional = (PART,) * has_part + (DUPLICATE,) * has_duplicate + (RAW,) * has_raw
     return (LINE, REASON, FIX, *optional) if has_rows else None
 
 
@@ -88,11 +87,16 @@ def _reject_cells(
     added = {
         LINE: f"{places.name_of(row.position)}:{line}" if is_named else line,
         REASON: f"outcome unknown: {row.detail}" if is_unknown else row.detail,
-        FIX: UNKNOWN_FIX if is_unknown else fix_for(problem),
+        FIX: UNKNOWN_FIX if is_unknown else DUPLICATE_FIX if _is_duplicate(row) else fix_for(problem),
+        DUPLICATE: "yes" if _is_duplicate(row) else "",
         PART: f"{note['part']}/{note['of']}" if "part" in note else "",
         RAW: _raw_text(note, form.raw_encoding),
     }
     return [*(_cell(fields.get(name)) for name in form.names), *(added[name] for name in extra)]
+
+
+def _is_duplicate(row: RejectedRow) -> bool:
+    return row.code == "duplicate_key" and row.word == Word.REJECTED
 
 
 def _note_of(row: RejectedRow) -> Mapping[str, object]:
@@ -123,19 +127,14 @@ def _write_warnings(folder: Path, inputs: Inputs) -> ResultFile | None:
     if next(dropped_values(folder), None) is None:
         path.unlink(missing_ok=True)
         return None
+    line = CsvLines(CsvForm(_WARNING_COLUMNS, ",", '"', "utf-8")).line
     with _Lines(inputs) as places:
         rows = (
             (places.name_of(at), places.line_of(at), one.column, one.field, one.value, one.detail, one.code)
             for at, one in dropped_values(folder)
         )
-        written = publish_lines(path, _with_header(_plain_line(_WARNING_COLUMNS), map(_plain_line, rows)), end=b"")
+        written = publish_lines(path, _with_header(line(_WARNING_COLUMNS), map(line, rows)), end=b"")
     return ResultFile(written.path, written.rows - 1, written.size, written.digest)
-
-
-def _plain_line(cells: Sequence[str]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue().encode()
 
 
 def _with_header(header: bytes, lines: Iterable[bytes]) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import Preparer
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import mapper_for
-from bulkgladly.imports.result_tables import REJECTED_TABLE
+from bulkgladly.imports.result_tables import REJECTED_TABLES
 from bulkgladly.journal.results import RejectedRow, count_rejects
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Mode, Part, Row
@@ -73,19 +73,19 @@ def can_pass_with(options: ImportOptions, spec: ImportSpec, host: str) -> Callab
 
 
 def corrected_import(folder: RunFolder) -> tuple[str, str]:
-    """Return the file of rejects that people correct, and the command that imports it."""
+    """Return the files of rejects that people correct, and the command that imports them."""
     header = folder.header()
     spec, options = import_spec(header.resource), _options_of(folder)
-    path = folder.path / REJECTED_TABLE
+    # Inputs with different headers have a table each.
+    paths = sorted(folder.path.glob(REJECTED_TABLES), key=lambda path: (len(path.name), path.name))
     # The table of rejects begins with its header, whatever stood before that of the input.
     reading = options.reading if options.reading.skip_lines is None else replace(options.reading, skip_lines=0)
     # The rejects of an Excel file are a CSV file.
     reading = replace(reading, sheet=None, format=None if reading.format == "xlsx" else reading.format)
-    flags = reading.flags() if path.is_file() else []
-    if not path.is_file():
-        path = folder.path / "rejected.ndjson"
-    words: list[str | Path] = ["import", spec.name, path, *options.flags(spec), *flags]
-    return str(path), next_command(*words, state_dir=folder.state_dir, connects=True)
+    flags = reading.flags() if paths else []
+    paths = paths or [folder.path / "rejected.ndjson"]
+    words: list[str | Path] = ["import", spec.name, *paths, *options.flags(spec), *flags]
+    return " and ".join(map(str, paths)), next_command(*words, state_dir=folder.state_dir, connects=True)
 
 
 def import_again(folder: RunFolder, *flags: str) -> str:

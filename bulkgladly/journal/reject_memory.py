@@ -16,6 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import orjson
+
 from bulkgladly.journal.databases import open_state, reading
 from bulkgladly.journal.state import scope_number
 from bulkgladly.storage.failures import database_error
@@ -126,8 +128,13 @@ def _rejects(journal: sqlite3.Connection) -> Iterator[_Reject]:
 
 
 def _row_of(key: str | None, original: bytes | None) -> int:
-    """Return the hash by which a row is recognised: of its key, or of its content if it has none."""
-    return _hash("key", key) if key is not None else _hash("content", original or b"")
+    """Return the hash by which a row is recognised: of its key, or of its content if it has none.
+
+    The order of columns is no part of the content: exports change it.
+    """
+    if key is not None:
+        return _hash("key", key)
+    return _hash("content", orjson.dumps(orjson.loads(original or b"{}"), option=orjson.OPT_SORT_KEYS))
 
 
 def _hash(kind: str, value: str | bytes) -> int:

@@ -160,6 +160,8 @@ class Mapper:
                 key = _joined(key, SourceKey(str(number)))
             elements = [row] if mapping.each is None else _elements(row, mapping.each)
         except Unmappable as error:
+            if error.is_skip and mapping.each is None:
+                error.key = self._key_if_any(row, number)
             return [error]
         found: list[Made] = []
         for element in elements:
@@ -171,6 +173,16 @@ class Mapper:
                 error.key = None if full is None else full.text
                 found.append(error)
         return found
+
+    def _key_if_any(self, row: Fields, number: int) -> str | None:
+        """Return the key of a row that is left out, so that nobody takes its record for one that is gone."""
+        if self._key is None:
+            return None
+        try:
+            key = _key_of(row, self._key)
+        except Unmappable:
+            return None
+        return (key if number == 1 else _joined(key, SourceKey(str(number)))).text
 
     def _full_key(self, element: Fields, key: SourceKey | None) -> SourceKey | None:
         """Return the key of an element's record; it must not depend on what happens to the other elements."""

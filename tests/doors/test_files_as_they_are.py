@@ -172,6 +172,8 @@ def test_skipping_lines_has_its_limits(tmp_path: Path) -> None:
         ("k,name\n1,Ada\n".encode("utf-16-be"), "pass --encoding utf-16-be"),
         (b",k,name\n0,1,Ada\n", r"column 1 of 3 has values but no name in the header; .*index=False"),
         (b"k,,name\n1,x,Ada\n", "column 2 of 3 has values but no name in the header"),
+        (b"Report,,May\nk,name,a\n1,x,2\n", "no name .*; if line 1 is not the header, pass --skip-lines"),
+        (b'"k,name"\n"1,Ada"\n', "every line is a single cell in quotes; export the file again"),
         (b"%PDF-1.7\n", "is a PDF document; export the table as CSV"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", r"is an old Excel file \(\.xls\); save it as CSV"),
         (b"BZh91AY", "is bzip2-compressed; unpack it"),

@@ -242,7 +242,8 @@ SCRAPS = st.sampled_from([b"a", b",", b'"', b"\n", b"\r\n", b"\r", b"\xff", b"\0
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.lists(SCRAPS, max_size=25).map(b"".join), st.sampled_from([1, 6, 1 << 20]))
+@given(body=st.lists(SCRAPS, max_size=25).map(b"".join), block=st.sampled_from([1, 6, 1 << 20]))
+@example(body=b"\0a\0a\0", block=1)
 def test_any_bytes_are_read_and_none_are_lost(
     tmp_path_factory: pytest.TempPathFactory, body: bytes, block: int
 ) -> None:
@@ -251,7 +252,12 @@ def test_any_bytes_are_read_and_none_are_lost(
     folder = tmp_path_factory.mktemp("scraps")
     path = folder / "c.csv"
     path.write_bytes(content)
-    reader = CsvReader(path, 0, ReadOptions(max_record_bytes=40), block_bytes=block)
+    try:
+        reader = CsvReader(path, 0, ReadOptions(max_record_bytes=40), block_bytes=block)
+    except InputError as error:  # so many zeros that it looks like UTF-16
+        if "pass --encoding utf-16" not in str(error):
+            raise
+        return
     rows = rows_of(reader)
 
     for index, row in enumerate(rows):

@@ -63,6 +63,7 @@ def _at(day: int, hour: int = 0, minute: int = 0, second: int = 0, microsecond: 
         (None, "General", ""),
         (" 007 ", "General", " 007 "),
         ("a_x000D_\nb", "General", "a\r\nb"),
+        ("a_x005F_x000D_b", "General", "a_x000D_b"),
         (True, "General", "true"),
         (4711, "General", "4711"),
         (4711.0, "General", "4711"),
@@ -169,6 +170,7 @@ def test_a_title_above_the_header_is_named(tmp_path: Path) -> None:
     ("rows", "message"),
     [
         ([["k", None, "name"], ["1", "x", "Ada"]], r"column B has values \(row 2\) but no name in the header"),
+        ([["Report", None, "May"], ["k", "name", "a"]], r"no name .*; if row 1 is not the header, pass --skip-lines"),
         ([["k"], ["1"], ["2", "x"]], r"column B has values \(row 3\) but no name in the header"),
         ([["k", "k"], ["1", "2"]], "the header has 'k' more than once"),
         ([], "sheet 'S' has no values; it needs a row with the column names"),

@@ -107,6 +107,16 @@ async def test_rows_without_a_key_are_known_by_their_content(world: World) -> No
     assert news(await world.run(path, key="crm", fail_on="new")) == (0, 2, 1)
 
 
+async def test_another_order_of_columns_makes_no_reject_new(world: World) -> None:
+    """Exports are written by programs that do not care for the order."""
+    for cells in (["crm,name", ",Ada"], ["name,crm", "Ada,"]):
+        path = world.folder / "customers.csv"
+        path.write_text("\n".join(cells) + "\n")
+        report = await world.run(path, key="crm", fail_on="new")
+
+    assert news(report) == (1, 0, 0)
+
+
 async def test_a_row_that_a_mapping_cannot_convert_is_known_by_its_key(world: World, tmp_path: Path) -> None:
     """Its other columns may change every night."""
     (tmp_path / "map.toml").write_text(MAPPING)

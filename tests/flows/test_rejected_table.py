@@ -10,6 +10,7 @@ import pytest
 from bulkgladly import Report
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import ReadOptions
+from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.mapping.mapping import VERSION
 from tests.flows.conftest import World
 from tests.flows.quickly import start_import
@@ -157,6 +158,9 @@ async def test_files_with_other_columns_have_tables_of_their_own(world: World) -
     assert f"c-1,nobody,{one}:2," in read(report)
     assert f"c-3,nobody,{three}:2," in read(report)
     assert "c-2,Ben,nobody,2," in read(report, name="rejected-2.csv")
+    command = next(line for line in report.next_commands if " import " in line)
+    assert f"{report.folder}/rejected.csv {report.folder}/rejected-2.csv --key" in command
+    assert "3 rejects to correct: edit rejected.csv and rejected-2.csv, then import them" in report.details
 
 
 async def test_other_formats_have_no_table(world: World) -> None:
@@ -271,3 +275,26 @@ async def test_a_retry_of_what_cannot_pass_sends_nothing(world: World) -> None:
 
     assert world.asked() == {}
     assert (await world.retry(invalid_contacts="drop", on_conflict="update")).counts["read"] == 2
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+async def test_a_duplicate_does_not_overwrite_by_itself(form: str, world: World) -> None:
+    """Which of two rows is right is for a person to say; the file as it is changes nothing."""
+    path = world.folder / "crm.csv"
+    path.write_text("crm,name,email:1\nc-1,Ada,a@example.org\nc-1,Eve,a@example.org\n")
+    report = await world.run(path)
+    table = Path(report.folder) / f"rejected.{form}"
+
+    again = await world.run(table)
+
+    assert again.rejects_by_code == {"duplicate_key": 1}
+    assert world.names() == {"a@example.org": "Ada"}
+    chosen = world.folder / f"chosen.{form}"
+    text = table.read_text()
+    row = '{"crm": "c-1", "name": "Eve", "email:1": "a@example.org"}\n'
+    chosen.write_text(text.replace(",yes", ",") if form == "csv" else row)
+    assert (await world.run(chosen)).counts["updated"] == 1
+    same = Path(again.folder) / f"rejected.{form}"
+    assert form == "ndjson" or same.read_text().splitlines()[0] == text.splitlines()[0]
+    retried = await world.retry(RunFolder(Path(again.folder)), on_duplicate="last")
+    assert retried.counts["unchanged"] == 1
