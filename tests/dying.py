@@ -285,12 +285,13 @@ def _warm_up() -> None:
     """Have imported what is imported at the first use only, and keep the collector from touching any of it."""
     import anyio  # noqa: PLC0415
 
-    from bulkgladly.cli.app import app  # noqa: PLC0415
+    from bulkgladly.cli.app import run  # noqa: PLC0415
 
     anyio.run(anyio.sleep, 0)
     unheard = io.StringIO()
     with tempfile.TemporaryDirectory() as nowhere, redirect_stdout(unheard), redirect_stderr(unheard):
-        app(["runs", "list", "--state-dir", nowhere], standalone_mode=False)
+        sys.argv = ["bulkgladly", "runs", "list", "--state-dir", nowhere]
+        run()
     gc.collect()
     gc.freeze()
 
