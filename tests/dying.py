@@ -62,12 +62,18 @@ class End(NamedTuple):
 
 
 class Mortals:
-    """Starts processes that can be told when to die, one after the other."""
+    """Starts processes that can be told when to die, one after the other.
+
+    They take the modules in `objects` for objects of Gladly as well, as if those lay in the folder of all others.
+    """
+
+    def __init__(self, *objects: Path) -> None:
+        self._objects = objects
 
     def __enter__(self) -> Self:
         self._scratch = tempfile.TemporaryDirectory(prefix="mortals-")
         self._zygote = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "tests.dying"],
+            [sys.executable, "-W", "error", "-m", "tests.dying", *map(str, self._objects)],
             cwd=_ROOT,
             env={**os.environ, "PYTHONPATH": str(_ROOT)},
             stdin=subprocess.PIPE,
@@ -267,6 +273,7 @@ def _live(job: Mapping[str, Any]) -> NoReturn:
 
 def _serve() -> None:
     """Import everything once, then fork for each line of the standard input."""
+    importlib.import_module("bulkgladly.gladly.objects").__path__.extend(sys.argv[1:])
     package = importlib.import_module("bulkgladly")
     for module in pkgutil.walk_packages(package.__path__, "bulkgladly."):
         if not module.name.endswith("__main__"):
@@ -285,12 +292,13 @@ def _warm_up() -> None:
     """Have imported what is imported at the first use only, and keep the collector from touching any of it."""
     import anyio  # noqa: PLC0415
 
-    from bulkgladly.cli.app import app  # noqa: PLC0415
+    from bulkgladly.cli.app import run  # noqa: PLC0415
 
     anyio.run(anyio.sleep, 0)
     unheard = io.StringIO()
     with tempfile.TemporaryDirectory() as nowhere, redirect_stdout(unheard), redirect_stderr(unheard):
-        app(["runs", "list", "--state-dir", nowhere], standalone_mode=False)
+        sys.argv = ["bulkgladly", "runs", "list", "--state-dir", nowhere]
+        run()
     gc.collect()
     gc.freeze()
 

@@ -7,7 +7,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -187,6 +187,12 @@ def _root(
     use_settings_file(context, config, COMMANDS)
 
 
+@cache
+def _command() -> Any:
+    """The program as typer makes it of the functions above; making it takes longer than many a command."""
+    return typer.main.get_command(app)
+
+
 def run(environment: Any = None) -> int:
     """Run the program and return its exit code (design: 0 to 10, 70, 128 + signal). Never a traceback.
 
@@ -211,7 +217,7 @@ _NO_READER = (errno.EPIPE, errno.EBADF)  # the reader has closed its end, or the
 def _run(environment: Any) -> int:
     try:
         _refuse_undecodable()
-        result = app(prog_name=_PROGRAM, standalone_mode=False, obj=CallContext(environment=environment))
+        result = _command()(prog_name=_PROGRAM, standalone_mode=False, obj=CallContext(environment=environment))
     except BulkgladlyError as error:
         return _told(error)
     except typer.Abort:

@@ -4,8 +4,9 @@ import asyncio
 import datetime as dt
 import json
 import os
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,12 @@ import pytest
 from bulkgladly.emulator import Emulator
 from bulkgladly.emulator.protocol.replies import Reply, created, json_reply, no_content, problem, refuse
 from bulkgladly.emulator.protocol.routing import Call, Operation
+from tests.dying import Mortals
 
 ROOT = Path(__file__).parents[2]
 MODULES = Path(__file__).with_name("added")
 WITH_IT = f"from bulkgladly.gladly import objects; objects.__path__.append({str(MODULES)!r}); "
 """As if the module lay in the folder of all others; no other module is told of it."""
-PROGRAM = WITH_IT + "from bulkgladly.__main__ import main; main()"
 DOCUMENTS = (
     WITH_IT + "from docs import make_columns, make_objects; print(make_objects.reference(), make_columns.reference())"
 )
@@ -77,26 +78,20 @@ class Place:
     emulator: Emulator
     badges: Badges
     folder: Path
+    mortals: Mortals
 
-    async def run(self, *words: str, code: int = 0, program: str = PROGRAM) -> str:
+    async def run(self, *words: str, code: int = 0) -> str:
         """Run a command with the module in its place, and return what it prints."""
         options = self.emulator.options
         access = {
             "GLADLY_HOST": self.emulator.url,
             "GLADLY_USERNAME": options.username,
             "GLADLY_API_TOKEN": options.token,
-            "PYTHONPATH": str(ROOT),
         }
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", program, *words),
-            cwd=self.folder,
-            env={**os.environ, **access},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        assert process.returncode == code, (out + err).decode()
-        return (out + err).decode()
+        environment = {**os.environ, **access}
+        end = await asyncio.to_thread(self.mortals.run, *words, environment=environment, folder=self.folder)
+        assert end.status == code, end
+        return end.output + end.errors
 
     def rows(self, data_set: str) -> list[dict[str, Any]]:
         """All rows of a data set in the folder `lake`."""
@@ -104,14 +99,21 @@ class Place:
         return [row for path in sorted(parts) for row in pq.ParquetFile(path).read().to_pylist()]
 
 
+@pytest.fixture(scope="module")
+def with_it() -> Iterator[Mortals]:
+    """Processes that have found the module in its place; none of them is killed."""
+    with Mortals(MODULES) as mortals:
+        yield mortals
+
+
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
+async def place(tmp_path: Path, with_it: Mortals) -> AsyncIterator[Place]:
     """An organisation with badges, and a file of two."""
     badges = Badges()
     async with Emulator(rate=None, more_operations=badges.operations()) as emulator:
         customer = emulator.add_customer(name="Ada", emails=[{"original": "ada@example.org"}])
         (tmp_path / "badges.csv").write_text(ROWS.format(customer))
-        yield Place(emulator, badges, tmp_path)
+        yield Place(emulator, badges, tmp_path, with_it)
 
 
 async def test_it_is_imported_checked_and_changed(place: Place) -> None:
@@ -175,11 +177,17 @@ async def test_its_file_of_an_export_job_is_fetched(place: Place) -> None:
     assert sorted(path.name for path in (place.folder / "lake" / "badge-log").iterdir()) == ["type=OFF", "type=ON"]
 
 
+def documents() -> str:
+    """The pages of objects, as a process writes them that has found the module in its place."""
+    program = [sys.executable, "-c", DOCUMENTS]
+    return subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
 async def test_it_is_shown_drafted_and_documented(place: Place) -> None:
     """`schema show`, `map init` and the page of objects know it, and the export says what there is."""
     shown = json.loads(await place.run("schema", "show", "badges", "--json"))
     draft = await place.run("map", "init", "badges.csv", "--to", "badges")
-    page = await place.run(program=DOCUMENTS)
+    page = await asyncio.to_thread(documents)
 
     assert shown["modes"] == ["create", "upsert"]
     columns = {column["column"]: column["means"] for column in shown["data_set"]["columns"]}

@@ -15,7 +15,6 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -234,13 +233,6 @@ def test_commands_in_the_documents_exist(line: Line) -> None:
 
     assert getattr(command, "invoke_without_command", True), f"{line.block}: {line.words}"
     command.make_context("documented", words)
-
-
-@pytest.fixture(scope="module")
-def mortals() -> Iterator[Mortals]:
-    """Processes in which everything is imported already: the pages have some fifty commands."""
-    with ExitStack() as stack:
-        yield stack.enter_context(Mortals())
 
 
 def run_in_order(page: Path, desk: Path, environment: dict[str, str], mortals: Mortals) -> int:

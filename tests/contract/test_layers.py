@@ -5,6 +5,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -112,7 +113,17 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+
+
+@cache
+def tree_of(module: str) -> ast.Module:
+    """The code of a module; read when a test asks, since each worker imports this file and one runs it."""
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+def trees() -> Iterator[tuple[str, ast.Module]]:
+    """Each module's name and its code."""
+    return ((name, tree_of(name)) for name in MODULES)
 
 
 def room_of(module: str) -> str:
@@ -121,8 +132,13 @@ def room_of(module: str) -> str:
     return parts[1] if len(parts) > 1 else ""
 
 
-def imports_of(tree: ast.AST) -> Iterator[str]:
+@cache
+def imports_of(tree: ast.AST) -> tuple[str, ...]:
     """Every module that a module imports, anywhere in it."""
+    return tuple(_imports_of(tree))
+
+
+def _imports_of(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -149,9 +165,10 @@ def own_imports(tree: ast.AST) -> set[str]:
     return {name for name in imports_of(tree) if name.split(".")[0] == "bulkgladly"}
 
 
-def names_used(tree: ast.AST) -> set[str]:
+@cache
+def names_used(tree: ast.AST) -> frozenset[str]:
     loaded = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return loaded | {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    return frozenset(loaded | {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)})
 
 
 ORDINARY = [name for name in MODULES if name not in ("bulkgladly", "bulkgladly.__main__")]
@@ -164,7 +181,7 @@ def test_imports_point_downwards(module: str) -> None:
 
     wrong = {
         name
-        for name in own_imports(TREES[module])
+        for name in own_imports(tree_of(module))
         if room_of(name) not in (room, *MAY_IMPORT[room]) or name == "bulkgladly"
     }
 
@@ -173,7 +190,7 @@ def test_imports_point_downwards(module: str) -> None:
 
 def test_the_root_only_points_at_public_names_when_it_is_loaded() -> None:
     """`import bulkgladly` costs nothing: everything but the version is looked up when first used."""
-    loaded = {name for name in loaded_imports(TREES["bulkgladly"]) if name.startswith("bulkgladly")}
+    loaded = {name for name in loaded_imports(tree_of("bulkgladly")) if name.startswith("bulkgladly")}
 
     assert loaded == {"bulkgladly._version"}
 
@@ -190,7 +207,7 @@ def emulator_part_of(module: str) -> str:
 def test_the_emulator_has_layers_of_its_own(module: str) -> None:
     """A folder of the emulator imports itself and what the table allows; the two top modules import all."""
     part = emulator_part_of(module)
-    found = {emulator_part_of(name) for name in own_imports(TREES[module])}
+    found = {emulator_part_of(name) for name in own_imports(tree_of(module))}
 
     allowed = {*EMULATOR_MAY_IMPORT, "emulator"} if part in EMULATOR_TOP else {part, *EMULATOR_MAY_IMPORT[part]}
 
@@ -209,7 +226,7 @@ def test_no_name_stands_twice_in_the_emulator() -> None:
     """Neither two modules nor two classes have one name, so that each can be found by it."""
     modules = [name.split(".")[-1] for name in EMULATOR if not MODULES[name].name.startswith("__")]
     classes = [
-        node.name.lstrip("_") for name in EMULATOR for node in ast.walk(TREES[name]) if isinstance(node, ast.ClassDef)
+        node.name.lstrip("_") for name in EMULATOR for node in ast.walk(tree_of(name)) if isinstance(node, ast.ClassDef)
     ]
 
     assert sorted(modules) == sorted(set(modules))
@@ -221,7 +238,7 @@ CORE = [name for name in MODULES if room_of(name) != "emulator" and not MODULES[
 
 def test_no_class_of_the_core_has_the_name_of_another() -> None:
     """A name leads to one place; what is private to two modules is confused in tracebacks all the same."""
-    classes = Counter(node.name for name in CORE for node in ast.walk(TREES[name]) if isinstance(node, ast.ClassDef))
+    classes = Counter(node.name for name in CORE for node in ast.walk(tree_of(name)) if isinstance(node, ast.ClassDef))
 
     assert [name for name, times in classes.items() if times > 1] == []
 
@@ -236,7 +253,7 @@ def test_no_file_of_the_core_has_the_name_of_another() -> None:
 @pytest.mark.parametrize("room", sorted({room_of(name) for name in CORE if name.count(".") == 2} - {"lake"}))
 def test_the_head_of_a_room_says_where_to_begin(room: str) -> None:
     """It names each of its modules, and none that is gone; `lake` has a picture of its own, which is read below."""
-    head = ast.get_docstring(TREES[f"bulkgladly.{room}"]) or ""
+    head = ast.get_docstring(tree_of(f"bulkgladly.{room}")) or ""
     modules = {name.split(".")[2] for name in MODULES if re.fullmatch(rf"bulkgladly\.{room}\.\w+", name)}
 
     assert set(re.findall(r"`(\w+)`", head)) == modules - {"__init__"}
@@ -263,7 +280,7 @@ def test_the_levels_agree_with_the_arrows() -> None:
 
 def test_no_module_imports_itself_by_a_detour() -> None:
     """No cycles among the imports that run when a module is loaded."""
-    left = {name: loaded_imports(tree) & set(MODULES) - {name} for name, tree in TREES.items()}
+    left = {name: loaded_imports(tree) & set(MODULES) - {name} for name, tree in trees()}
 
     while free := [name for name, targets in left.items() if not targets & set(left)]:
         for name in free:
@@ -274,7 +291,7 @@ def test_no_module_imports_itself_by_a_detour() -> None:
 
 def floors_of_the_lake() -> dict[str, int]:
     """Module to floor, as the picture at the head of the package has it; a line without a number continues one."""
-    head = ast.get_docstring(TREES["bulkgladly.lake"]) or ""
+    head = ast.get_docstring(tree_of("bulkgladly.lake")) or ""
     picture = head[head.index("the folder    ") :].splitlines()[1:]
     floors: dict[str, int] = {}
     floor = 0
@@ -296,7 +313,7 @@ def test_the_lake_is_built_as_it_is_drawn() -> None:
         for user, used in (
             (name.split(".")[2], found.split(".")[2])
             for name in modules
-            for found in own_imports(TREES[name])
+            for found in own_imports(tree_of(name))
             if found.startswith(prefix)
         )
         if user != used and floors[used] >= floors[user]
@@ -309,7 +326,7 @@ def test_words_drag_nothing_in(word: str) -> None:
     """The nouns that everybody shares need the standard library and orjson only."""
     foreign = {
         name.split(".")[0]
-        for name in imports_of(TREES[f"bulkgladly.{word}"])
+        for name in imports_of(tree_of(f"bulkgladly.{word}"))
         if name.split(".")[0] not in {*sys.stdlib_module_names, "bulkgladly", "keyring", *WORDS_MAY_USE}
     }
 
@@ -350,7 +367,7 @@ def test_a_library_stays_behind_its_door(library: str, homes: set[str]) -> None:
     """One module, or the room that is all about it, knows the library: its errors become ours in one place."""
     users = {
         name
-        for name, tree in TREES.items()
+        for name, tree in trees()
         if room_of(name) != "emulator"
         and (library in names_used(tree) or any(found.split(".")[0] == library for found in imports_of(tree)))
     }
@@ -363,7 +380,7 @@ def test_text_leaves_the_program_in_one_place() -> None:
     homes = {"bulkgladly.cli.output", "bulkgladly.cli.streams", "bulkgladly.cli.display"}
     printers = {
         name
-        for name, tree in TREES.items()
+        for name, tree in trees()
         if room_of(name) != "emulator"
         and any(
             (isinstance(node, ast.Attribute) and node.attr in ("echo", "secho", "echo_via_pager"))
@@ -380,7 +397,7 @@ def test_task_groups_are_opened_in_one_module() -> None:
     """Whoever starts tasks must know how they stop: that is `stages` alone."""
     starters = {"create_task_group", "TaskGroup", "create_task", "ensure_future", "gather"}
 
-    users = {name for name, tree in TREES.items() if room_of(name) != "emulator" and starters & names_used(tree)}
+    users = {name for name, tree in trees() if room_of(name) != "emulator" and starters & names_used(tree)}
 
     assert users == {"bulkgladly.runs.stages"}
 
@@ -388,7 +405,7 @@ def test_task_groups_are_opened_in_one_module() -> None:
 @pytest.mark.parametrize("module", [name for name in ORDINARY if room_of(name) == "gladly"])
 def test_knowledge_waits_for_nothing_and_opens_nothing(module: str) -> None:
     """What Gladly looks like is data and pure functions, so that its tests are tables."""
-    tree = TREES[module]
+    tree = tree_of(module)
 
     waiting = [node for node in ast.walk(tree) if isinstance(node, ast.Await | ast.AsyncFunctionDef | ast.AsyncWith)]
     opened = names_used(tree) & {"open", "read_text", "read_bytes", "socket", "print", "sleep", "time"}
@@ -402,7 +419,7 @@ def test_heavy_libraries_are_not_loaded_with_the_command_line() -> None:
     """`--help` answers quickly: no module of the cli loads what runs or a door when it is imported."""
     light = {*WORDS, "storage", "cli"}
     for name in (name for name in ORDINARY if room_of(name) == "cli" and name != "bulkgladly.cli.display"):
-        early = loaded_imports(TREES[name])
+        early = loaded_imports(tree_of(name))
 
         assert {room_of(found) for found in early if found.startswith("bulkgladly")} <= light, name
         assert not {found.split(".")[0] for found in early} & {"aiohttp", "pyarrow", "anyio", "phonenumbers"}, name
@@ -411,6 +428,6 @@ def test_heavy_libraries_are_not_loaded_with_the_command_line() -> None:
 def test_only_a_rehearsal_needs_the_emulator() -> None:
     """It stands apart: what goes to Gladly does not know that it exists."""
     rooms = ("imports", "exports", "checks", "resume", "projects")
-    users = {name for name in ORDINARY if room_of(name) in rooms and "bulkgladly.emulator" in imports_of(TREES[name])}
+    users = {name for name in ORDINARY if room_of(name) in rooms and "bulkgladly.emulator" in imports_of(tree_of(name))}
 
     assert users == {"bulkgladly.imports.rehearsal"}

@@ -1,20 +1,10 @@
 """The processes that tests kill die where they are told to, and nowhere else."""
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.dying import DEEDS, TURNS, End, Mortals
 
 ROWS = "crm,name\n1,Ada Ashby\n2,Bela Birch\n"
-
-
-@pytest.fixture(scope="module")
-def mortals() -> Iterator[Mortals]:
-    """One process that makes all others."""
-    with Mortals() as mortals:
-        yield mortals
 
 
 def rehearse(mortals: Mortals, folder: Path, *, at: int | None = None, of: str = DEEDS) -> End:

@@ -7,14 +7,14 @@ import itertools
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-__all__ = ("CHROMIUM", "Page", "browser_page")
+__all__ = ("CHROMIUM", "Page", "browser_page", "running_browser")
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 """The browser's program, or None."""
@@ -93,33 +93,48 @@ class Page:
         path.write_bytes(base64.b64decode(taken["data"]))  # noqa: ASYNC240
 
 
-@asynccontextmanager
-async def browser_page(folder: Path) -> AsyncIterator[Page]:
-    """Start a browser with an empty profile in a folder, and give its one page."""
+@contextmanager
+def running_browser(folder: Path) -> Iterator[str]:
+    """Start a browser with an empty profile in a folder, and give the address at which it takes commands."""
     assert CHROMIUM is not None
     profile = folder / "profile"
     with (folder / "browser.log").open("wb") as log:
-        browser = subprocess.Popen(  # noqa: ASYNC220  # it starts without waiting
+        browser = subprocess.Popen(
             [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}"], stdout=log, stderr=log, stdin=subprocess.DEVNULL
         )
     try:
-        port = await asyncio.to_thread(_port_of, profile / "DevToolsActivePort", browser)
-        async with aiohttp.ClientSession() as session:
-            async with session.get(f"http://127.0.0.1:{port}/json/list") as reply:
-                address = next(each["webSocketDebuggerUrl"] for each in await reply.json() if each["type"] == "page")
-            async with session.ws_connect(address, max_msg_size=0) as socket:
-                page = Page(socket)
-                reading = asyncio.create_task(page.read())
+        yield f"127.0.0.1:{_port_of(profile / 'DevToolsActivePort', browser)}"
+    finally:
+        browser.terminate()
+        browser.wait()
+        shutil.rmtree(profile, ignore_errors=True)
+
+
+@asynccontextmanager
+async def browser_page(browser: str) -> AsyncIterator[Page]:
+    """Open a page that shares neither storage nor cookies with any other of this browser."""
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"http://{browser}/json/version") as reply:
+            address = (await reply.json())["webSocketDebuggerUrl"]
+        async with _driven(session, address) as whole:
+            context = (await whole.send("Target.createBrowserContext"))["browserContextId"]
+            made = await whole.send("Target.createTarget", url="about:blank", browserContextId=context)
+            async with _driven(session, f"ws://{browser}/devtools/page/{made['targetId']}") as page:
                 for domain in ("Network", "Runtime", "Log", "Page"):
                     await page.send(f"{domain}.enable")
                 yield page
-                reading.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await reading
-    finally:
-        browser.terminate()
-        await asyncio.to_thread(browser.wait)
-        shutil.rmtree(profile, ignore_errors=True)
+            await whole.send("Target.disposeBrowserContext", browserContextId=context)
+
+
+@asynccontextmanager
+async def _driven(session: aiohttp.ClientSession, address: str) -> AsyncIterator[Page]:
+    async with session.ws_connect(address, max_msg_size=0) as socket:
+        page = Page(socket)
+        reading = asyncio.create_task(page.read())
+        yield page
+        reading.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await reading
 
 
 def _port_of(path: Path, browser: subprocess.Popen[bytes]) -> int:

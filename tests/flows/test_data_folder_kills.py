@@ -146,6 +146,12 @@ def check_readers(path: Path) -> None:
         assert {"5"} <= counts.keys() <= {"1", "2", "3", "4", "5", "6"}
 
 
+def left_in(path: Path) -> list[tuple[str, bytes]]:
+    """Every folder and file, and what is in it: two kills that leave the same need to be looked at once."""
+    found = ((str(each.relative_to(path)), each) for each in path.rglob("*"))
+    return sorted((name, each.read_bytes() if each.is_file() else b"") for name, each in found)
+
+
 def calls_of(killer: Killer, template: Path, path: Path, work: Callable[[Path], None]) -> int:
     shutil.copytree(template, path)
     assert killer.run(lambda: work(path))
@@ -157,16 +163,22 @@ def test_a_kill_at_any_call_leaves_old_or_new(killer: Killer, template: Path, tm
     total = calls_of(killer, template, tmp_path / "whole", replace_a_and_b)
     assert check(tmp_path / "whole")
     ends = []
+    left: list[tuple[str, bytes]] = []
+    readable: list[tuple[str, bytes]] = []
 
     for number in range(total):
         path = tmp_path / "killed"
         shutil.copytree(template, path)
         assert not killer.run(lambda path=path: replace_a_and_b(path), calls=number)  # type: ignore[misc]
-        is_decided = bool(list(path.rglob("*.json.next")))
-        check_readers(path)
-        recover(path)
-        ends.append(check(path))
-        assert ends[-1] or not is_decided
+        before, left = left, left_in(path)
+        if left != before:
+            is_decided = bool(list(path.rglob("*.json.next")))
+            if (found := left_in(path / "items")) != readable:
+                check_readers(path)
+            readable = found
+            recover(path)
+            ends.append(check(path))
+            assert ends[-1] or not is_decided
         shutil.rmtree(path)
 
     assert ends == sorted(ends)
@@ -182,12 +194,15 @@ def test_recovery_may_be_killed_too(killer: Killer, template: Path, tmp_path: Pa
         killed = tmp_path / "killed"
         shutil.copytree(template, killed)
         killer.run(lambda killed=killed: replace_a_and_b(killed), calls=number)  # type: ignore[misc]
+        left: list[tuple[str, bytes]] = []
         for second in range(calls_of(killer, killed, tmp_path / "recovered", recover)):
             path = tmp_path / "again"
             shutil.copytree(killed, path)
             assert not killer.run(lambda path=path: recover(path), calls=second)  # type: ignore[misc]
-            recover(path)
-            assert check(path)
+            before, left = left, left_in(path)
+            if left != before:
+                recover(path)
+                assert check(path)
             shutil.rmtree(path)
         shutil.rmtree(killed)
         shutil.rmtree(tmp_path / "recovered")

@@ -355,13 +355,6 @@ class Stage:
         return None
 
 
-@pytest.fixture(scope="module")
-def mortals() -> Iterator[Mortals]:
-    """Processes to kill."""
-    with ExitStack() as stack:
-        yield stack.enter_context(Mortals())
-
-
 def spread(total: int, most: int) -> list[int]:
     """So many of the steps, the first and the last among them, evenly."""
     assert total > most
@@ -383,7 +376,7 @@ def stage(request: pytest.FixtureRequest, mortals: Mortals) -> Iterator[Stage]:
 @pytest.mark.timeout(120)
 def test_said_again_after_a_kill_at_some_steps(stage: Stage) -> None:
     """Evenly spread over all there are: right words, nothing lost, nothing twice, nothing blocked."""
-    refuse(stage.kills(spread(stage.steps(), 7)))
+    refuse(stage.kills(spread(stage.steps(), 5)))
 
 
 @pytest.mark.soak

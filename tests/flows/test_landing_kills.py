@@ -1,8 +1,6 @@
 """Killed at any step, a follower that is started again has each event once, each reject once, and covers no more."""
 
 import base64
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import orjson
@@ -18,13 +16,6 @@ from tests.flows.test_kill_everywhere import refuse, spread
 from tests.folders import in_memory
 
 PROGRAM = "tests.flows.landing_program"
-
-
-@pytest.fixture(scope="module")
-def mortals() -> Iterator[Mortals]:
-    """Processes to kill."""
-    with ExitStack() as stack:
-        yield stack.enter_context(Mortals())
 
 
 def check(lake: Path) -> None:

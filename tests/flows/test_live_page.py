@@ -2,13 +2,13 @@
 
 import datetime as dt
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.flows.browsing import CHROMIUM, Page, browser_page
+from tests.flows.browsing import CHROMIUM, Page, browser_page, running_browser
 from tests.flows.live_scene import TOKEN, LiveScene, a_morning, scene_event, served_live
 
 pytestmark = pytest.mark.skipif(
@@ -47,6 +47,13 @@ FAINT = """
 """
 
 
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One for all tests: it starts slowly, and a page shares nothing with another."""
+    with running_browser(tmp_path_factory.mktemp("browser")) as address:
+        yield address
+
+
 async def open_page(page: Page, scene: LiveScene) -> None:
     """Open the page and wait until it is connected and shows a view."""
     await page.send("Page.navigate", url=f"{scene.url}?token={TOKEN}")
@@ -59,9 +66,9 @@ def text_of(selector: str) -> str:
     return f"document.querySelector({selector!r}).textContent"
 
 
-async def test_the_page_fits_and_can_be_read_on_every_screen(tmp_path: Path) -> None:
+async def test_the_page_fits_and_can_be_read_on_every_screen(browser: str) -> None:
     """On a phone and on a desk, light and dark: nothing to scroll sideways, nothing faint, nothing from elsewhere."""
-    async with served_live() as scene, browser_page(tmp_path) as page:
+    async with served_live() as scene, browser_page(browser) as page:
         scene.happen(*a_morning(dt.datetime.now(dt.UTC)))
         grounds = set()
         for width, height in SIZES:
@@ -87,9 +94,9 @@ async def keep_picture(page: Page, name: str) -> None:
         await page.screenshot(Path(folder) / name)
 
 
-async def test_the_page_tells_who_is_available_and_who_waits_longest(tmp_path: Path) -> None:
+async def test_the_page_tells_who_is_available_and_who_waits_longest(browser: str) -> None:
     """The figures, the order of the rows, and the words for what Gladly calls things."""
-    async with served_live() as scene, browser_page(tmp_path) as page:
+    async with served_live() as scene, browser_page(browser) as page:
         scene.happen(*a_morning(dt.datetime.now(dt.UTC)))
         await page.look(width=1280)
         await open_page(page, scene)
@@ -113,9 +120,9 @@ async def test_the_page_tells_who_is_available_and_who_waits_longest(tmp_path: P
         assert polite == ["available", "waiting", "overdue"]
 
 
-async def test_nothing_known_is_shown_as_unknown(tmp_path: Path) -> None:
+async def test_nothing_known_is_shown_as_unknown(browser: str) -> None:
     """Before the first event there are no zeros."""
-    async with served_live() as scene, browser_page(tmp_path) as page:
+    async with served_live() as scene, browser_page(browser) as page:
         await open_page(page, scene)
 
         for figure in ("available", "waiting", "longest", "overdue"):
@@ -123,10 +130,10 @@ async def test_nothing_known_is_shown_as_unknown(tmp_path: Path) -> None:
         assert "No event has come yet." in await page.evaluate(text_of("#notes"))
 
 
-async def test_an_event_changes_the_open_page(tmp_path: Path) -> None:
+async def test_an_event_changes_the_open_page(browser: str) -> None:
     """Without loading it again: a message comes, an agent answers, and a row that stays is the same row."""
     now = dt.datetime.now(dt.UTC)
-    async with served_live() as scene, browser_page(tmp_path) as page:
+    async with served_live() as scene, browser_page(browser) as page:
         scene.happen(*a_morning(now))
         await open_page(page, scene)
         await page.evaluate("document.querySelector('#contacts tbody tr').dataset.kept = 'yes'")
@@ -148,11 +155,11 @@ def contact_event(kind: str, at: dt.datetime, initiator: tuple[str, str], **more
 HOSTILE = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>\u202e\"'"
 
 
-async def test_hostile_text_is_shown_as_text(tmp_path: Path) -> None:
+async def test_hostile_text_is_shown_as_text(browser: str) -> None:
     """Markup in names, reasons and ids is only ever shown, and marks that reverse a line are written out."""
     now = dt.datetime.now(dt.UTC)
     names = {"agent-x": f"name {HOSTILE}", "inbox-x": f"inbox {HOSTILE}"}
-    async with served_live(names=names) as scene, browser_page(tmp_path) as page:
+    async with served_live(names=names) as scene, browser_page(browser) as page:
         away = {"id": "r", "name": f"reason {HOSTILE}"}
         context = {"assignee": {"inboxId": "inbox-x"}}
         due = {"createdAt": to_text(now), "dueAt": to_text(now), **context}
@@ -196,9 +203,9 @@ ATTEMPTS = (
 )
 
 
-async def test_the_page_can_load_and_send_nothing_elsewhere(tmp_path: Path) -> None:
+async def test_the_page_can_load_and_send_nothing_elsewhere(browser: str) -> None:
     """Even a script that ran in it could not: the browser holds it to its policy."""
-    async with served_live() as scene, served_live() as elsewhere, browser_page(tmp_path) as page:
+    async with served_live() as scene, served_live() as elsewhere, browser_page(browser) as page:
         await open_page(page, scene)
         await page.evaluate(f"window.there = '{elsewhere.url}'")
 
@@ -206,10 +213,10 @@ async def test_the_page_can_load_and_send_nothing_elsewhere(tmp_path: Path) -> N
         assert elsewhere.asked == []
 
 
-async def test_a_long_list_shows_the_first_rows_until_asked(tmp_path: Path) -> None:
+async def test_a_long_list_shows_the_first_rows_until_asked(browser: str) -> None:
     """The rest is one press of a button away, which a keyboard can reach."""
     now = dt.datetime.now(dt.UTC)
-    async with served_live() as scene, browser_page(tmp_path) as page:
+    async with served_live() as scene, browser_page(browser) as page:
         started = [contact_event("STARTED", now, ("c", "CUSTOMER"), contactId=f"k{number}") for number in range(230)]
         scene.happen(*started)
         await open_page(page, scene)
@@ -225,10 +232,10 @@ async def test_a_long_list_shows_the_first_rows_until_asked(tmp_path: Path) -> N
         assert await page.evaluate(text_of("#contacts-note button")) == "Show fewer"
 
 
-async def test_a_lost_connection_is_told_and_mended(tmp_path: Path) -> None:
+async def test_a_lost_connection_is_told_and_mended(browser: str) -> None:
     """The page says that what it shows is old, and goes on when the server is back."""
     now = dt.datetime.now(dt.UTC)
-    async with browser_page(tmp_path) as page:
+    async with browser_page(browser) as page:
         async with served_live() as scene:
             scene.happen(*a_morning(now))
             await open_page(page, scene)

@@ -20,7 +20,7 @@ from tests.flows.exporting import Lake, a_lake
 from tests.flows.history_answers import ANSWERS, Row
 
 PAGE = Path(__file__).parents[2] / "docs" / "queries.md"
-DAYS = 10
+DAYS = 5
 REPORTS = ("ConversationExportReport", "WorkSessionEventsReportV4")
 
 
