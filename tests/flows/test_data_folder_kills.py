@@ -75,10 +75,10 @@ def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
     return Killer(monkeypatch)
 
 
-def lines_of(ids: list[str], text: str) -> Iterator[bytes]:
+def lines_of(ids: list[str], text: str, day: str = "2026-11-23") -> Iterator[bytes]:
     for each in ids:
         content = {"type": "EMAIL" if int(each) % 2 else "SMS", "content": text}
-        yield orjson.dumps({"id": each, "timestamp": "2026-11-23T00:00:00Z", "content": content}) + b"\n"
+        yield orjson.dumps({"id": each, "timestamp": f"{day}T00:00:00Z", "content": content}) + b"\n"
     yield b"no row\n"
 
 
@@ -289,7 +289,7 @@ def test_a_removal_that_is_killed_is_finished_by_the_next(killer: Killer, templa
         for unit, end in (("b", KEPT_FROM), ("c", KEPT_FROM + AGE)):
             (old,) = [one for one in folder.manifests("items") if one.unit == unit]
             writer = UnitWriter(folder, ITEMS, unit, Origin(unit, "conversation_items.jsonl"))
-            writer.convert(lines_of(OLD[unit], "old"))
+            writer.convert(lines_of(OLD[unit], "old", (end - AGE).date().isoformat()))
             writer.commit(covered=(end - AGE, end), replaces=[old])
     rest = {name: ids for name, ids in OLD.items() if name != "b"}
 

@@ -37,7 +37,7 @@ def test_a_dirty_export_is_imported_with_its_unedited_draft(
     found = ends_of_run(run)
     assert [f"{end.kind}: {end}, not {other}" for end, other in differences(right, found)] == []
     table = (run / "rejected.csv").read_text(encoding="utf-8")
-    assert table.splitlines()[0].endswith("_line,_reason,_fix,_raw"), "each reject says what to do"
+    assert table.splitlines()[0].endswith("_line,_reason,_fix,_duplicate,_raw"), "each reject says what to do"
     assert len(emulator.store.customers) == Counter(end.end for end in right)["created"]
 
 
