@@ -6,6 +6,8 @@ STAMP := $(VENV)/.installed
 FUZZ_VENV := .venv-fuzz
 FUZZ_STAMP := $(FUZZ_VENV)/.installed
 FUZZ_S ?= 1800
+# Twice as many as there are cores, since tests wait half of the time: for a real pace, a process, a disk.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 SOURCES := bulkgladly tests benchmarks samples docs
 
 .DEFAULT_GOAL := help
@@ -32,7 +34,7 @@ types: $(STAMP) ## mypy and pyright over source, tests and benchmarks
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 
 tests: $(STAMP) ## the tests alone
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n $(WORKERS)
 
 format: $(STAMP) ## format the code
 	$(BIN)/ruff check --fix-only $(SOURCES)
