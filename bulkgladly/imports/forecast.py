@@ -31,7 +31,7 @@ REJECTED = "to reject"
 _NO_REQUEST = frozenset({UNCHANGED, REJECTED, *(word.value for word in Word)})
 _ROWS_AT_ONCE = 256
 _DRAFTS_PER_ROW = 5
-"""Making a draft takes about as long as comparing so many rows with what is known of them."""
+"""Making a draft takes about as long as comparing this many rows with what is known of them."""
 _LABELS: Mapping[str, str] = {
     **dict.fromkeys(("create", "add"), "to create"),
     **dict.fromkeys(("update", "patch", "change"), "to update"),

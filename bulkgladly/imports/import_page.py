@@ -139,12 +139,12 @@ def _actors(report: "Report") -> Iterable[str]:
     if report.rows_to_correct:
         rows = counted(report.rows_to_correct, _noun(report))
         fix = f"correct {rows} in {tables}, which {say} what is wrong; then it can be imported"
-        yield f"whoever maintains {file}: {fix}"
+        yield f"the owner of {file}: {fix}"
     may_pass = report.counts[Word.REJECTED] + report.counts[Word.UNKNOWN] - report.rows_to_correct
     if report.status != "complete":
-        yield "whoever runs bulkgladly: continue with the first command below"
+        yield "the person who runs bulkgladly: continue with the first command below"
     elif may_pass > 0:
-        yield f"whoever runs bulkgladly: send {counted(may_pass, _noun(report))} again, with the command below"
+        yield f"the person who runs bulkgladly: send {counted(may_pass, _noun(report))} again, with the command below"
 
 
 # --- the closing summary ---

@@ -45,7 +45,7 @@ class PlannedStep:
         return self.step.name
 
     def estimate_of(self, rows: int, *, rows_exact: bool = False) -> Estimate:
-        """Return what so many rows of the step are expected to take."""
+        """Return what this many rows of the step are expected to take."""
         each = self.step.spec.requests_per_record[self.step.spec.mode(self.options.mode)]
         return Estimate.of(each, rows, rows_exact, self.options.pace.expected_per_second())
 

@@ -184,8 +184,8 @@ def test_the_page_can_be_forwarded() -> None:
         "| why | rows | what to do | first ones (lines of crm_export.csv) |\n",
         "| the phone number is not valid | 725 | correct the number or leave the cell empty | 60, 193, 235 |\n",
         "23 values that are not valid were left out of records that arrived (20 in E-mail, 3 in Phone); see",
-        "- whoever maintains crm_export.csv: correct 725 rows in `rejected.csv`",
-        "- whoever runs bulkgladly: send 1 row again",
+        "- the owner of crm_export.csv: correct 725 rows in `rejected.csv`",
+        "- the person who runs bulkgladly: send 1 row again",
         "Took 4 min, 12 s of it working. 1 interruption: at ",
         " somebody pressed Ctrl-C, continued at ",
     ):
@@ -225,7 +225,7 @@ def test_a_run_that_is_not_finished_says_why_in_plain_words() -> None:
 
     assert "**Not finished: somebody pressed Ctrl-C.**" in page
     assert "685 (1.4 %) were not reached yet." in page
-    assert "- whoever runs bulkgladly: continue with the first command below" in page
+    assert "- the person who runs bulkgladly: continue with the first command below" in page
 
 
 def test_the_closing_lines_have_the_fix_and_the_places() -> None:
