@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from bulkgladly import Credentials, Pace
 from bulkgladly.emulator import Emulator
 from bulkgladly.errors import Withdrawn
@@ -48,11 +50,15 @@ class Followed:
         polls: int = 1,
         *,
         between: Callable[[int], None] = lambda _: None,
+        until: Callable[[], bool] = lambda: True,
         wall: Callable[[], dt.datetime] = QUICK.wall,
         lock_wait_s: float = QUICK.lock_wait_s,
         **options: Any,
     ) -> RealtimeReport:
-        """Follow until the feed has been read `polls` times; `between` is called after each with its number."""
+        """Follow until the feed has been read `polls` times; `between` is called after each with its number.
+
+        It goes on until `until` holds as well, since a command that gets events takes its time; for 20 s at most.
+        """
         polled = 0
 
         async def sleep(seconds: float) -> None:
@@ -61,6 +67,9 @@ class Followed:
                 polled += 1
                 between(polled)
                 if polled == polls:
+                    with anyio.fail_after(20):
+                        while not until():  # noqa: ASYNC110 - a file of another process
+                            await anyio.sleep(0.01)
                     raise Withdrawn("that is enough")
             await asyncio.sleep(0)
 

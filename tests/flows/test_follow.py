@@ -412,6 +412,4 @@ async def test_what_came_before_gladly_first_answered_is_passed_on_by_the_next_s
         shown = next(one for one in followed.emulator.store.event_log if one.id == new).shown()
         await inbox.put([arrival_of(orjson.dumps(shown), Via.WEBHOOK, QUICK.wall())])
 
-    await followed.follow(3, **options)
-
-    assert new in log.read_text(encoding="utf-8")
+    await followed.follow(3, until=lambda: log.exists() and new in log.read_text("utf-8"), **options)
