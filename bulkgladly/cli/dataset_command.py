@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 __all__ = ("compact", "drift", "show", "sql", "verify")
 
 Folder = Annotated[Path, typer.Argument(help="The folder, as given to --out.", metavar="DIR")]
+DataSets = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Only these data sets. (default: all)", metavar="DATASET", autocompletion=completions.data_sets
+    ),
+]
 
 
 def verify(
@@ -79,12 +85,7 @@ def _tell_verdict(folder: Path, found: Any) -> None:
 
 def show(
     folder: Folder,
-    data_sets: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Only these data sets. (default: all)", metavar="DATASET", autocompletion=completions.data_sets
-        ),
-    ] = None,
+    data_sets: DataSets = None,
     json: flags.Json = False,
     max_age: Annotated[
         str | None,
@@ -231,12 +232,7 @@ def drift(folder: Folder, json: flags.Json = False) -> None:
 
 def compact(
     folder: Folder,
-    data_sets: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Only these data sets. (default: all)", metavar="DATASET", autocompletion=completions.data_sets
-        ),
-    ] = None,
+    data_sets: DataSets = None,
     json: flags.Json = False,
 ) -> None:
     """Write the newest row of each key to DIR/current/DATASET. The exported files stay as they are.

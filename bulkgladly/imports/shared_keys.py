@@ -66,7 +66,7 @@ def _other_mapping(header: RunHeader, options: ImportOptions) -> tuple[Mapping, 
         if theirs.mapping.file == options.mapping.file or theirs.mapping.text == options.mapping.text:
             return None
         mapping = mapping_of(theirs.mapping)
-    except BulkgladlyError:  # of another version, or damaged; whoever uses that run is told
+    except BulkgladlyError:  # of another version, or damaged; told when that run is used
         return None
     return None if mapping is None else (mapping, theirs.key)
 

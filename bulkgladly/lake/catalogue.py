@@ -88,7 +88,7 @@ class Catalogue:
         One part tells: all others lie in the same folders, unless an early version wrote them.
         """
         for path in sorted(self.unit_paths(data_set)):
-            with contextlib.suppress(UsageError):  # whoever needs this unit reports the damage
+            with contextlib.suppress(UsageError):  # what needs this unit reports the damage
                 for part in read_manifest(path).parts:
                     return partition_in(part.path)
         return None

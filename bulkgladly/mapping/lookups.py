@@ -161,7 +161,7 @@ def looking_up(plan: LookupPlan, find: Find, part: Reference | None, otherwise: 
 def following(plan: LookupPlan, find: Find) -> Callable[[Any], Any]:
     """Return the operation of `same_as`: a key becomes the last one that it leads to, and an unknown one stays.
 
-    The values of the table are cleaned keys, and it has no circles: whoever opens it sees to both. A key is returned
+    The values of the table are cleaned keys, and it has no circles: opening it sees to both. A key is returned
     as the file writes it, also if case does not count when keys are compared.
     """
 

@@ -145,7 +145,7 @@ class ProjectRecord:
 
 
 def _recorded(step: Mapping[str, Any]) -> RecordedStep:
-    """Return what a file holds of a step; whoever uses it relies on the types."""
+    """Return what a file holds of a step, with the types that a report relies on."""
     found = RecordedStep(**step)
     run, end = found.run, found.end
     if run is not None and (not isinstance(run, str) or run in ("", "..") or Path(run).name != run):
