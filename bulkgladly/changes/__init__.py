@@ -1,0 +1,1 @@
+"""Know before, prove after, take back: verbs over the changes of an import."""
