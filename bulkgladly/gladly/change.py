@@ -4,7 +4,7 @@ The comparison of what Gladly holds with what a row says leaves out what Gladly 
 """
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from bulkgladly.messages import Effect, Reply, Request
@@ -16,11 +16,13 @@ __all__ = (
     "Change",
     "Found",
     "Held",
+    "after_change",
     "creating",
     "lacking",
     "same_moment",
     "same_set",
     "same_value",
+    "without",
     "writing",
 )
 
@@ -91,6 +93,17 @@ def writing(request: Request, change: Change, *, part: Held | None = None, repla
     after = change.after if part is None else part
     effect = Effect(change.action.value, change.id, change.before, after, replaces_noted)
     return request._replace(effect=effect)
+
+
+def after_change(payload: Held, change: Change) -> Held:
+    """Return a payload with what Gladly holds in place of what a change does not write."""
+    held = change.before or {}
+    return {name: change.after.get(name, held.get(name, value)) for name, value in payload.items()}
+
+
+def without(payload: Held, names: Collection[str]) -> Held:
+    """Return a payload without some fields."""
+    return {name: value for name, value in payload.items() if name not in names} if names else payload
 
 
 def lacking(held: Mapping[str, Any], payload: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import Field, Link
 from bulkgladly.gladly.metric_sets import MetricSet
 from bulkgladly.gladly.outcomes import unread
+from bulkgladly.gladly.owners import NOT_CHANGED, OwnedFields, Owners
 from bulkgladly.messages import NotedWrite, Repeat, Reply, Request
 from bulkgladly.records import Claim, ColumnPlan, Known, Mode, Outcome, Problem, Row
 
@@ -56,7 +57,9 @@ class Policy:
     other such value rejects its record. `columns` has the user's own columns, by the columns that a
     mapping fills from them. `languages`
     are those of the organisation, in lower case, and `now` is the moment against which times are
-    checked; without them, languages and times are not checked.
+    checked; without them, languages and times are not checked. `owners` has the owners of fields that
+    are not the usual ones (`gladly.owners`). With `undoable` everything is read before it is updated
+    or deleted.
     """
 
     host: str
@@ -73,6 +76,8 @@ class Policy:
     namespaces: tuple[tuple[str, str], ...] = ()
     drops: tuple[str, ...] = ()
     columns: tuple[tuple[str, str], ...] = ()
+    owners: Owners = ()
+    undoable: bool = False
     languages: tuple[str, ...] = ()
     now: dt.datetime | None = None
 
@@ -200,7 +205,9 @@ class ImportSpec:
     create again could do. `contacts_people` is what a record does to a person, and `deletes`
     what a deletion removes; both are printed before it starts. `not_kept` names what Gladly does
     not keep of a row. `fetch` requests an object by id, where ids are derived from source keys.
-    `screening` says which rows a check may accept without drafts.
+    `screening` says which rows a check may accept without drafts. `owned` are the fields that an
+    update can write. `unread` are the modes in which records that no run remembers are written without
+    a look, so that nobody knows what Gladly held.
 
     Chapters: the steps of a record; names, keys and modes.
     """
@@ -223,6 +230,8 @@ class ImportSpec:
     not_kept: tuple[str, ...] = ()
     fetch: Callable[[Record, str], Request] | None = None
     screening: Screening = Screening.NONE
+    owned: OwnedFields = NOT_CHANGED
+    unread: frozenset[Mode] = frozenset()
 
     # --- the steps of a record -----------------------------------------------------------------
 
@@ -294,6 +303,12 @@ class ImportSpec:
     def is_at_most_once(self) -> bool:
         """True if sending a create again risks a duplicate."""
         return self.repeat is Repeat.UNSAFE
+
+    def requests_for(self, policy: Policy) -> tuple[int, int]:
+        """Return the fewest and the most requests that a record takes without conflicts, if no run remembers it."""
+        low, high = self.requests_per_record[policy.mode]
+        is_more = policy.undoable and policy.mode in self.unread
+        return (low + 1, high + 1) if is_more else (low, high)
 
     def mode(self, asked: Mode | None) -> Mode:
         """Return the mode to use: the one asked for, else the first of upsert, create and update that exists.

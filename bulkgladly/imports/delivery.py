@@ -17,7 +17,7 @@ from bulkgladly.api.client import Client
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.gladly.spec import ImportSpec, Policy, Record, Steps
 from bulkgladly.journal.entries import Intent, Reservation, UndoneWrites
-from bulkgladly.messages import NotedWrite, Repeat, Reply, Request
+from bulkgladly.messages import Effect, NotedWrite, Repeat, Reply, Request
 from bulkgladly.records import Known, Outcome, Word
 
 __all__ = ("Delivery", "Pending", "Precautions")
@@ -175,10 +175,7 @@ class Delivery:
         pending.last_write += 1
         write = NotedWrite(seq, pending.last_write, request.operation, effect)
         pending.noted.append(write)
-        if effect.replaces_noted:
-            subject = effect.action, effect.gladly_id
-            before = pending.record.written
-            self._remove_notes(pending, [one for one in before if (one.effect.action, one.effect.gladly_id) == subject])
+        self._remove_notes(pending, [one for one in pending.record.written if _is_replaced(one.effect, effect)])
         return [write]
 
     def _remove_notes(self, pending: Pending, several: Sequence[NotedWrite]) -> None:
@@ -247,6 +244,12 @@ def _step_of(request: Request, reply: Reply) -> tuple[Any, ...]:
     """Return a request and its reply as a trail keeps them: no values."""
     codes = [problem.code for problem in reply.problems]
     return request.operation, reply.status, codes, reply.attempts, round(time.time(), 3), reply.meaning.value
+
+
+def _is_replaced(noted: Effect, effect: Effect) -> bool:
+    """Tell whether a write takes the place of one that an earlier process has noted."""
+    is_same = (noted.action, noted.gladly_id) == (effect.action, effect.gladly_id)
+    return is_same and (effect.replaces_noted or noted.before is None)
 
 
 def _note_moment(several: Sequence[Pending]) -> None:

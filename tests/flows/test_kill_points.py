@@ -168,6 +168,9 @@ async def test_every_customer_once_wherever_it_dies(
     assert report.counts["created"] == report.counts["read"] == ROWS
     assert (report.status, report.exit_code) == ("complete", 0)
     assert made_before <= set(world.emulator.store.customers)
+    with RunWrites(Path(report.folder)) as writes:
+        assert [change.action for change in writes.newest_first()] == ["create"] * ROWS
+        assert not list(writes.in_doubt())
     keys = Counter(line["key"] for line in world.result(report, "success"))
     assert keys == dict.fromkeys((f"c-{number}" for number in range(ROWS)), 1)
 
@@ -299,7 +302,7 @@ async def test_what_was_held_before_is_kept_wherever_it_dies(
     path = world.ndjson([person(number, name=f"Changed {number}") for number in range(ROWS)], "changed.ndjson")
     plug.at(point, number)
     with pytest.raises(Crash):
-        await world.run(path, pace=Pace(unlimited=True, concurrency=concurrency), read_first=True)
+        await world.run(path, pace=Pace(unlimited=True, concurrency=concurrency), undoable=True)
     plug.out()
 
     report = await world.resume(state=plug.after)

@@ -14,8 +14,9 @@ import orjson
 from bulkgladly.gladly.change import Found, Held
 from bulkgladly.gladly.contacts import email_identity
 from bulkgladly.gladly.customer_rows import (
-    CONTACT_LISTS,
     CUSTOMER_COLUMNS,
+    SCALARS,
+    as_given,
     changes_to,
     gaps_in,
     holds_email,
@@ -26,6 +27,7 @@ from bulkgladly.gladly.data_sets import FLAG, MOMENT, TEXT, TEXTS, DataColumn, D
 from bulkgladly.gladly.endpoints import Endpoint, Search, Unique, look
 from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, LiveExport, Parent
 from bulkgladly.gladly.outcomes import unread
+from bulkgladly.gladly.owners import ATTRIBUTES_FIELD, CONTACT_LISTS, OwnedFields
 from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Policy, Record, Screening
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Reply, Request
@@ -217,6 +219,7 @@ _AT = Endpoint(
     is_read_first=_is_read_first,
     shared=frozenset({*CONTACT_LISTS, "customAttributes"}),
     gaps=gaps_in,
+    as_given=as_given,
     # Emails and phones are unique, so without a field in the conflict none can be assumed.
     unique=Unique(
         attr=None,
@@ -239,6 +242,8 @@ CUSTOMERS = ImportSpec(
     deletes="customers and their conversations",
     not_kept=("createdAt and updatedAt", "externalCustomerIds"),
     screening=Screening.CONTACTS,
+    owned=OwnedFields((*SCALARS, *CONTACT_LISTS, ATTRIBUTES_FIELD), lists=CONTACT_LISTS),
+    unread=frozenset({Mode.DELETE}),
 )
 
 _EMAIL = Struct({"original": TEXT, "normalized": TEXT, "primary": FLAG})

@@ -53,13 +53,21 @@ _REDACTION_FIELDS = (
 
 
 def _decide_topics(record: Record, policy: Policy) -> Deciding:
-    """Decide without a look: topics are a set, so adding or removing one twice has no second effect."""
-    yield from ()
+    """Decide without a look, unless it is to be kept what the conversation had.
+
+    Topics are a set, so adding or removing one twice has no second effect.
+    """
     name, conversation_id = "conversation-topics", record.payload["conversationId"]
     topics = {"topicIds": record.payload["topicIds"]}
+    held: Held | None = None
+    if policy.undoable:
+        found = yield from _read(conversation_id)
+        if isinstance(found, Outcome):
+            return ended(name, record, found)
+        held = found
     if policy.mode is Mode.DELETE:
-        return deletion_of(name, record, conversation_id, part=topics)
-    return update_of(name, record, conversation_id, topics)
+        return deletion_of(name, record, conversation_id, part=topics, before=held)
+    return update_of(name, record, conversation_id, topics, before=held)
 
 
 def _add(record: Record, _policy: Policy, change: Change) -> Steps:
@@ -99,12 +107,12 @@ def _remove(record: Record, _policy: Policy, change: Change) -> Steps:
 # --- freeform topics ---
 
 
-def _decide_freeform(record: Record, _policy: Policy) -> Deciding:
+def _decide_freeform(record: Record, policy: Policy) -> Deciding:
     """Decide on freeform topics, after 1 request if the row does not name the customer."""
     conversation_id = record.payload["conversationId"]
     held: Held | None = None
-    if record.payload.get("customerId") is None:
-        found = yield from _conversation(conversation_id)
+    if record.payload.get("customerId") is None or policy.undoable:
+        found = yield from _with_customer(conversation_id)
         if isinstance(found, Outcome):
             return ended("freeform-topics", record, found)
         held = found
@@ -119,7 +127,7 @@ def _change_freeform(record: Record, _policy: Policy, change: Change) -> Steps:
     reply = yield _freeform_request(conversation_id, customer_id, change)
     if reply.is_absent and "customerId" in record.payload:
         # The customer may have been merged: the conversation shows whom it belongs to now.
-        held = yield from _conversation(conversation_id)
+        held = yield from _with_customer(conversation_id)
         if isinstance(held, Outcome):
             return held
         if held["customerId"] != customer_id:
@@ -129,12 +137,19 @@ def _change_freeform(record: Record, _policy: Policy, change: Change) -> Steps:
     return _ended(reply, conversation_id, Word.UPDATED)
 
 
-def _conversation(conversation_id: str) -> Generator[Request, Reply, Held | Outcome]:
-    """Read a conversation, which names its customer."""
+def _read(conversation_id: str) -> Generator[Request, Reply, Held | Outcome]:
     asked = yield get_conversation(conversation_id)
-    if asked.object is not None and isinstance(asked.object.get("customerId"), str):
+    if asked.object is not None:
         return asked.object
     return no_conversation(conversation_id) if asked.is_absent else unread(asked, conversation_id)
+
+
+def _with_customer(conversation_id: str) -> Generator[Request, Reply, Held | Outcome]:
+    """Read a conversation, which names its customer."""
+    found = yield from _read(conversation_id)
+    if isinstance(found, Outcome) or isinstance(found.get("customerId"), str):
+        return found
+    return unread(None, conversation_id)
 
 
 def _freeform_request(conversation_id: str, customer_id: str, change: Change) -> Request:
@@ -180,6 +195,7 @@ CONVERSATION_TOPICS = ImportSpec(
     lanes=("conversationId",),
     repeat=Repeat.HARMLESS,
     id_rule="none: topics are added to a conversation",
+    unread=frozenset({Mode.UPDATE, Mode.DELETE}),
     deletes="topics from conversations",
 )
 
@@ -195,6 +211,7 @@ FREEFORM_TOPICS = ImportSpec(
     lanes=("conversationId",),
     repeat=Repeat.HARMLESS,
     id_rule="none: values are added to a conversation",
+    unread=frozenset({Mode.UPDATE}),
 )
 
 REDACTIONS = ImportSpec(

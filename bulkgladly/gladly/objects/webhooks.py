@@ -10,25 +10,25 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from bulkgladly.gladly.change import Action, Change, Found, Held, creating, lacking, writing
+from bulkgladly.gladly.change import Action, Change, Found, Held, creating, lacking, without, writing
 from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan
 from bulkgladly.gladly.decisions import (
     Sight,
     by_look,
     changed_since,
     create_of,
-    deleted_before,
     deletion_of,
     ended,
     not_there,
     update_of,
-    word_of_accepted,
 )
+from bulkgladly.gladly.earlier_attempts import deleted_before, word_of_accepted
 from bulkgladly.gladly.endpoints import Endpoint, Look, Search, Unique, look
 from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import MAKING, Field, Kind, column_plan
 from bulkgladly.gladly.once_steps import id_in_location
 from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
+from bulkgladly.gladly.owners import OwnedFields
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import some_of
 from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
@@ -117,10 +117,6 @@ def _enabling(payload: Held) -> dict[str, Any]:
     return {"enabled": True} if payload.get("enabled") is True else {}
 
 
-def _without_enabling(payload: Held) -> Held:
-    return {name: value for name, value in payload.items() if name != "enabled"}
-
-
 _AT = Endpoint(
     object="webhooks",
     noun="webhook",
@@ -162,11 +158,15 @@ def _decide_upsert(record: Record, policy: Policy) -> Deciding:
     return (yield from _decide_create(record, policy))
 
 
-def _decide_deletion(record: Record, _policy: Policy) -> Deciding:
+def _decide_deletion(record: Record, policy: Policy) -> Deciding:
     """Decide to delete a webhook: by its remembered or own id, else after 1 request by its URL."""
     if record.known is not None or record.has_own_id:
-        return deletion_of("webhooks", record, record.known.gladly_id if record.known else record.id)
-    found = yield from _by_url(record)
+        gladly_id = record.known.gladly_id if record.known else record.id
+        if not policy.undoable:
+            return deletion_of("webhooks", record, gladly_id)
+        found = yield from look(_AT, record, gladly_id)
+    else:
+        found = yield from _by_url(record)
     if found.held is not None:
         return deletion_of("webhooks", record, found.gladly_id, before=found.held)
     end = Outcome(Word.UNCHANGED) if found.is_absent else unread(found.reply, None)
@@ -198,7 +198,7 @@ def _apply(record: Record, policy: Policy, change: Change) -> Steps:
 
 def _create(record: Record, policy: Policy) -> Steps:
     """Create a webhook: 1 request, and 1 to enable it; one that has its URL already is compared."""
-    reply = yield creating(_request(record), None, _AT.noted(_without_enabling(record.payload)))
+    reply = yield creating(_request(record), None, _AT.noted(without(record.payload, ("enabled",))))
     gladly_id = id_in_location(reply) if reply.is_confirmed else None
     if gladly_id is not None:
         return (yield from _enable(record, policy, gladly_id))
@@ -255,6 +255,8 @@ WEBHOOKS = ImportSpec(
     rules=_RULES,
     id_rule="Gladly's own; the URL is unique",
     deletes="webhooks",
+    owned=OwnedFields((*_SHOWN, *_HIDDEN), lists=("events",), unseen=_HIDDEN),
+    unread=frozenset({Mode.DELETE}),
     not_kept=("credentials and headers are never shown, so they are compared with what was sent before",),
 )
 
