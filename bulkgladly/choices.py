@@ -15,6 +15,7 @@ __all__ = (
     "OnConflict",
     "OnDuplicate",
     "OutputFormat",
+    "Owner",
     "ProgressView",
     "closest",
     "closest_few",
@@ -65,6 +66,15 @@ class InvalidContacts(enum.StrEnum):
 
     REJECT = "reject"
     DROP = "drop"
+
+
+class Owner(enum.StrEnum):
+    """Who decides what a field of an object that exists holds."""
+
+    SOURCE = "source"
+    GLADLY = "gladly"
+    FILL = "fill"
+    UNION = "union"
 
 
 class FailOn(enum.StrEnum):

@@ -8,6 +8,7 @@ to an unknown object, and puts them through a ledger, so that the rules are thos
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import anyio.to_thread
@@ -36,6 +37,7 @@ from bulkgladly.imports.drafts import admission_of, outcome_of_clash, refuse_too
 from bulkgladly.imports.forecast import Forecast, memory_text
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import droppable_targets, mapper_dropping
+from bulkgladly.imports.overwriting import notes_on_owners
 from bulkgladly.imports.shared_keys import notes_on_keys
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
@@ -163,7 +165,7 @@ class RowChecker:
             estimates=self._estimates(),
             memory=self._memory,
             seconds=time.monotonic() - started,
-            notes=(*self._inputs.notes, *self._notes_on_keys()),
+            notes=(*self._inputs.notes, *self._notes_on_keys(), *notes_on_owners(self._options)),
             kept_by_drop=self._kept_by_drop,
         )
 
@@ -181,8 +183,11 @@ class RowChecker:
         """Return the estimates by mode. Only that of the chosen mode knows what earlier runs have sent."""
         to_send = sum(self._counts[word] for word in ("good", "depends", "changed"))
         rate = self._options.pace.expected_per_second()
-        each = self._spec.requests_per_record
-        found = {mode.value: Estimate.of(each[mode], to_send, True, rate) for mode in self._spec.procedures}
+        policies = {mode: replace(self._policy, mode=mode) for mode in self._spec.procedures}
+        found = {
+            mode.value: Estimate.of(self._spec.requests_for(policy), to_send, True, rate)
+            for mode, policy in policies.items()
+        }
         if self._forecast is not None:
             found[self._policy.mode.value] = self._forecast.estimate(rate)
         return found

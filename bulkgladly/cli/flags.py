@@ -274,6 +274,16 @@ PhoneRegion = Annotated[
         "COUNTRY",
     ),
 ]
+Owners = Annotated[
+    list[str] | None,
+    call_option(
+        "--owner",
+        "Who decides what an update does to a field: source (the file), gladly (never written), fill (only if empty) "
+        "or union (lists: add only). (default: source, for emails and phones union) Repeatable.",
+        RECORDS,
+        "FIELD=OWNER",
+    ),
+]
 IgnoreColumns = Annotated[
     str,
     option("--ignore-columns", "Comma-separated columns to leave out; * for all unknown ones.", RECORDS, "COLUMNS"),

@@ -102,7 +102,6 @@ def _dry_run(
 
 
 def _tell_dry_run(result: "DryRun") -> None:
-    from bulkgladly.imports.forecast import label_of
     from bulkgladly.runs.observer import counted
 
     for note in result.notes:
@@ -110,9 +109,7 @@ def _tell_dry_run(result: "DryRun") -> None:
     tell(f"dry run: {counted(result.rows, 'row')} read, nothing was sent")
     if not result.rows:
         tell("  the input has no rows: nothing to import")
-    labels: Counter[str] = Counter()
-    for operation, number in result.first_requests.items():
-        labels[label_of(operation)] += number
+    labels = Counter({label: number for label, number in result.estimate.split.items() if label not in result.settled})
     labels.update(result.settled)
     for label, number in labels.items():
         tell(f"  {number:>9,} {label}")

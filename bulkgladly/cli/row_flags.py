@@ -40,6 +40,7 @@ class RowFlags(FlagGroup):
     on_conflict: flags.OnConflict = OnConflict.QUARANTINE
     on_duplicate: flags.OnDuplicate = OnDuplicate.REJECT
     null: flags.Null = Null.KEEP
+    owner: flags.Owners = None
     phone_region: flags.PhoneRegion = None
     invalid_contacts: flags.InvalidContacts = None
     ignore_columns: flags.IgnoreColumns = ""
@@ -59,6 +60,7 @@ class RowFlags(FlagGroup):
             UsageError: The value of an option is not valid, or the mapping cannot be used.
         """
         from bulkgladly.files.contract import ReadOptions
+        from bulkgladly.gladly.owners import owners_from
         from bulkgladly.imports.import_options import ImportOptions
         from bulkgladly.imports.mapping_choice import choose_mapping
         from bulkgladly.mapping.variables import variables_in
@@ -73,6 +75,7 @@ class RowFlags(FlagGroup):
             on_conflict=self.on_conflict,
             on_duplicate=self.on_duplicate,
             null=self.null,
+            owners=owners_from(self.owner or ()),
             phone_region=self.phone_region,
             invalid_contacts=self.invalid_contacts,
             ignore_columns=words_of(self.ignore_columns),
@@ -92,6 +95,14 @@ class RowFlags(FlagGroup):
 class ImportFlags(RowFlags):
     """What the rows are, and how they are imported, with the options that only an import has."""
 
+    undoable: Annotated[
+        bool,
+        option(
+            "--undoable",
+            "Read what is updated or deleted first, for `undo`.",
+            RECORDS,
+        ),
+    ] = False
     read_first: Annotated[
         bool,
         option("--read-first", "Read each profile before changing it (one more request per changed record).", RECORDS),
@@ -153,6 +164,7 @@ class ImportFlags(RowFlags):
         from bulkgladly.imports.import_options import namespaces_after
 
         return self.options(
+            undoable=self.undoable,
             read_first=self.read_first,
             attributes=self.attributes,
             missing_names=self.missing_names,

@@ -4,11 +4,11 @@ What is declared of an object: `fields`, `data_sets`, `exports`, `metric_sets`, 
 that holds them together. Each object does so in its own module in `objects`; `table` collects them.
 
 How a row becomes a draft: `reading` and `preparation`, `contacts` (by the `numbering_plans` of the countries) and
-`customer_rows` for customers, `identity` for its id, `directory` for the names in it. `phone_regions` guesses the
-country of local numbers.
+`customer_rows` for customers, `identity` for its id, `fingerprints` for what is remembered of it, `directory` for the
+names in it. `phone_regions` guesses the country of local numbers.
 
-How a record gets its outcome: `change` is the value, `decisions` make it, `upserts` and `once_steps` look and write,
-`outcomes` has the words.
+How a record gets its outcome: `change` is the value, `decisions` make it, by the `owners` of fields, `upserts` and
+`once_steps` look and write, `outcomes` has the words. `earlier_attempts` tells what a killed process has done.
 
 How a report is requested: `report_queries`, `report_windows`. What every event has: `event_envelopes`, and which
 object it is about: `event_objects`. How webhooks are requested outside of an import: `webhook_requests`.

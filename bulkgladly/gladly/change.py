@@ -4,10 +4,10 @@ The comparison of what Gladly holds with what a row says leaves out what Gladly 
 """
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from bulkgladly.messages import Reply
+from bulkgladly.messages import Effect, Reply, Request
 from bulkgladly.records import Outcome, Position, Word
 from bulkgladly.times import time_of
 
@@ -16,10 +16,14 @@ __all__ = (
     "Change",
     "Found",
     "Held",
+    "after_change",
+    "creating",
     "lacking",
     "same_moment",
     "same_set",
     "same_value",
+    "without",
+    "writing",
 )
 
 Held = Mapping[str, Any]
@@ -77,6 +81,29 @@ class Change(NamedTuple):
     after: Held
     before: Held | None = None
     end: Outcome | None = None
+
+
+def creating(request: Request, gladly_id: str | None, fields: Held) -> Request:
+    """Return a request with the note that it creates an object with these fields; None is an id that Gladly gives."""
+    return request._replace(effect=Effect(Action.CREATE.value, gladly_id, None, fields, replaces_noted=True))
+
+
+def writing(request: Request, change: Change, *, part: Held | None = None, replaces_noted: bool = False) -> Request:
+    """Return a request with the note of what it changes: all that a change says, or a part of that."""
+    after = change.after if part is None else part
+    effect = Effect(change.action.value, change.id, change.before, after, replaces_noted)
+    return request._replace(effect=effect)
+
+
+def after_change(payload: Held, change: Change) -> Held:
+    """Return a payload with what Gladly holds in place of what a change does not write."""
+    held = change.before or {}
+    return {name: change.after.get(name, held.get(name, value)) for name, value in payload.items()}
+
+
+def without(payload: Held, names: Collection[str]) -> Held:
+    """Return a payload without some fields."""
+    return {name: value for name, value in payload.items() if name not in names} if names else payload
 
 
 def lacking(held: Mapping[str, Any], payload: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Customers: from a nested row to a draft, and the comparison of a payload with a profile. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from bulkgladly.gladly.contacts import (
@@ -11,14 +11,17 @@ from bulkgladly.gladly.contacts import (
     phone_identity,
     unite,
 )
-from bulkgladly.gladly.identity import digest64, draft_of, id_problem, key_in, key_of_content
+from bulkgladly.gladly.identity import digest64, id_problem, key_in, key_of_content
+from bulkgladly.gladly.owners import CONTACT_LISTS
+from bulkgladly.gladly.preparation import draft_of
 from bulkgladly.gladly.spec import Draft, Policy
 from bulkgladly.records import Claim, ColumnPlan, ListColumn, Problem, Row
 from bulkgladly.source_keys import SourceKey
 
 __all__ = (
-    "CONTACT_LISTS",
     "CUSTOMER_COLUMNS",
+    "SCALARS",
+    "as_given",
     "changes_to",
     "gaps_in",
     "holds_email",
@@ -28,7 +31,6 @@ __all__ = (
 )
 
 SCALARS = ("name", "image", "address", "externalCustomerId")
-CONTACT_LISTS = ("emails", "phones")
 
 CUSTOMER_COLUMNS = ColumnPlan(
     scalars=("id", *SCALARS),
@@ -101,6 +103,21 @@ def union_for(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[st
         united = unite(_list(profile.get(name)), payload.get(name) or [], identity)
         if united is not None:
             lists[name] = united
+    return lists
+
+
+def as_given(profile: Mapping[str, Any], payload: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return the contact lists of these names that must change so that the profile has no address but the payload's."""
+    lists: dict[str, Any] = {}
+    for name, identity in (("emails", email_identity), ("phones", phone_identity)):
+        if name not in names or not payload.get(name):
+            continue
+        held, given = _list(profile.get(name)), payload[name]
+        wanted = {identity(entry) for entry in given}
+        united = unite(held, given, identity)
+        left = [entry for entry in (held if united is None else united) if identity(entry) in wanted]
+        if united is not None or len(left) < len(held):
+            lists[name] = left
     return lists
 
 

@@ -7,8 +7,11 @@ costs nothing, and a look. `by_memory` returns None if only a look can tell.
 import enum
 
 from bulkgladly.gladly.change import Action, Change, Found, Held
+from bulkgladly.gladly.earlier_attempts import has_before_image, word_of_accepted, word_of_equal
 from bulkgladly.gladly.endpoints import Endpoint
+from bulkgladly.gladly.fingerprints import claims_less, is_accepted
 from bulkgladly.gladly.outcomes import unknown, unread
+from bulkgladly.gladly.owners import writable
 from bulkgladly.gladly.spec import Policy, Record
 from bulkgladly.records import Known, Mode, Outcome, Problem, Stage, Word
 
@@ -47,7 +50,7 @@ def by_memory(at: Endpoint, record: Record, policy: Policy) -> Change | None:
     """
     known, is_update = record.known, policy.mode is Mode.UPDATE
     if policy.mode is Mode.DELETE:
-        is_meant = at.victim is None
+        is_meant = at.victim is None and not policy.undoable
         return deletion_of(at.object, record, known.gladly_id if known is not None else record.id) if is_meant else None
     if known is None or (record.doubt and not is_update):
         # If in doubt, an earlier process may have created it: look, never repeat blindly.
@@ -60,9 +63,10 @@ def by_memory(at: Endpoint, record: Record, policy: Policy) -> Change | None:
     changed = [name for name in changed if name not in at.fixed]
     if not changed:
         return _as_accepted(at, record, known)
-    if at.is_read_first(policy, changed):
+    if at.is_read_first(policy, changed) or _is_read_anyway(record, policy, changed):
         return None
-    return update_of(at.object, record, known.gladly_id, {name: record.payload[name] for name in changed})
+    after = {name: record.payload[name] for name in changed}
+    return update_of(at.object, record, known.gladly_id, writable(policy.owners, after, {}))
 
 
 def by_look(at: Endpoint, record: Record, policy: Policy, found: Found, sight: Sight) -> Change:
@@ -75,34 +79,41 @@ def by_look(at: Endpoint, record: Record, policy: Policy, found: Found, sight: S
         return ended(at.object, record, end, found)
     if found.held is None:
         return _of_absent(at, record, policy, found, sight)
-    changes = at.differences(found.held, record.payload)
+    changes = at.changes(found.held, record.payload, policy.owners)
     if at.hidden and sight is not Sight.OURS:
         # If our own create succeeded, the hidden fields were sent with that request.
         changes = {**changes, **_hidden_changes(at, record)}
     if sight is Sight.SOUGHT:
         if not changes:
-            return ended(at.object, record, Outcome(Word.UNCHANGED, found.gladly_id, accepted=remember(record)), found)
+            word = word_of_equal(at, record, found, policy.owners)
+            return ended(at.object, record, Outcome(word, found.gladly_id, accepted=remember(record)), found)
         return update_of(at.object, record, found.gladly_id, changes, before=found.held)
-    if not changes:
-        word = Word.CREATED if sight is Sight.OURS else Word.UNCHANGED
-        return ended(at.object, record, Outcome(word, found.gladly_id, accepted=record.fingerprints), found)
+    # A create has written all fields, whoever owns them from then on.
+    whole = at.differences(found.held, record.payload) if sight is Sight.OURS else changes
     # What a create leaves to a second request is part of creating the object.
-    is_rest = sight is Sight.OURS and changes.keys() <= at.completing(record.payload).keys()
+    is_rest = sight is Sight.OURS and whole.keys() <= at.completing(record.payload).keys()
+    changes = whole if is_rest else changes
+    if not changes:
+        word = word_of_equal(at, record, found, policy.owners)
+        # If only a field differs that Gladly owns, the object may have been there before.
+        word = Word.CREATED if is_rest and word is not Word.UPDATED else word
+        return ended(at.object, record, Outcome(word, found.gladly_id, accepted=record.fingerprints), found)
     if (policy.mode is Mode.CREATE and not is_rest) or not at.can_change:
         return ended(at.object, record, _taken_id(at, found.gladly_id, changes), found)
     word = Word.CREATED if is_rest else Word.UPDATED
     return update_of(at.object, record, found.gladly_id, changes, before=found.held, word=word)
 
 
-def gap_filling(at: Endpoint, record: Record, found: Found) -> Change:
+def gap_filling(at: Endpoint, record: Record, policy: Policy, found: Found) -> Change:
     """Decide to fill only what is empty in a held object; where Gladly holds a value, that value stays.
 
     `found` must have shown an object.
     """
     held = found.held or {}
-    changes = at.differences(held, at.gaps(held, record.payload))
+    changes = at.changes(held, at.gaps(held, record.payload), policy.owners)
     if not changes:
-        return ended(at.object, record, Outcome(Word.UNCHANGED, found.gladly_id, accepted=record.fingerprints), found)
+        word = word_of_equal(at, record, found, policy.owners)
+        return ended(at.object, record, Outcome(word, found.gladly_id, accepted=record.fingerprints), found)
     return update_of(at.object, record, found.gladly_id, changes, before=held)
 
 
@@ -166,12 +177,23 @@ def not_there(at: Endpoint, gladly_id: str | None) -> Outcome:
 
 def changed_since(record: Record, known: Known) -> list[str]:
     """Return the fields of a record that differ from what Gladly last accepted."""
-    return [name for name, print_ in record.fingerprints.items() if known.accepted.get(name) != print_]
+    accepted = known.accepted
+    return [
+        name
+        for name, print_ in record.fingerprints.items()
+        if accepted.get(name) != print_ and not is_accepted(accepted.get(name), print_)
+    ]
 
 
 def remember(record: Record) -> dict[str, str]:
     """Return the fingerprints of what Gladly holds after a change; fields that the row does not name are kept."""
     return {**(record.known.accepted if record.known else {}), **record.fingerprints}
+
+
+def _is_read_anyway(record: Record, policy: Policy, changed: list[str]) -> bool:
+    if policy.undoable or any(claims_less(record.fingerprints[name]) for name in changed):
+        return True
+    return has_before_image(record)
 
 
 def _first_create(at: Endpoint, record: Record, policy: Policy) -> Change | None:
@@ -198,7 +220,7 @@ def _hidden_changes(at: Endpoint, record: Record) -> Held:
     return {
         name: record.payload[name]
         for name in at.hidden
-        if name in record.payload and record.fingerprints.get(name) != accepted.get(name)
+        if name in record.fingerprints and record.fingerprints[name] != accepted.get(name)
     }
 
 
@@ -211,4 +233,4 @@ def _taken_id(at: Endpoint, gladly_id: str, changes: Held) -> Outcome:
 
 
 def _as_accepted(at: Endpoint, record: Record, known: Known) -> Change:
-    return ended(at.object, record, Outcome(Word.UNCHANGED, known.gladly_id))
+    return ended(at.object, record, Outcome(word_of_accepted(record), known.gladly_id))

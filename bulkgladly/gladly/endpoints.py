@@ -4,7 +4,9 @@ from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from bulkgladly.choices import Owner
 from bulkgladly.gladly.change import Found, Held
+from bulkgladly.gladly.owners import CONTACT_LISTS, Owners, owner_of, writable
 from bulkgladly.gladly.preparation import segment
 from bulkgladly.gladly.spec import Policy, Record
 from bulkgladly.messages import ApiProblem, Reply, Request
@@ -12,6 +14,7 @@ from bulkgladly.records import Outcome, Problem
 
 __all__ = (
     "MAX_MERGES",
+    "NOT_KEPT",
     "Endpoint",
     "Look",
     "Search",
@@ -34,6 +37,10 @@ class Unique(NamedTuple):
 
 
 _NAME = Unique()
+
+
+NOT_KEPT = "(not kept)"
+"""What a journal has in place of a value that is secret in Gladly."""
 
 
 # The defaults of an endpoint. A mode that needs one is missing in the object's procedures, so none is ever called.
@@ -74,7 +81,8 @@ class Endpoint:
     the fields that a change holds whole, with what others have added.
 
     Comparing: `differences` returns what to change so that a held object has everything in a
-    payload; `gaps` returns the part of a payload for which a held object has nothing. `fixed`
+    payload; `gaps` returns the part of a payload for which a held object has nothing, and `as_given`
+    the lists of these names that must change so that they hold nothing else. `fixed`
     are fields that only a create can set. `hidden` are fields that are written and never shown:
     they are sent if they differ from what Gladly accepted last. `completing` returns what a new
     object needs after its create. `may_create` says why a record must not be created, although
@@ -103,6 +111,7 @@ class Endpoint:
     is_read_first: Callable[[Policy, Collection[str]], bool] = lambda _policy, _changed: False
     shared: frozenset[str] = frozenset()
     gaps: Callable[[Held, Held], Held] = _empty_in
+    as_given: Callable[[Held, Held, Collection[str]], dict[str, Any]] = lambda _held, _payload, _names: {}
     fixed: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     completing: Callable[[Held], dict[str, Any]] = lambda _: {}
@@ -111,10 +120,24 @@ class Endpoint:
     hint: Callable[[Held], str | None] = lambda _: None
     states: Mapping[str, str] | None = None
 
+    def changes(self, held: Held, payload: Held, owners: Owners) -> dict[str, Any]:
+        """Return what to change of a held object, as far as the owners of its fields let the file."""
+        if not owners:
+            return self.differences(held, payload)
+        mine = writable(owners, payload, held)
+        whole = [name for name in mine if name in CONTACT_LISTS and owner_of(owners, name) == Owner.SOURCE]
+        return {**self.differences(held, mine), **self.as_given(held, mine, whole)}
+
     @property
     def can_create(self) -> bool:
         """Whether the API can create such objects."""
         return self.create is not _no_create
+
+    def noted(self, fields: Held) -> Held:
+        """Return fields as a journal may keep them: without the values that Gladly itself never shows."""
+        if not self.hidden:
+            return fields
+        return {name: NOT_KEPT if name in self.hidden else value for name, value in fields.items()}
 
     @property
     def can_change(self) -> bool:

@@ -9,12 +9,10 @@ from typing import Any
 import orjson
 import xxhash
 
-from bulkgladly.gladly.fields import Link
-from bulkgladly.gladly.spec import Draft, Policy
-from bulkgladly.records import Claim, Problem, Row
+from bulkgladly.records import Problem, Row
 from bulkgladly.source_keys import NotAKey, SourceKey, is_plain, read_key
 
-__all__ = ("derive_id", "digest64", "draft_of", "fingerprint", "id_problem", "key_in", "key_of_content")
+__all__ = ("derive_id", "digest64", "fingerprint", "id_problem", "key_in", "key_of_content")
 
 _HALF = 1 << 63
 _URL_SAFE = re.compile(r"[A-Za-z0-9_-]+")
@@ -85,35 +83,6 @@ def key_in(row: Row, column: str) -> SourceKey | Problem:
     if row.former_key is not None:
         return key._replace(former=row.former_key, is_odd=True)
     return key
-
-
-def draft_of(
-    row: Row,
-    name: str,
-    policy: Policy,
-    key: SourceKey,
-    own_id: str | None,
-    *,
-    payload: Mapping[str, Any],
-    claims: tuple[Claim, ...],
-    links: tuple[Link, ...] = (),
-) -> Draft:
-    """Return the draft of a row, with its id: its own, or the one derived from its source key."""
-    # Earlier versions derived the id from the key as it was written. Only for a key that was cleaned does that
-    # differ, and then the object may exist under the former id.
-    former = key.former if own_id is None else None
-    return Draft(
-        row=row,
-        key=key.text,
-        id=own_id or derive_id(policy.host, name, policy.namespace, key.text),
-        has_own_id=own_id is not None,
-        payload=payload,
-        fingerprints={field: fingerprint(value) for field, value in payload.items()},
-        claims=claims,
-        links=links,
-        former_key=key.former,
-        former_id=derive_id(policy.host, name, policy.namespace, former) if former is not None else None,
-    )
 
 
 def _cell(fields: Mapping[str, Any], column: str) -> Any:

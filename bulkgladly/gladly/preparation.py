@@ -7,13 +7,23 @@ from urllib.parse import quote
 from bulkgladly.gladly.contacts import ContactProblem, clean_emails, clean_phones
 from bulkgladly.gladly.directory import Directory
 from bulkgladly.gladly.fields import MAX_ID, Field, FieldProblem, Kind, Link
-from bulkgladly.gladly.identity import digest64, draft_of, fingerprint, key_in, key_of_content
+from bulkgladly.gladly.fingerprints import fingerprints_of, refreshed
+from bulkgladly.gladly.identity import derive_id, digest64, key_in, key_of_content
 from bulkgladly.gladly.reading import read_fields
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Rule
 from bulkgladly.records import Claim, Mode, Problem, Row
 from bulkgladly.source_keys import SourceKey
 
-__all__ = ("CUSTOMER_FIELDS", "Preparation", "complete", "for_customer", "problems_of", "segment", "unknown_key")
+__all__ = (
+    "CUSTOMER_FIELDS",
+    "Preparation",
+    "complete",
+    "draft_of",
+    "for_customer",
+    "problems_of",
+    "segment",
+    "unknown_key",
+)
 
 CUSTOMER_FIELDS = (
     Field("customerId", Kind.ID, most=MAX_ID, help="the customer, by the id in Gladly"),
@@ -114,6 +124,35 @@ class Preparation:
         return SourceKey(own_id or self._natural_key(payload) or key_of_content(payload))
 
 
+def draft_of(
+    row: Row,
+    name: str,
+    policy: Policy,
+    key: SourceKey,
+    own_id: str | None,
+    *,
+    payload: Mapping[str, Any],
+    claims: tuple[Claim, ...],
+    links: tuple[Link, ...] = (),
+) -> Draft:
+    """Return the draft of a row, with its id: its own, or the one derived from its source key."""
+    # Earlier versions derived the id from the key as it was written. Only for a key that was cleaned does that
+    # differ, and then the object may exist under the former id.
+    former = key.former if own_id is None else None
+    return Draft(
+        row=row,
+        key=key.text,
+        id=own_id or derive_id(policy.host, name, policy.namespace, key.text),
+        has_own_id=own_id is not None,
+        payload=payload,
+        fingerprints=fingerprints_of(payload, policy.owners),
+        claims=claims,
+        links=links,
+        former_key=key.former,
+        former_id=derive_id(policy.host, name, policy.namespace, former) if former is not None else None,
+    )
+
+
 def problems_of(spec: ImportSpec, nested: Mapping[str, Any], policy: Policy) -> list[Problem]:
     """Return everything that is wrong with a nested row, offline; an import rejects it for the first."""
     if not isinstance(spec.prepare, Preparation):
@@ -156,7 +195,7 @@ def complete(
     linked = draft._replace(
         payload=payload,
         links=tuple(open_links),
-        fingerprints={name: fingerprint(value) for name, value in payload.items()},
+        fingerprints=refreshed(draft.fingerprints, payload),
         lanes=_lanes(open_links, payload, spec),
     )
     # An id in the row says which object is meant, and is not written.

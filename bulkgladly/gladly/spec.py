@@ -17,7 +17,8 @@ from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import Field, Link
 from bulkgladly.gladly.metric_sets import MetricSet
 from bulkgladly.gladly.outcomes import unread
-from bulkgladly.messages import Repeat, Reply, Request
+from bulkgladly.gladly.owners import NOT_CHANGED, OwnedFields, Owners
+from bulkgladly.messages import NotedWrite, Repeat, Reply, Request
 from bulkgladly.records import Claim, ColumnPlan, Known, Mode, Outcome, Problem, Row
 
 __all__ = (
@@ -56,7 +57,9 @@ class Policy:
     other such value rejects its record. `columns` has the user's own columns, by the columns that a
     mapping fills from them. `languages`
     are those of the organisation, in lower case, and `now` is the moment against which times are
-    checked; without them, languages and times are not checked.
+    checked; without them, languages and times are not checked. `owners` has the owners of fields that
+    are not the usual ones (`gladly.owners`). With `undoable` everything is read before it is updated
+    or deleted.
     """
 
     host: str
@@ -73,6 +76,8 @@ class Policy:
     namespaces: tuple[tuple[str, str], ...] = ()
     drops: tuple[str, ...] = ()
     columns: tuple[tuple[str, str], ...] = ()
+    owners: Owners = ()
+    undoable: bool = False
     languages: tuple[str, ...] = ()
     now: dt.datetime | None = None
 
@@ -126,7 +131,8 @@ class Record(NamedTuple):
     `known` and `doubt` are from the state. `doubt` is true if an earlier process may have sent a
     create and its outcome is unknown; `sent_at` is when it was sent (seconds since 1970, our
     clock). `rivals` are the ids of objects that other records of the run have created; more may
-    be added while the record waits. Everything else is as in its draft.
+    be added while the record waits. `written` is what earlier processes have written for it, or were
+    about to. Everything else is as in its draft.
     """
 
     row: Row
@@ -143,6 +149,7 @@ class Record(NamedTuple):
     doubt: bool = False
     sent_at: float | None = None
     rivals: Collection[str] = ()
+    written: Sequence[NotedWrite] = ()
 
 
 def ready(
@@ -151,13 +158,14 @@ def ready(
     doubt: bool = False,
     sent_at: float | None = None,
     rivals: Collection[str] = (),
+    written: Sequence[NotedWrite] = (),
 ) -> Record:
     """Return the record of a draft, with what is known of it."""
     # Every row comes through here, and by position this is faster than with keywords.
     row, key, gladly_id, has_own_id, payload, prints, claims, _, lanes, former_key, former_id = draft
     return Record(
         row, key, gladly_id, has_own_id, payload, prints, claims, lanes, former_key, former_id,
-        known, doubt, sent_at, rivals,
+        known, doubt, sent_at, rivals, written,
     )  # fmt: skip
 
 
@@ -197,7 +205,9 @@ class ImportSpec:
     create again could do. `contacts_people` is what a record does to a person, and `deletes`
     what a deletion removes; both are printed before it starts. `not_kept` names what Gladly does
     not keep of a row. `fetch` requests an object by id, where ids are derived from source keys.
-    `screening` says which rows a check may accept without drafts.
+    `screening` says which rows a check may accept without drafts. `owned` are the fields that an
+    update can write. `unread` are the modes in which records that no run remembers are written without
+    a look, so that nobody knows what Gladly held.
 
     Chapters: the steps of a record; names, keys and modes.
     """
@@ -220,6 +230,8 @@ class ImportSpec:
     not_kept: tuple[str, ...] = ()
     fetch: Callable[[Record, str], Request] | None = None
     screening: Screening = Screening.NONE
+    owned: OwnedFields = NOT_CHANGED
+    unread: frozenset[Mode] = frozenset()
 
     # --- the steps of a record -----------------------------------------------------------------
 
@@ -291,6 +303,12 @@ class ImportSpec:
     def is_at_most_once(self) -> bool:
         """True if sending a create again risks a duplicate."""
         return self.repeat is Repeat.UNSAFE
+
+    def requests_for(self, policy: Policy) -> tuple[int, int]:
+        """Return the fewest and the most requests that a record takes without conflicts, if no run remembers it."""
+        low, high = self.requests_per_record[policy.mode]
+        is_more = policy.undoable and policy.mode in self.unread
+        return (low + 1, high + 1) if is_more else (low, high)
 
     def mode(self, asked: Mode | None) -> Mode:
         """Return the mode to use: the one asked for, else the first of upsert, create and update that exists.

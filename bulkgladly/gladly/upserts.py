@@ -10,8 +10,9 @@ Facts: gladly-api, README, "Client-supplied ids", "Retry safety" and "Merged cus
 from collections.abc import Callable, Generator
 from typing import Any
 
-from bulkgladly.gladly.change import Action, Change, Found, Held
+from bulkgladly.gladly.change import Action, Change, Found, Held, after_change, creating, without, writing
 from bulkgladly.gladly.decisions import Sight, by_look, by_memory, ended, gap_filling, missing, remember, update_of
+from bulkgladly.gladly.earlier_attempts import deleted_before, noted_update
 from bulkgladly.gladly.endpoints import MAX_MERGES, Endpoint, look, told_of_owner
 from bulkgladly.gladly.outcomes import first_problem, refused, undone, unknown, unread, with_hint
 from bulkgladly.gladly.spec import Deciding, Policy, Procedure, Record, Steps
@@ -56,7 +57,7 @@ class Upserts:
         sight = Sight.OURS if record.doubt and policy.mode is not Mode.UPDATE else Sight.SOUGHT
         found = yield from self._first_look(record, policy, sight)
         if isinstance(found, Outcome):
-            return ended(self._at.object, record, found)
+            return ended(self._at.object, record, deleted_before(record, found))
         return (yield from self._by_look(record, policy, found, sight))
 
     def apply(self, record: Record, policy: Policy, change: Change) -> Steps:
@@ -66,12 +67,12 @@ class Upserts:
         if change.action is Action.CREATE:
             return (yield from self._create(record, policy))
         if change.action is Action.DELETE:
-            return (yield from self._remove(record, change.id or record.id))
+            return deleted_before(record, (yield from self._remove(record, change)))
         return (yield from self._update(record, policy, change))
 
     def _first_look(self, record: Record, policy: Policy, sight: Sight) -> Generator[Request, Reply, Found | Outcome]:
-        if policy.mode is Mode.DELETE and self._at.victim is not None:
-            return (yield from self._at.victim(record))
+        if policy.mode is Mode.DELETE:
+            return (yield from self._victim(record, policy))
         if record.known is not None and sight is Sight.SOUGHT:
             return (yield from look(self._at, record, record.known.gladly_id))
         if policy.mode is Mode.UPDATE and self._at.locate is not None:
@@ -81,7 +82,8 @@ class Upserts:
     def _by_look(self, record: Record, policy: Policy, found: Found, sight: Sight) -> Deciding:
         """Decide by what was found. A search is followed by a look where it is not enough to write over."""
         change = by_look(self._at, record, policy, found, sight)
-        if found.is_searched and not self._at.shared.isdisjoint(change.after):
+        is_kept = policy.undoable and change.action is Action.UPDATE
+        if found.is_searched and (is_kept or not self._at.shared.isdisjoint(change.after)):
             found = yield from look(self._at, record, found.gladly_id)
             change = by_look(self._at, record, policy, found, sight)
         return change
@@ -89,9 +91,9 @@ class Upserts:
     # --- create --------------------------------------------------------------------------------
 
     def _create(self, record: Record, policy: Policy, hops: int = 0) -> Steps:
-        reply = yield self._at.create(record)
+        left = self._at.completing(record.payload)
+        reply = yield creating(self._at.create(record), record.id, without(record.payload, left))
         if reply.is_confirmed:
-            left = self._at.completing(record.payload)
             return (yield from self._complete(record, policy, reply, left)) if left else self._made(record, reply)
         if reply.is_taken:
             return (yield from self._after_conflict(record, policy, reply))
@@ -172,8 +174,8 @@ class Upserts:
         if policy.on_conflict == "merge" and found.is_searched:
             found = yield from look(at, record, found.gladly_id)
         if policy.on_conflict == "merge" and found.held is not None:
-            filling = gap_filling(at, record, found)
-            return filling.end or (yield from self._update(record, policy, filling, differ=self._gaps))
+            filling = gap_filling(at, record, policy, found)
+            return filling.end or (yield from self._update(record, policy, filling, differ=self._gaps(policy)))
         change = yield from self._by_look(record, policy, found, Sight.SOUGHT)
         return (yield from self.apply(record, policy, change))
 
@@ -189,7 +191,13 @@ class Upserts:
     ) -> Steps:
         """Write what a change says; `differ` finds what is still missing if the reply does not tell."""
         at, gladly_id = self._at, change.id or record.id
-        reply = yield at.change(record, gladly_id, change.after)
+        owners = policy.owners
+        # Some requests repeat a field of the row, which may not be the file's.
+        written = record._replace(payload=after_change(record.payload, change)) if owners else record
+        request = at.change(written, gladly_id, change.after)
+        is_first = change.before is None or noted_update(at, record, gladly_id, change.before, owners) is None
+        change = change._replace(id=gladly_id)
+        reply = yield writing(request, change, part=at.noted(change.after), replaces_noted=is_first)
         if reply.is_confirmed:
             return Outcome(change.word, gladly_id=gladly_id, status=reply.status, accepted=remember(record))
         if reply.is_taken:
@@ -200,7 +208,7 @@ class Upserts:
             return missing(at, record, policy, gladly_id)
         if not reply.is_unclear and not may_be_merged:
             return with_hint(self._refused(reply, gladly_id), at.hint(change.after))
-        return (yield from self._settle_update(record, policy, change, reply, differ or at.differences, hops))
+        return (yield from self._settle_update(record, policy, change, reply, differ or self._changes(policy), hops))
 
     def _settle_update(
         self, record: Record, policy: Policy, change: Change, reply: Reply, differ: Differ, hops: int
@@ -226,8 +234,11 @@ class Upserts:
         again = change._replace(id=found.gladly_id, before=found.held, after=left)
         return (yield from self._update(record, policy, again, differ=differ, hops=hops + 1))
 
-    def _gaps(self, held: Held, payload: Held) -> dict[str, Any]:
-        return self._at.differences(held, self._at.gaps(held, payload))
+    def _changes(self, policy: Policy) -> Differ:
+        return lambda held, payload: self._at.changes(held, payload, policy.owners)
+
+    def _gaps(self, policy: Policy) -> Differ:
+        return lambda held, payload: self._at.changes(held, self._at.gaps(held, payload), policy.owners)
 
     def _taken(self, reply: Reply, gladly_id: str) -> Outcome:
         unique = self._at.unique
@@ -239,10 +250,24 @@ class Upserts:
 
     # --- delete --------------------------------------------------------------------------------
 
-    def _remove(self, record: Record, gladly_id: str) -> Steps:
-        """Delete the object with an id: 1 request, and 1 look if the reply does not tell."""
+    def _victim(self, record: Record, policy: Policy) -> Generator[Request, Reply, Found | Outcome]:
+        """Find the object to delete; read it if its before-image is to be kept."""
         at = self._at
-        reply = yield at.remove(record, gladly_id)
+        usual = Found(record.known.gladly_id if record.known is not None else record.id)
+        found = (yield from at.victim(record)) if at.victim is not None else usual
+        if not policy.undoable or isinstance(found, Outcome) or found.held is not None:
+            return found
+        seen = found if found.reply is not None else (yield from look(at, record, found.gladly_id))
+        if seen.reply is not None:
+            return unread(seen.reply, found.gladly_id)
+        # Of one that was merged, the deletion itself says so.
+        return Outcome(Word.UNCHANGED, found.gladly_id) if seen.is_absent else seen._replace(gladly_id=found.gladly_id)
+
+    def _remove(self, record: Record, change: Change) -> Steps:
+        """Delete an object: 1 request, and 1 look if the reply does not tell."""
+        at, gladly_id = self._at, change.id or record.id
+        is_seen = change.before is not None
+        reply = yield writing(at.remove(record, gladly_id), change._replace(id=gladly_id), replaces_noted=is_seen)
         if reply.is_confirmed:
             return Outcome(Word.DELETED, gladly_id=gladly_id, status=reply.status)
         may_be_merged = at.is_merged and not reply.is_refused

@@ -12,9 +12,10 @@ from bulkgladly.gladly.preparation import unknown_key
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, ready
 from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.drafts import AdmittedRow, DraftReader, in_sending_order, outcome_of_clash
-from bulkgladly.imports.forecast import UNCHANGED, label_of, memory_text, opened_memory
+from bulkgladly.imports.forecast import UNCHANGED, first_step, memory_text, opened_memory, with_looks
 from bulkgladly.imports.import_inputs import open_passing
 from bulkgladly.imports.import_options import ImportOptions
+from bulkgladly.imports.overwriting import notes_on_owners
 from bulkgladly.imports.shared_keys import notes_on_keys
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
@@ -124,11 +125,13 @@ class _DryRunner:
     def __init__(self, spec: ImportSpec, options: ImportOptions, inputs: Inputs, ledger: Ledger, host: str) -> None:
         self._spec, self._ledger = spec, ledger
         paths = [str(file.path.absolute()) for file in inputs.files]
-        self._notes = (*inputs.notes, *notes_on_keys(spec, host, options, paths))
+        self._notes = (*inputs.notes, *notes_on_keys(spec, host, options, paths), *notes_on_owners(options))
         self._policy: Policy = options.policy(host)
         self._reader = DraftReader(spec, self._policy, options, inputs=inputs, ledger=ledger, bounds=USUAL.bounds)
         self._rate = options.pace.expected_per_second()
         self._first: Counter[str] = Counter()
+        self._labels: Counter[str] = Counter()
+        self._looks = 0
         self._settled: Counter[str] = Counter()
         self._findings: dict[str, RejectCause] = {}
         self._dropped = 0
@@ -140,12 +143,11 @@ class _DryRunner:
             while not self._reader.is_full and (batch := await self._reader.next_batch(rows)) is not None:
                 self._take_in(batch)
         to_send = self._first.total()
-        split: Counter[str] = Counter()
-        for operation, number in self._first.items():
-            split[label_of(operation)] += number
+        split = self._labels
         unchanged = split[UNCHANGED] = self._settled[Word.UNCHANGED]
         each = self._spec.requests_per_record[self._policy.mode]
         estimate = Estimate.of(each, to_send + unchanged, True, self._rate, unsent=unchanged, split=+split)
+        estimate = with_looks(estimate, self._looks, self._spec, self._policy)
         findings = sorted(self._findings.values(), key=lambda finding: -finding.rows)
         return DryRun(self._reader.taken, self._first, self._settled, findings, estimate, self._notes, self._dropped)
 
@@ -183,10 +185,14 @@ class _DryRunner:
                 return Outcome.rejected(unknown_key(link))
         steps = self._spec.steps(ready(draft, standing.known), self._policy)
         try:
-            self._first[next(steps).operation] += 1
+            request = next(steps)
         except StopIteration as end:
             settled: Outcome = end.value
             return settled
+        label, is_look = first_step(self._spec, self._policy, standing.known, request)
+        self._first[request.operation] += 1
+        self._labels[label] += 1
+        self._looks += is_look
         return None
 
     def _note(self, row: Row, outcome: Outcome) -> None:

@@ -7,6 +7,7 @@ Nothing is sent, and memory stays flat.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -14,22 +15,34 @@ import orjson
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.files.layouts import ColumnProblem
 from bulkgladly.gladly.directory import Directory
-from bulkgladly.gladly.identity import fingerprint
+from bulkgladly.gladly.fingerprints import fingerprints_of, is_accepted
 from bulkgladly.gladly.preparation import complete
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Screening, ready
 from bulkgladly.imports.drafts import Preparer
 from bulkgladly.journal.entries import known_by
 from bulkgladly.journal.state_reader import StateReader, known_hosts
-from bulkgladly.records import Mark, Mode, Problem, Row, Word
+from bulkgladly.messages import Request
+from bulkgladly.records import Known, Mark, Mode, Problem, Row, Word
 from bulkgladly.runs.observer import Estimate
 from bulkgladly.source_keys import is_plain
 
-__all__ = ("REJECTED", "UNCHANGED", "Forecast", "foreseen", "label_of", "memory_text", "opened_memory")
+__all__ = (
+    "REJECTED",
+    "UNCHANGED",
+    "Forecast",
+    "first_step",
+    "foreseen",
+    "label_of",
+    "memory_text",
+    "opened_memory",
+    "with_looks",
+)
 
 UNCHANGED = "unchanged"
 REJECTED = "to reject"
 _NO_REQUEST = frozenset({UNCHANGED, REJECTED, *(word.value for word in Word)})
 _ROWS_AT_ONCE = 256
+_LOOK_AND_WRITE = 2
 _DRAFTS_PER_ROW = 5
 """Making a draft takes about as long as comparing this many rows with what is known of them."""
 _LABELS: Mapping[str, str] = {
@@ -45,6 +58,22 @@ _LABELS: Mapping[str, str] = {
 def label_of(operation: str) -> str:
     """Return what the first request of a record is for; an operation is called after what it does."""
     return next((label for verb, label in _LABELS.items() if operation.startswith(verb)), "to look up first")
+
+
+def first_step(spec: ImportSpec, policy: Policy, known: Known | None, request: Request) -> tuple[str, bool]:
+    """Return what the first request of a record is for, and whether it is a look that only `--undoable` adds."""
+    is_kept = known is not None or policy.mode in spec.unread
+    if not (policy.undoable and is_kept and request.effect is None):
+        return label_of(request.operation), False
+    label = "to delete" if policy.mode is Mode.DELETE else "to update"
+    return label, spec.requests_per_record[policy.mode][0] < _LOOK_AND_WRITE
+
+
+def with_looks(estimate: Estimate, looks: int, spec: ImportSpec, policy: Policy) -> Estimate:
+    """Return an estimate with the looks that `--undoable` adds. The most may have room for them already."""
+    low, high = estimate.requests_low + looks, estimate.requests_high
+    high += looks if policy.mode in spec.unread else 0
+    return replace(estimate, requests_low=low, requests_high=max(low, high))
 
 
 def memory_text(state: Path, spec: ImportSpec, host: str, memory: StateReader | None) -> str:
@@ -96,9 +125,12 @@ class Forecast:
         self._new = {Mode.UPDATE: "to look up first", Mode.DELETE: "to delete"}.get(
             policy.mode, "to send" if spec.contacts_people else "to create"
         )
+        self._is_new_read = policy.undoable and policy.mode in spec.unread
         self.counts: Counter[str] = Counter()
         self.drafts = 0
         """How many drafts had to be made."""
+        self._looks = 0
+        """How many of the changes are read first, because of `--undoable` alone."""
 
     def take_fine(self, rows: Sequence[Row]) -> None:
         """Count rows that are certainly valid, and of which no draft was made yet."""
@@ -109,6 +141,7 @@ class Forecast:
                 self.take(self._preparer.draft_of(row))
             elif (found := known.get(key)) is None:
                 self.counts[self._new] += 1
+                self._looks += self._is_new_read
             elif self._is_unchanged(row, found):
                 self.counts[UNCHANGED] += 1
             else:
@@ -128,7 +161,9 @@ class Forecast:
 
     def take(self, item: Draft | Problem, number: int = 1) -> None:
         """Count a record; with -1 as `number`, one that was counted before is not counted any more."""
-        self.counts[self._label_of(item)] += number
+        label, is_read = self._label_of(item)
+        self.counts[label] += number
+        self._looks += number * is_read
 
     def estimate(self, per_second: float, *, rows: int | None = None, rows_exact: bool = True) -> Estimate:
         """Return the estimate of the rows that were counted, or of `rows` like them."""
@@ -137,9 +172,10 @@ class Forecast:
         factor = whole / seen if seen else 1.0
         split = {label: round(number * factor) for label, number in self.counts.most_common() if number > 0}
         unsent = sum(number for label, number in split.items() if label in _NO_REQUEST)
-        each = self._spec.requests_per_record[self._policy.mode]
         judged = "" if whole == seen else f"by the first {seen:,} rows"
-        return Estimate.of(each, whole, rows_exact, per_second, unsent=unsent, split=split, judged=judged)
+        each = self._spec.requests_per_record[self._policy.mode]
+        found = Estimate.of(each, whole, rows_exact, per_second, unsent=unsent, split=split, judged=judged)
+        return with_looks(found, round(self._looks * factor), self._spec, self._policy)
 
     def _key_of(self, row: Row) -> str | None:
         """Return the source key of a row, if it is plain; None if only the draft can tell it."""
@@ -164,29 +200,32 @@ class Forecast:
         nested.pop("id", None)
         # What a draft writes otherwise than the row (a number in another form) has another fingerprint.
         is_kept = self._policy.null == "keep"
-        found = {name: fingerprint(value) for name, value in nested.items() if value is not None or not is_kept}
+        given = {name: value for name, value in nested.items() if value is not None or not is_kept}
+        found = fingerprints_of(given, self._policy.owners)
         # Most rows have the same fields as when they were accepted, so the text is equal and need not be parsed.
         if (orjson.dumps(found) if isinstance(known, bytes) else orjson.dumps(found).decode()) == known:
             return True
         accepted: dict[str, str] = orjson.loads(known)
-        return found.items() <= accepted.items()
+        return all(is_accepted(accepted.get(name), print_) for name, print_ in found.items())
 
-    def _label_of(self, item: Draft | Problem) -> str:
+    def _label_of(self, item: Draft | Problem) -> tuple[str, bool]:
+        """Return what a record is counted as, and whether it is a change that is read first, to be kept."""
         if isinstance(item, Problem):
-            return REJECTED if item.word is Word.REJECTED else item.word.value
+            return (REJECTED if item.word is Word.REJECTED else item.word.value), False
         if item.links:
             linked = self._linked(item)
             if isinstance(linked, Draft):
                 item = linked
             elif not self._trusts_links:
-                return REJECTED
+                return REJECTED, False
         keys = [key for key in (item.key, item.former_key) if key is not None]
         known = known_by(self._memory.known(keys), item.key, item.former_key)
         try:
-            return label_of(next(self._spec.steps(ready(item, known), self._policy)).operation)
+            request = next(self._spec.steps(ready(item, known), self._policy))
         except StopIteration as end:
             word: Word = end.value.word
-            return REJECTED if word is Word.REJECTED else word.value
+            return (REJECTED if word is Word.REJECTED else word.value), False
+        return first_step(self._spec, self._policy, known, request)
 
     def _linked(self, draft: Draft) -> Draft | Problem:
         found: dict[tuple[str, str], str] = {}

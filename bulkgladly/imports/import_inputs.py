@@ -19,6 +19,7 @@ from bulkgladly.files.layouts import suggestion
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import check_mapped_columns, mapper_for, reading_for, refuse_cut_identity
+from bulkgladly.imports.overwriting import refuse_unknown_attributes
 from bulkgladly.journal.run_header import InputFile, RunHeader
 
 __all__ = (
@@ -69,6 +70,7 @@ def open_checked(
         what = "holds only the rows that a run has rejected, so it is not complete"
         raise UsageError(f"{partial.path}: {what}; import it without --complete")
     _check_columns(spec, inputs, options)
+    refuse_unknown_attributes(options, inputs)
     return inputs
 
 

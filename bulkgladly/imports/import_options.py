@@ -17,8 +17,9 @@ from bulkgladly.choices import (
 )
 from bulkgladly.errors import BulkgladlyError, UsageError
 from bulkgladly.files.contract import ReadOptions
+from bulkgladly.gladly.owners import Owners, refuse_owners
 from bulkgladly.gladly.spec import DEFAULT_MODES, ImportSpec, Policy
-from bulkgladly.imports.mapping_choice import MapChoice, dropped_targets, key_of_run, user_columns
+from bulkgladly.imports.mapping_choice import MapChoice, dropped_targets, key_of_run, mapped_owners, user_columns
 from bulkgladly.journal.runs import all_folders, find_run
 from bulkgladly.local_paths import LocalPath
 from bulkgladly.mapping.variables import variable_text
@@ -45,9 +46,11 @@ class ImportOptions:
     overlap. `on_conflict` is quarantine, skip, update or merge; `on_duplicate` reject or last; `null` keep or clear.
     `phone_region` is the country of local numbers. `invalid_contacts` is reject or drop, for the emails and phones of
     customers; None leaves it to the mapping, and rejects without one. `show_values` writes dropped values to
-    `warnings.csv` as they are, and not masked. `read_first` reads each profile before it is changed.
-    `attributes="merge"` says that a PATCH of some custom attributes keeps the others, which Gladly does not document;
-    otherwise they are read first. `mode` None means the mildest mode of the object: upsert if it has that.
+    `warnings.csv` as they are, and not masked. `read_first` reads each profile before it is changed. `owners` has the
+    owners of fields (`gladly.owners`), before those that the mapping names. `undoable` reads each object before it is
+    updated or deleted. `attributes="merge"` says that a PATCH of some custom attributes keeps the others, which Gladly
+    does not document; otherwise they are read first. `mode` None means the mildest mode of the object: upsert if it
+    has that.
     `missing_names` says what happens if rows name an inbox, agent, topic or audience that does not exist: stop before
     anything is written, or reject these rows. `after` names where source keys of other objects are looked up, as
     (object, namespace) of earlier runs. `force_close` closes conversations although the customer waits for an answer.
@@ -71,6 +74,8 @@ class ImportOptions:
     invalid_contacts: str | None = None
     show_values: bool = False
     read_first: bool = False
+    owners: Owners = ()
+    undoable: bool = False
     attributes: str = "unknown"
     missing_names: str = "stop"
     after: tuple[tuple[str, str], ...] = ()
@@ -107,6 +112,11 @@ class ImportOptions:
         """The columns whose values are left out if they are not valid."""
         return dropped_targets(self.mapping, self.invalid_contacts)
 
+    @property
+    def all_owners(self) -> Owners:
+        """The owners of fields by the mapping and the options, which go before it."""
+        return tuple((dict(mapped_owners(self.mapping)) | dict(self.owners)).items())
+
     def flags(self, spec: ImportSpec) -> list[str]:
         """Return the flags with which another import treats its records in the same way, without pace and limits."""
         mapping = self.mapping or MapChoice()
@@ -130,9 +140,12 @@ class ImportOptions:
             ("--read-first", self.read_first),
             ("--force-close", self.force_close),
             ("--show-values", self.show_values),
+            ("--undoable", self.undoable),
         )
         for flag, value, usual in pairs:
             words += [] if value in (None, usual) else [flag, str(value)]
+        for field_name, owner in self.owners:
+            words += ["--owner", f"{field_name}={owner}"]
         for name, value in mapping.variables:
             words += ["--var", variable_text(name, value)]
         if after := _runs_for(self):
@@ -144,8 +157,10 @@ class ImportOptions:
         """Return the options with the mode in which this object is imported.
 
         Raises:
-            UsageError: The object does not support the mode, or its mode must be named.
+            UsageError: The object does not support the mode, or its mode must be named; or a field cannot have the
+                owner that was named for it.
         """
+        refuse_owners(spec.name, spec.owned, self.owners)
         return replace(self, mode=spec.mode(self.mode))
 
     def policy(self, host: str) -> Policy:
@@ -161,6 +176,8 @@ class ImportOptions:
             phone_region=self.phone_region,
             drops=self.drops,
             columns=user_columns(self.mapping),
+            owners=self.all_owners,
+            undoable=self.undoable,
             read_first=self.read_first,
             attributes=self.attributes,
             force_close=self.force_close,

@@ -16,6 +16,7 @@ from bulkgladly.imports.forecast import Forecast, foreseen, opened_memory
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_records import Importer
 from bulkgladly.imports.import_summary import Closing, Report, publish
+from bulkgladly.imports.overwriting import note_on_undo
 from bulkgladly.imports.row_names import check_names, fetch_directory, names_in
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.reject_memory import RunScope, remember_rejects
@@ -97,6 +98,9 @@ class ImportWork:
             self._observer.note(
                 f"{rows} will be sent at most once; if a response is lost, the outcome of that row is unknown"
             )
+        # A resume goes on with the options of the run, so only its beginning is the time to choose.
+        if not self._done_before and (note := note_on_undo(self._spec, self._policy, estimate)) is not None:
+            self._observer.note(note)
 
     async def read(self) -> None:
         """Resolve the names in the rows, then read and prepare the rows."""
@@ -155,7 +159,7 @@ class ImportWork:
             if memory is not None:
                 with closing(memory):
                     return self._foreseen(memory, left, pace)
-        return Estimate.of(self._spec.requests_per_record[self._policy.mode], left, self.rows_exact, pace)
+        return Estimate.of(self._spec.requests_for(self._policy), left, self.rows_exact, pace)
 
     def _foreseen(self, memory: StateReader, left: int, per_second: float) -> Estimate:
         """Return the estimate of the rows that are left, by what earlier runs have sent."""

@@ -11,9 +11,10 @@ from bulkgladly.choices import closest
 from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.files.contract import Reader, ReadOptions
 from bulkgladly.files.csv_files import refuse_wrong_delimiter
+from bulkgladly.gladly.owners import Owners
 from bulkgladly.gladly.spec import ImportSpec, drops_value_of
 from bulkgladly.imports.lookup_tables import changed_lookup, lookup_files, lookup_tables
-from bulkgladly.imports.mapping_fit import check_targets, cuts_identity, without_cut_identity
+from bulkgladly.imports.mapping_fit import check_targets, cuts_identity, owners_in, without_cut_identity
 from bulkgladly.journal.run_header import InputFile
 from bulkgladly.local_paths import AnyPath, local_path
 from bulkgladly.mapping.definitions import Given
@@ -30,6 +31,7 @@ __all__ = (
     "droppable_targets",
     "dropped_targets",
     "key_of_run",
+    "mapped_owners",
     "mapper_dropping",
     "mapper_for",
     "mapping_of",
@@ -236,6 +238,12 @@ def dropped_targets(choice: MapChoice | None, invalid_contacts: str | None) -> t
         found = [target for target in found if target.partition(":")[0] not in _CONTACTS]
         found += CONTACT_TARGETS if invalid_contacts == "drop" else ()
     return tuple(found)
+
+
+def mapped_owners(choice: MapChoice | None) -> Owners:
+    """Return the owners that the mapping names for Gladly's fields."""
+    mapping = mapping_of(choice)
+    return () if mapping is None else owners_in(mapping)
 
 
 def droppable_targets(choice: MapChoice | None, spec: ImportSpec) -> tuple[str, ...]:

@@ -5,12 +5,13 @@ from dataclasses import replace
 from bulkgladly.errors import UsageError
 from bulkgladly.files.columns import unknown_columns
 from bulkgladly.files.layouts import suggestion
+from bulkgladly.gladly.owners import Owners, field_of_column, refuse_owners
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.mapping.field_lengths import Length
 from bulkgladly.mapping.field_rules import FieldRule
 from bulkgladly.mapping.mapping import Mapping
 
-__all__ = ("check_targets", "cuts_identity", "without_cut_identity")
+__all__ = ("check_targets", "cuts_identity", "owners_in", "without_cut_identity")
 
 
 def cuts_identity(rule: FieldRule, spec: ImportSpec) -> bool:
@@ -36,6 +37,26 @@ def _refuse_drop(mapping: Mapping, target: str, spec: ImportSpec) -> None:
         )
 
 
+def owners_in(mapping: Mapping) -> Owners:
+    """Return the owners that a mapping names, by Gladly's fields.
+
+    Raises:
+        UsageError: Two targets of one field have different owners.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for rule in mapping.rules:
+        if rule.owner is None:
+            continue
+        field = field_of_column(rule.target)
+        target, owner = found.setdefault(field, (rule.target, rule.owner))
+        if owner != rule.owner:
+            raise UsageError(
+                f'{mapping.file}: [fields] "{rule.target}" owner = "{rule.owner}": {target} is of the same field '
+                f'({field}) and says owner = "{owner}"; use one owner for both'
+            )
+    return tuple((field, owner) for field, (_, owner) in found.items())
+
+
 def check_targets(mapping: Mapping, spec: ImportSpec) -> None:
     """Check that a mapping is for an object and fills only fields that it has.
 
@@ -44,6 +65,11 @@ def check_targets(mapping: Mapping, spec: ImportSpec) -> None:
     """
     if mapping.to != spec.name:
         raise UsageError(f"{mapping.file}: is a mapping to {mapping.to}, not to {spec.name}; use another file")
+    for rule in mapping.rules:
+        if rule.owner is not None:
+            owners = ((field_of_column(rule.target), rule.owner),)
+            where = f'{mapping.file}: [fields] "{rule.target}" owner'
+            refuse_owners(spec.name, spec.owned, owners, where=where)
     for target in mapping.targets:
         _refuse_drop(mapping, target, spec)
         unknown = unknown_columns([target.replace("*", "1")], spec.columns)

@@ -84,6 +84,8 @@ def settings_told(folder: RunFolder) -> dict[str, Any]:
     changed = changed_settings(settings, stored(ImportOptions()))
     rate = restored(ImportOptions, settings, folder.state_dir).pace.expected_per_second()
     changed["map"] = changed.pop("file", None)
+    owners = changed.pop("owners", ())
+    changed["owner"] = ", ".join(f"{field}={owner}" for field, owner in owners) or None
     named = {
         name: value
         for name, value in changed.items()

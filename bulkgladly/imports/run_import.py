@@ -27,6 +27,7 @@ from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.import_work import ImportWork
 from bulkgladly.imports.mapping_choice import unchanged_mapping
+from bulkgladly.imports.overwriting import notes_on_owners
 from bulkgladly.imports.rehearsal import rehearsal
 from bulkgladly.imports.shared_keys import notes_on_keys
 from bulkgladly.journal.ledger import has_doubts
@@ -116,7 +117,7 @@ async def begin_import(
             look=partial(others.make_way, new_run=new_run) if parent is None else tuple,
             take_over=take_over,
         )
-        for line in (*inputs.notes, *told, *notes):
+        for line in (*inputs.notes, *told, *notes, *notes_on_owners(options)):
             terms.observer.note(line)
         session = Session(new.folder, options, terms)
         return await _work(session, spec, options, inputs, digests=[file.digest for file in files])

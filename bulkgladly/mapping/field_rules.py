@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bulkgladly.choices import Owner
 from bulkgladly.mapping.dates import DateConversion
 from bulkgladly.mapping.definitions import NO_DEFINITIONS, Definitions
 from bulkgladly.mapping.field_lengths import Length, compile_length
@@ -45,6 +46,8 @@ class FieldRule:
     length: Length | None = None
     drops: bool = False
     """Whether a value that is not valid is left out; otherwise it rejects the record."""
+    owner: str | None = None
+    """Who owns the field of an object that exists; None is the usual owner."""
 
     @property
     def column(self) -> str | None:
@@ -207,6 +210,7 @@ def compile_field(target: str, given: Any, file: str, definitions: Definitions =
         is_required=table.flag("required"),
         length=compile_length(table),
         drops=table.choice("on_error", ("reject", "drop")) == "drop",
+        owner=table.choice("owner", Owner),
     )
     table.finish()
     if rule.is_split and is_spread:

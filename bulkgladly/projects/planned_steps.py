@@ -46,7 +46,9 @@ class PlannedStep:
 
     def estimate_of(self, rows: int, *, rows_exact: bool = False) -> Estimate:
         """Return what this many rows of the step are expected to take."""
-        each = self.step.spec.requests_per_record[self.step.spec.mode(self.options.mode)]
+        spec = self.step.spec
+        policy = replace(self.options, mode=spec.mode(self.options.mode)).policy("")
+        each = spec.requests_for(policy)
         return Estimate.of(each, rows, rows_exact, self.options.pace.expected_per_second())
 
 

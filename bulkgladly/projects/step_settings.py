@@ -13,9 +13,11 @@ from bulkgladly.choices import (
     Null,
     OnConflict,
     OnDuplicate,
+    Owner,
 )
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import ReadOptions
+from bulkgladly.gladly.owners import field_of_column
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.mapping.tables import Table
 from bulkgladly.records import Mode
@@ -23,7 +25,7 @@ from bulkgladly.records import Mode
 __all__ = ("fix_in_file", "options_from", "read_settings")
 
 _TEXTS = ("key", "namespace", "phone_region", "encoding", "delimiter", "sheet")
-_SWITCHES = ("read_first", "force_close", "show_values")
+_SWITCHES = ("read_first", "undoable", "force_close", "show_values")
 _CHOICES: Mapping[str, Iterable[str]] = {
     "mode": (Mode.CREATE, Mode.UPDATE, Mode.UPSERT),
     "on_conflict": OnConflict,
@@ -73,7 +75,16 @@ def read_settings(table: Table) -> dict[str, Any]:
     words = table.value("ignore_columns")
     if words is not None:
         found["ignore_columns"] = _words(table, words)
+    owners = table.table("owner")
+    if owners is not None and table.name == "defaults":
+        table.fail("owner", "belongs to a step, because every object has fields of its own")
+    if owners is not None:
+        found["owners"] = tuple((field_of_column(field), _owner(owners, field)) for field, _ in owners.items())
     return {name: value for name, value in {**found, "skip_lines": lines}.items() if value is not None}
+
+
+def _owner(table: Table, field: str) -> str:
+    return table.choice(field, Owner) or Owner.SOURCE
 
 
 def _words(table: Table, given: Any) -> tuple[str, ...]:

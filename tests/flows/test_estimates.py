@@ -134,3 +134,27 @@ async def test_a_resume_counts_only_what_is_left(world: World) -> None:
 
     assert again.counts["created"] == 4
     assert [estimate.split for estimate in heard.estimates] == [{"to create": 2}]
+
+
+async def test_reading_before_updates_is_in_the_price(world: World) -> None:
+    """One more request for the row that is updated, and none for new and unchanged ones."""
+    await world.run(world.csv([person(1), person(2)]))
+    path = world.csv([person(1), person(2, name="Another Name"), person(3)])
+
+    found = await estimated(world, path, undoable=True)
+    dry = await dry_run("customers", [path], world.choose({"undoable": True}), host=world.credentials.host)
+
+    assert found == [{"to create": 1, "to update": 1, "unchanged": 1}] * 3
+    assert world.asked()["getCustomer"] == 1
+    assert dry.estimate.requests_low == 0
+
+
+async def test_reading_before_deletions_is_in_the_price(world: World) -> None:
+    """Of every row, whether an earlier run knows it or not."""
+    rows = [person(number, **{"email:1": ""}) for number in range(4)]
+    await world.run(world.csv(rows[:2]))
+    path = world.csv(rows[1:], "leavers.csv")
+
+    found = await estimated(world, path, mode="delete", undoable=True)
+
+    assert found == [{"to delete": 3}] * 3

@@ -6,7 +6,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly.emulator import Emulator
+from bulkgladly.errors import JournalDamaged
+from bulkgladly.journal.run_writes import RunWrites
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.rows import Origin
@@ -124,6 +126,33 @@ class Customers(Flow):
     def held(self, desk: Desk) -> Counter[str]:
         profiles = desk.emulator.store.customers.values()
         return Counter(entry["normalized"] for profile in profiles for entry in profile["emails"])
+
+
+class Updated(Flow):
+    """Customers who are there already, read before they are updated."""
+
+    command: tuple[str, ...] = ("import", "customers", "people.ndjson", "--mode", "update", "--undoable", *PACE)
+
+    def organisation(self) -> Emulator:
+        emulator = super().organisation()
+        for number in range(GOOD):
+            emulator.add_customer(id=f"held-{number}", name=f"Before {number}")
+        return emulator
+
+    def prepare(self, desk: Desk) -> None:
+        desk.write("people.ndjson", [{"id": f"held-{number}", "name": PEOPLE[0]} for number in range(GOOD)])
+
+    def check(self, desk: Desk, end: End) -> None:
+        """Whatever was read first is what was there before the first process, whichever run has kept it."""
+        assert end.status == 0, end
+        assert {profile["name"] for profile in desk.emulator.store.customers.values()} == {PEOPLE[0]}
+        kept: dict[str | None, list[str]] = {}
+        for folder in sorted((desk.folder / ".bulkgladly" / "runs").iterdir()):
+            # One that was killed while it began has no journal, and has sent nothing.
+            with suppress(JournalDamaged), RunWrites(folder) as writes:
+                for change in writes.newest_first():
+                    kept.setdefault(change.gladly_id, []).append(str((change.before or {}).get("name")))
+        assert kept == {f"held-{number}": [f"Before {number}"] for number in range(GOOD)}
 
 
 class Notes(Flow):
@@ -285,6 +314,7 @@ def lines(rows: list[dict[str, Any]]) -> bytes:
 
 FLOWS: Mapping[str, Callable[[], Flow]] = {
     "customers": Customers,
+    "updated": Updated,
     "notes": Notes,
     "project": Project,
     "export": Export,

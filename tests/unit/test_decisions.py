@@ -159,8 +159,12 @@ def test_what_is_never_shown_is_written_where_it_is_not_what_was_accepted() -> N
 
 def test_gaps_are_filled_and_nothing_is_written_over() -> None:
     """What Gladly holds wins."""
-    filled = gap_filling(endpoint(), topic("upsert"), Found("other", {"id": "other", "name": "Orders"}))
-    lacking_name = gap_filling(endpoint(), topic("upsert"), Found("other", {"id": "other", "name": ""}))
+    filled = gap_filling(
+        endpoint(), topic("upsert"), policy_for("upsert"), Found("other", {"id": "other", "name": "Orders"})
+    )
+    lacking_name = gap_filling(
+        endpoint(), topic("upsert"), policy_for("upsert"), Found("other", {"id": "other", "name": ""})
+    )
 
     assert told(filled) == ("none", "unchanged")
     assert told(lacking_name) == ("update", {"name": "Returns"})

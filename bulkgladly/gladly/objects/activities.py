@@ -115,6 +115,7 @@ ACTIVITIES = ImportSpec(
     warnings=(keeps_its_tags("body"),),
     id_rule="our id, at most 50 characters",
     deletes="activities of customers",
+    unread=frozenset({Mode.DELETE}),
     not_kept=("activities more than a year old", "attachments", "who did it: the API user is the initiator"),
     screening=Screening.FIELDS,
 )

@@ -5,13 +5,15 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.change import Change, Found, lacking
+from bulkgladly.gladly.change import Action, Change, Found, lacking, writing
 from bulkgladly.gladly.data_sets import ASKED_ID, FLAG, GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan
 from bulkgladly.gladly.decisions import changed_since, create_of, ended, update_of
+from bulkgladly.gladly.earlier_attempts import has_before_image, noted_update, word_of_accepted, word_of_equal
 from bulkgladly.gladly.endpoints import Endpoint, Search, look
 from bulkgladly.gladly.exports import COMPOSITE, IdColumn, LiveExport, Parent
 from bulkgladly.gladly.fields import ALWAYS, MAKING, Field, Kind, column_plan
 from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
+from bulkgladly.gladly.owners import OwnedFields, writable
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import language_is_known
 from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
@@ -107,28 +109,36 @@ def _decide_content(record: Record, policy: Policy) -> Deciding:
     """
     known, content_id = record.known, _content_id(record)
     if known is not None and not changed_since(record, known):
-        return ended("answer-contents", record, Outcome(Word.UNCHANGED, gladly_id=known.gladly_id))
+        return ended("answer-contents", record, Outcome(word_of_accepted(record), gladly_id=known.gladly_id))
     body = {name: record.payload[name] for name in _SAID if record.payload.get(name) is not None}
     # A known content, and any in an upsert, is written without a look: a PUT creates or replaces.
-    if known is not None or policy.mode is Mode.UPSERT:
+    is_read = policy.undoable or bool(policy.owners) or has_before_image(record)
+    if (known is not None or policy.mode is Mode.UPSERT) and not is_read:
         return update_of("answer-contents", record, content_id, body)
     found = yield from look(_CONTENT_AT, record, content_id)
     if (end := _before_put(record, policy, found)) is not None:
         return ended("answer-contents", record, end, found)
-    if found.is_absent:
+    if found.held is None:
         return create_of("answer-contents", record)._replace(id=content_id, after=body)
+    if policy.owners:
+        # A PUT replaces the whole content, so what is not the file's is sent back as it is.
+        kept = {name: found.held[name] for name in _SAID if found.held.get(name) is not None}
+        body = {**kept, **writable(policy.owners, body, found.held)}
     return update_of("answer-contents", record, content_id, body, before=found.held)
 
 
-def _put_content(record: Record, _policy: Policy, change: Change) -> Steps:
+def _put_content(record: Record, policy: Policy, change: Change) -> Steps:
     """Write a content: 1 request."""
     body = orjson.dumps(change.after)
-    reply = yield Request("addAnswerContentByLanguageAndType", "PUT", _path(record), body=body)
+    held = change.before
+    is_first = held is None or noted_update(_CONTENT_AT, record, str(change.id), held, policy.owners) is None
+    request = Request("addAnswerContentByLanguageAndType", "PUT", _path(record), body=body)
+    reply = yield writing(request, change, replaces_noted=is_first)
     if reply.is_confirmed:
         return _written(record, change.word)
     if reply.is_absent:
         return _reject("not_exist", "Gladly has no such answer", reply.status)
-    return (yield from _settle_put(record, change.word, reply)) if reply.is_unclear else refused(reply, None)
+    return (yield from _settle_put(record, change, reply)) if reply.is_unclear else refused(reply, None)
 
 
 def _before_put(record: Record, policy: Policy, found: Found) -> Outcome | None:
@@ -139,21 +149,23 @@ def _before_put(record: Record, policy: Policy, found: Found) -> Outcome | None:
         return None
     if found.held is None:
         return unread(found.reply, None)
-    if not lacking(found.held, record.payload, _SAID):
-        return _written(record, Word.UNCHANGED)
+    if not _CONTENT_AT.changes(found.held, record.payload, policy.owners):
+        # A note of a create says that there was none just before.
+        is_ours = any(one.effect.action == Action.CREATE for one in record.written)
+        return _written(record, Word.CREATED if is_ours else word_of_equal(_CONTENT_AT, record, found, policy.owners))
     if policy.mode is Mode.CREATE:
         detail = "the answer has a content for this language and type; use --mode upsert to change it"
         return _reject("taken", detail, 200)
     return None
 
 
-def _settle_put(record: Record, word: Word, reply: Reply) -> Steps:
+def _settle_put(record: Record, change: Change, reply: Reply) -> Steps:
     """Look whether the content exists, after a PUT whose response was unclear."""
     found = yield from look(_CONTENT_AT, record, _content_id(record))
     if found.reply is not None:
         return unknown(found.reply, None)
-    is_there = found.held is not None and not lacking(found.held, record.payload, _SAID)
-    return _written(record, word) if is_there else undone(reply, None)
+    is_there = found.held is not None and not lacking(found.held, change.after, _SAID)
+    return _written(record, change.word) if is_there else undone(reply, None)
 
 
 def _ask_content(record: Record, _gladly_id: str) -> Request:
@@ -213,6 +225,8 @@ ANSWERS = ImportSpec(
     fetch=_fetch,
     id_rule="our id; its length in Gladly is unknown",
     deletes="answers with all their contents",
+    owned=OwnedFields(_CHANGEABLE, lists=("audienceIds",)),
+    unread=frozenset({Mode.DELETE}),
 )
 
 ANSWER_CONTENTS = ImportSpec(
@@ -240,6 +254,8 @@ ANSWER_CONTENTS = ImportSpec(
     repeat=Repeat.HARMLESS,
     id_rule="none: answer, language and type identify a content",
     deletes="contents of answers",
+    owned=OwnedFields(_SAID),
+    unread=frozenset({Mode.UPSERT, Mode.DELETE}),
 )
 
 _LANGUAGE = DataColumn("language", TEXT, "The language, such as en-us.")

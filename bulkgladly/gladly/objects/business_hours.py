@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.change import Action, Change, Found, lacking
+from bulkgladly.gladly.change import Action, Change, Found, lacking, writing
 from bulkgladly.gladly.data_sets import (
     FLAG,
     GONE_SINCE,
@@ -23,11 +23,13 @@ from bulkgladly.gladly.data_sets import (
     texts_of,
 )
 from bulkgladly.gladly.decisions import changed_since, ended, update_of
+from bulkgladly.gladly.earlier_attempts import noted_update, word_of_accepted, word_of_equal
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import MAKING, Field, Kind, column_plan
 from bulkgladly.gladly.once_steps import OnceSteps, Sending, Trace, is_ours
 from bulkgladly.gladly.outcomes import refused, unknown, unread
+from bulkgladly.gladly.owners import OwnedFields
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
 from bulkgladly.gladly.upserts import Upserts
@@ -105,24 +107,23 @@ def _remove(_record: Record, gladly_id: str) -> Request:
     return Request("deleteBusinessHours", "DELETE", f"{_PATH}/{segment(gladly_id)}")
 
 
-# Only creates and changes are special here; a deletion is like that of any object.
-_PLAIN = Upserts(
-    Endpoint(
-        "business-hours", "schedule", _fetch, lambda held, payload: lacking(held, payload, _WRITTEN), remove=_remove
-    )
+_AT = Endpoint(
+    "business-hours", "schedule", _fetch, lambda held, payload: lacking(held, payload, _WRITTEN), remove=_remove
 )
+# Only creates and changes are special here; a deletion is like that of any object.
+_PLAIN = Upserts(_AT)
 
 
 # --- look and decide ---
 
 
-def _decide_update(record: Record, _policy: Policy) -> Deciding:
+def _decide_update(record: Record, policy: Policy) -> Deciding:
     """Read the schedule that a row means, and decide what of it to change."""
     gladly_id = _id_of(record)
     if gladly_id is not None:
-        return (yield from _compared(record, gladly_id))
+        return (yield from _compared(record, policy, gladly_id))
     found = yield from _by_name(record)
-    return ended(_NAME, record, found) if isinstance(found, Outcome) else (yield from _compared(record, found))
+    return ended(_NAME, record, found) if isinstance(found, Outcome) else (yield from _compared(record, policy, found))
 
 
 def _decide_upsert(record: Record, policy: Policy) -> Deciding:
@@ -134,14 +135,14 @@ def _decide_upsert(record: Record, policy: Policy) -> Deciding:
     known = record.known
     if known is not None and known.gladly_id and not changed_since(record, known):
         # If in doubt, this run has sent it: the state is committed before the journal.
-        word = Word.CREATED if record.doubt else Word.UNCHANGED
+        word = Word.CREATED if record.doubt else word_of_accepted(record)
         return ended(_NAME, record, Outcome(word, gladly_id=known.gladly_id))
     if _id_of(record) is not None:
         return (yield from _decide_update(record, policy))
     if not record.doubt and known is None:
         found = yield from _by_name(record)
         if isinstance(found, str):
-            return (yield from _compared(record, found))
+            return (yield from _compared(record, policy, found))
         if found.code != "not_exist":
             return ended(_NAME, record, found)
     return (yield from _ONCE.decide(record, policy))
@@ -155,7 +156,7 @@ def _decide_deletion(record: Record, policy: Policy) -> Deciding:
     return (yield from _PLAIN.decide(record, policy))
 
 
-def _compared(record: Record, gladly_id: str, *, was_lost: bool = False) -> Deciding:
+def _compared(record: Record, policy: Policy, gladly_id: str, *, was_lost: bool = False) -> Deciding:
     """Read a schedule and compare it with a row; `was_lost` says that the row may have been written already."""
     asked = yield _fetch(record, gladly_id)
     held = asked.object
@@ -164,9 +165,9 @@ def _compared(record: Record, gladly_id: str, *, was_lost: bool = False) -> Deci
     if held is None or held.get("version") is None:
         end = unknown(asked, gladly_id) if was_lost else unread(None if held else asked, gladly_id)
         return ended(_NAME, record, end)
-    changes = lacking(held, record.payload, _WRITTEN)
+    changes = _AT.changes(held, record.payload, policy.owners)
     if not changes:
-        word = Word.UPDATED if was_lost else Word.UNCHANGED
+        word = Word.UPDATED if was_lost else word_of_equal(_AT, record, Found(gladly_id, held), policy.owners)
         end = Outcome(word, gladly_id=gladly_id, accepted=record.fingerprints)
         return ended(_NAME, record, end, Found(gladly_id, held))
     return update_of(_NAME, record, gladly_id, changes, before=held)
@@ -178,21 +179,23 @@ def _compared(record: Record, gladly_id: str, *, was_lost: bool = False) -> Deci
 def _apply(record: Record, policy: Policy, change: Change) -> Steps:
     if change.action is Action.CREATE:
         return (yield from _ONCE.apply(record, policy, change))
-    return (yield from _put(record, change))
+    return (yield from _put(record, policy, change))
 
 
-def _put(record: Record, change: Change, *, is_last: bool = False) -> Steps:
+def _put(record: Record, policy: Policy, change: Change, *, is_last: bool = False) -> Steps:
     """Write a schedule with the version that was read. A PUT replaces it whole, so what the row lacks is sent back."""
     gladly_id, held = str(change.id), change.before or {}
-    fields = {name: record.payload.get(name, held.get(name)) for name in _WRITTEN}
+    fields = {name: change.after.get(name, held.get(name)) for name in _WRITTEN}
     body = orjson.dumps({"version": held["version"], **{k: v for k, v in fields.items() if v is not None}})
-    reply = yield Request("updateBusinessHours", "PUT", f"{_PATH}/{segment(gladly_id)}", body=body)
+    is_first = noted_update(_AT, record, gladly_id, held, policy.owners) is None
+    request = Request("updateBusinessHours", "PUT", f"{_PATH}/{segment(gladly_id)}", body=body)
+    reply = yield writing(request, change, replaces_noted=is_first)
     if reply.is_confirmed:
         return Outcome(Word.UPDATED, gladly_id=gladly_id, status=reply.status, accepted=record.fingerprints)
     if (reply.is_taken or reply.is_unclear) and not is_last:
         # Somebody else has changed it since, or our own first attempt was done: the new version tells.
-        again = yield from _compared(record, gladly_id, was_lost=bool(reply.lost))
-        return again.end or (yield from _put(record, again, is_last=True))
+        again = yield from _compared(record, policy, gladly_id, was_lost=bool(reply.lost))
+        return again.end or (yield from _put(record, policy, again, is_last=True))
     if reply.is_unclear:
         return unknown(reply, gladly_id)
     outcome = refused(reply, gladly_id)
@@ -252,6 +255,8 @@ BUSINESS_HOURS = ImportSpec(
     repeat=Repeat.UNSAFE,
     id_rule="Gladly's own",
     deletes="business hours",
+    owned=OwnedFields(_WRITTEN),
+    unread=frozenset({Mode.DELETE}),
 )
 
 _BLOCKS = ListOf(texts_of("start", "stop"))

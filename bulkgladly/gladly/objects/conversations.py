@@ -5,7 +5,8 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.change import Change, lacking
+from bulkgladly.choices import Owner
+from bulkgladly.gladly.change import Change, Held, lacking, writing
 from bulkgladly.gladly.data_sets import ASKED_ID, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, texts_of
 from bulkgladly.gladly.decisions import ended, update_of
 from bulkgladly.gladly.exports import (
@@ -19,6 +20,7 @@ from bulkgladly.gladly.exports import (
 from bulkgladly.gladly.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.objects.tasks import ASSIGNEE_FIELDS
 from bulkgladly.gladly.outcomes import refused, unknown, unread, with_hint
+from bulkgladly.gladly.owners import OwnedFields, writable
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import assignee_has_inbox, some_of
 from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
@@ -48,6 +50,7 @@ _FIELDS = (
     Field("status", Kind.CHOICE, choices=("OPEN", "CLOSED"), help="OPEN reopens a closed one"),
     Field("force", Kind.FLAG, help="close it although the customer is waiting for a reply"),
 )
+_WRITTEN = ("topicIds", "assignee", "status")
 _RULES = (assignee_has_inbox, some_of("assignee", "topicIds", "status"))
 _STATES = (
     "to assign a closed conversation, reopen it in the same row (status OPEN); to close one whose customer is "
@@ -73,19 +76,24 @@ def no_conversation(conversation_id: str) -> Outcome:
 
 
 def _decide(record: Record, policy: Policy) -> Deciding:
-    """Decide without a look: what a row asks of a conversation is always written.
+    """Decide without a look, unless that is asked for: what a row asks of a conversation is always written.
 
     It is not remembered either: people change conversations all the time.
     """
-    yield from ()
-    payload = record.payload
-    after: dict[str, Any] = {name: payload[name] for name in ("topicIds", "assignee") if payload.get(name)}
-    if status := payload.get("status"):
-        is_forced = status == "CLOSED" and bool(payload.get("force", policy.force_close))
+    asked = {name: record.payload[name] for name in _WRITTEN if record.payload.get(name)}
+    held: Held | None = None
+    if policy.undoable or any(owner == Owner.FILL for _, owner in policy.owners):
+        reply = yield get_conversation(record.id)
+        if (held := reply.object) is None:
+            end = no_conversation(record.id) if reply.is_absent else unread(reply, record.id)
+            return ended("conversations", record, end)
+    after = dict(writable(policy.owners, asked, {} if held is None else {**held, **_assignee_of(held)}))
+    if status := after.get("status"):
+        is_forced = status == "CLOSED" and bool(record.payload.get("force", policy.force_close))
         after["status"] = {"value": status, **({"force": True} if is_forced else {})}
     if not after:
         return ended("conversations", record, Outcome(Word.UNCHANGED, gladly_id=record.id))
-    return update_of("conversations", record, record.id, after)
+    return update_of("conversations", record, record.id, after, before=held)
 
 
 def _apply(record: Record, _policy: Policy, change: Change) -> Steps:
@@ -96,8 +104,8 @@ def _apply(record: Record, _policy: Policy, change: Change) -> Steps:
     """
     topic_ids = change.after.get("topicIds")
     body = {name: value for name, value in change.after.items() if name != "topicIds"}
-    parts = [_topics(record, topic_ids)] if topic_ids else []
-    parts += [_patch(record, body)] if body else []
+    parts = [_topics(record, topic_ids, change)] if topic_ids else []
+    parts += [_patch(record, body, change)] if body else []
     word = Word.UNCHANGED
     for part in reversed(parts) if record.payload.get("status") == "OPEN" else parts:
         outcome = yield from part
@@ -107,8 +115,8 @@ def _apply(record: Record, _policy: Policy, change: Change) -> Steps:
     return Outcome(word, gladly_id=record.id)
 
 
-def _topics(record: Record, topic_ids: list[str]) -> Steps:
-    reply = yield add_topics(record.id, topic_ids)
+def _topics(record: Record, topic_ids: list[str], change: Change) -> Steps:
+    reply = yield writing(add_topics(record.id, topic_ids), change, part={"topicIds": topic_ids})
     if reply.is_unclear:
         return (yield from settle_topics(record.id, topic_ids, reply))
     return _ended(record, reply)
@@ -127,9 +135,9 @@ def settle_topics(conversation_id: str, topic_ids: list[str], reply: Reply) -> S
     return refused(reply, conversation_id)
 
 
-def _patch(record: Record, body: Mapping[str, Any]) -> Steps:
+def _patch(record: Record, body: Mapping[str, Any], change: Change) -> Steps:
     path = f"/api/v1/conversations/{segment(record.id)}"
-    reply = yield Request("patchConversation", "PATCH", path, body=orjson.dumps(body))
+    reply = yield writing(Request("patchConversation", "PATCH", path, body=orjson.dumps(body)), change, part=body)
     has_state = any(problem.code == "invalid_state" for problem in reply.problems)
     if not reply.is_unclear and not has_state:
         return _ended(record, reply)
@@ -140,16 +148,19 @@ def _patch(record: Record, body: Mapping[str, Any]) -> Steps:
         return no_conversation(record.id)
     if held is None:
         return unknown(asked, record.id) if reply.lost else unread(asked, record.id)
-    if not _lacks(held, record.payload):
+    if not _lacks(held, {**body, "status": record.payload.get("status")} if "status" in body else body):
         return Outcome(Word.UPDATED if reply.lost else Word.UNCHANGED, gladly_id=record.id)
     return _ended(record, reply)
 
 
 def _lacks(held: Mapping[str, Any], payload: Mapping[str, Any]) -> bool:
-    assignee = {"assignee": {name: held.get(name) for name in ("inboxId", "agentId")}}
     # A waiting conversation is open, too.
     status = {"status": "CLOSED" if held.get("status") == "CLOSED" else "OPEN"}
-    return bool(lacking({**assignee, **status}, payload, ("assignee", "status")))
+    return bool(lacking({**_assignee_of(held), **status}, payload, ("assignee", "status")))
+
+
+def _assignee_of(held: Held) -> Held:
+    return {"assignee": {name: held.get(name) for name in ("inboxId", "agentId")}}
 
 
 def _ended(record: Record, reply: Reply) -> Outcome:
@@ -172,6 +183,8 @@ CONVERSATIONS = ImportSpec(
     rules=_RULES,
     repeat=Repeat.HARMLESS,
     id_rule="Gladly's own: the API cannot create conversations",
+    owned=OwnedFields(_WRITTEN, lists=("topicIds",), added=("topicIds",)),
+    unread=frozenset({Mode.UPDATE}),
 )
 
 _COLUMNS = (

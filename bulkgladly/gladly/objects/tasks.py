@@ -10,6 +10,7 @@ from bulkgladly.gladly.data_sets import ASKED_ID, MOMENT, TEXT, DataColumn, Data
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, IdColumn, LiveExport, Parent
 from bulkgladly.gladly.fields import ALWAYS, MAKING, MAX_ID, Field, Kind, column_plan
+from bulkgladly.gladly.owners import OwnedFields
 from bulkgladly.gladly.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
 from bulkgladly.gladly.rules import assignee_has_inbox, due_in_future, due_only_if_known, is_assigned, keeps_its_tags
 from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Policy, Record, Screening
@@ -108,6 +109,7 @@ TASKS = ImportSpec(
     id_rule="our id, at most 50 characters",
     not_kept=("when the task was created, and by whom", "a due date in the past"),
     screening=Screening.FIELDS,
+    owned=OwnedFields(_CHANGEABLE),
 )
 
 # --- Comments, written ---

@@ -6,12 +6,14 @@ from typing import Any
 
 import orjson
 
+from bulkgladly.choices import Owner
 from bulkgladly.gladly.change import lacking
 from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, TEXT, DataColumn, DataSetPlan
 from bulkgladly.gladly.directory import names_below, path_of
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import ALWAYS, Field, Kind, Link, column_plan
+from bulkgladly.gladly.owners import OwnedFields, owner_of
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.spec import Draft, GladlyObject, ImportSpec, Record
 from bulkgladly.gladly.upserts import Upserts
@@ -128,6 +130,8 @@ _STEPS = Upserts(
         differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
         create=_create,
         change=_change,
+        # The name is sent with every update, so it has to be known if it is Gladly's.
+        is_read_first=lambda policy, _changed: owner_of(policy.owners, "name") != Owner.SOURCE,
         holder=_holder,
     )
 )
@@ -149,6 +153,7 @@ TOPICS = ImportSpec(
     # A topic is created below a parent that exists, so the whole input is read and sorted first.
     arrange=parents_first,
     id_rule="our id; its length in Gladly is unknown",
+    owned=OwnedFields(_CHANGEABLE),
 )
 
 _COLUMNS = (

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from bulkgladly.gladly.change import Action, Change, Found, Held, lacking
+from bulkgladly.gladly.change import Action, Change, Found, Held, creating, lacking, without, writing
 from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan
 from bulkgladly.gladly.decisions import (
     Sight,
@@ -22,11 +22,13 @@ from bulkgladly.gladly.decisions import (
     not_there,
     update_of,
 )
+from bulkgladly.gladly.earlier_attempts import deleted_before, word_of_accepted
 from bulkgladly.gladly.endpoints import Endpoint, Look, Search, Unique, look
 from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import MAKING, Field, Kind, column_plan
 from bulkgladly.gladly.once_steps import id_in_location
 from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
+from bulkgladly.gladly.owners import OwnedFields
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.rules import some_of
 from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
@@ -140,7 +142,7 @@ _STEPS = Upserts(_AT)
 def _decide_create(record: Record, policy: Policy) -> Deciding:
     """Decide to create a webhook; one that may exist from an earlier attempt is looked for by its URL."""
     if record.known is not None and not record.doubt and not changed_since(record, record.known):
-        return ended("webhooks", record, Outcome(Word.UNCHANGED, gladly_id=record.known.gladly_id))
+        return ended("webhooks", record, Outcome(word_of_accepted(record), gladly_id=record.known.gladly_id))
     if record.doubt:
         found = yield from _by_url(record)
         if not found.is_absent:
@@ -156,15 +158,19 @@ def _decide_upsert(record: Record, policy: Policy) -> Deciding:
     return (yield from _decide_create(record, policy))
 
 
-def _decide_deletion(record: Record, _policy: Policy) -> Deciding:
+def _decide_deletion(record: Record, policy: Policy) -> Deciding:
     """Decide to delete a webhook: by its remembered or own id, else after 1 request by its URL."""
     if record.known is not None or record.has_own_id:
-        return deletion_of("webhooks", record, record.known.gladly_id if record.known else record.id)
-    found = yield from _by_url(record)
+        gladly_id = record.known.gladly_id if record.known else record.id
+        if not policy.undoable:
+            return deletion_of("webhooks", record, gladly_id)
+        found = yield from look(_AT, record, gladly_id)
+    else:
+        found = yield from _by_url(record)
     if found.held is not None:
         return deletion_of("webhooks", record, found.gladly_id, before=found.held)
     end = Outcome(Word.UNCHANGED) if found.is_absent else unread(found.reply, None)
-    return ended("webhooks", record, end)
+    return ended("webhooks", record, deleted_before(record, end))
 
 
 def _by_list(record: Record, policy: Policy, found: Found, *, may_be_ours: bool) -> Change:
@@ -192,7 +198,7 @@ def _apply(record: Record, policy: Policy, change: Change) -> Steps:
 
 def _create(record: Record, policy: Policy) -> Steps:
     """Create a webhook: 1 request, and 1 to enable it; one that has its URL already is compared."""
-    reply = yield _request(record)
+    reply = yield creating(_request(record), None, _AT.noted(without(record.payload, ("enabled",))))
     gladly_id = id_in_location(reply) if reply.is_confirmed else None
     if gladly_id is not None:
         return (yield from _enable(record, policy, gladly_id))
@@ -207,9 +213,10 @@ def _create(record: Record, policy: Policy) -> Steps:
 def _delete(record: Record, policy: Policy, change: Change) -> Steps:
     """Disable a webhook, because Gladly deletes no other, and delete it: 2 requests."""
     gladly_id = str(change.id)
-    disabled = yield _change(record, gladly_id, {"enabled": False})
+    disabling = update_of("webhooks", record, gladly_id, {"enabled": False}, before=change.before)
+    disabled = yield writing(_change(record, gladly_id, disabling.after), disabling)
     if disabled.is_absent:
-        return Outcome(Word.UNCHANGED, gladly_id=gladly_id)
+        return deleted_before(record, Outcome(Word.UNCHANGED, gladly_id=gladly_id))
     if not disabled.is_confirmed:
         return unknown(disabled, gladly_id) if disabled.is_unclear else refused(disabled, gladly_id)
     return (yield from _STEPS.apply(record, policy, change))
@@ -248,6 +255,8 @@ WEBHOOKS = ImportSpec(
     rules=_RULES,
     id_rule="Gladly's own; the URL is unique",
     deletes="webhooks",
+    owned=OwnedFields((*_SHOWN, *_HIDDEN), lists=("events",), unseen=_HIDDEN),
+    unread=frozenset({Mode.DELETE}),
     not_kept=("credentials and headers are never shown, so they are compared with what was sent before",),
 )
 
