@@ -1,0 +1,181 @@
+"""The work of an undo, as the engine of runs drives it: the objects of a plan go back to what they were."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from typing import Any
+
+import anyio.to_thread
+
+from bulkgladly.changes.undo_images import images_of
+from bulkgladly.changes.undo_plan import PlanCounts, PlannedObject, UndoPlan
+from bulkgladly.changes.undo_options import UndoOptions
+from bulkgladly.changes.undo_page import cannot_text, plan_line, said_of
+from bulkgladly.changes.undo_steps import PARTLY, Undone, UndoTask, undo_steps
+from bulkgladly.changes.undo_summary import UndoReport, publish_undo
+from bulkgladly.errors import BulkgladlyError
+from bulkgladly.gladly.spec import ImportSpec
+from bulkgladly.journal.entries import Admission, Intent
+from bulkgladly.journal.ledger import Ledger
+from bulkgladly.journal.run_writes import RunWrites
+from bulkgladly.messages import Reply, Request
+from bulkgladly.records import Outcome, Problem, Word
+from bulkgladly.runs.session import Progress, Session
+from bulkgladly.runs.stages import Feed
+
+__all__ = ("UndoWork",)
+
+Item = tuple[PlannedObject, UndoTask]
+
+
+class UndoWork:
+    """Takes back what a run did, object by object, and records how each ended in the ledger.
+
+    Before an object is written, an intent is on the disk: after a kill, what is then found as it was before counts as
+    taken back by this run. The keys of an object are forgotten in the state before its end is in the journal.
+    """
+
+    def __init__(
+        self, session: Session, spec: ImportSpec, options: UndoOptions, *, plan: UndoPlan, writes: RunWrites,
+        namespace: str,
+    ) -> None:
+        """`plan` and `writes` are those of the run that is taken back; the caller closes them."""
+        self._session, self._spec, self._options = session, spec, options
+        self._plan, self._writes, self._stop = plan, writes, session.stop
+        self.plan_counts: PlanCounts = plan.counts
+        self.journal: Ledger = session.environment.ledger(
+            session.run.path,
+            state=session.run.state_dir / "state.sqlite",
+            scope=(session.connection.host, spec.name, namespace),
+            # Without its last moments, after a power failure, the state would say that Gladly holds what is deleted.
+            is_state_synced=True,
+            run=session.run.name,
+            vitals=session.connection.vitals,
+        )
+        self._partly = 0
+        self._done_before = self.journal.counts.total()
+        self._feed: Feed[Item] = Feed(2 * self.workers)
+
+    @property
+    def workers(self) -> int:
+        """How many objects are in flight at once."""
+        return self._session.connection.concurrency
+
+    async def begin(self) -> None:
+        """Announce what will be taken back, what cannot be, and how long it takes."""
+        per_second = self._options.pace.expected_per_second()
+        self._session.observer.note(f"{self._session.run.name}: {plan_line(self.plan_counts, self._options.run, per_second)}")
+        for line in cannot_text(self.plan_counts, self._spec):
+            self._session.observer.note(line)
+
+    async def read(self) -> None:
+        """Pass on the objects that have not ended, from the plan; those that cannot be taken back end here."""
+        pieces = self._plan.objects(self.journal.mark.seq)
+        while piece := await anyio.to_thread.run_sync(lambda: next(pieces, [])):
+            standings = await self.journal.admit([Admission(one.item, one.position) for one in piece])
+            doubtful = {one.item for one, standing in zip(piece, standings, strict=True) if standing.doubt}
+            wanted = [one for one in piece if self.journal.wants(one.item)]
+            for one in wanted:
+                if one.todo == "cannot":
+                    self._settle(one, Undone(Outcome.rejected(_impossible(one, self._spec), gladly_id=one.gladly_id)), 0)
+            possible = [one for one in wanted if one.todo != "cannot"]
+            items = await anyio.to_thread.run_sync(lambda: [self._item(one, one.item in doubtful) for one in possible])
+            while items:
+                room = await self._feed.room()
+                self._feed.put(items[:room])
+                items = items[room:]
+        self._feed.close()
+
+    def _item(self, planned: PlannedObject, in_doubt: bool) -> Item:
+        reversal = self._spec.reversal
+        assert reversal is not None  # without one, nothing is possible
+        changes = [one for seq in planned.seqs for one in self._writes.of(seq) if one.is_done]
+        ours = sorted((one for one in changes if one.gladly_id == planned.gladly_id), key=lambda one: (one.at, one.seq, one.nth))
+        return planned, UndoTask(planned.gladly_id, images_of(ours, reversal), reversal, planned.later, in_doubt)
+
+    async def hand_over(self) -> None:
+        """Nothing lies between the plan and the workers."""
+
+    async def take(self) -> None:
+        """Take back one object after the other."""
+        while (item := await self._feed.take()) is not None:
+            planned, task = item
+            undone, attempts = await self._carry_out(planned, task)
+            self._settle(planned, undone, attempts)
+
+    async def _carry_out(self, planned: PlannedObject, task: UndoTask) -> tuple[Undone, int]:
+        """Send what the steps ask for, until they return how the object ended.
+
+        Raises:
+            Withdrawn, Fatal, Outage: The object is in doubt only if Gladly may have executed something of it.
+        """
+        steps = undo_steps(task)
+        request, attempts, is_intended, may_be_done = next(steps), 0, task.in_doubt, False
+        while True:
+            if request.method != "GET" and not is_intended:
+                await self.journal.intend([Intent(planned.item, planned.gladly_id, request.operation)])
+                is_intended = True
+            reply = await self._send(planned, request, may_be_done=may_be_done or task.in_doubt)
+            attempts += reply.attempts
+            may_be_done |= request.method != "GET" and (reply.is_confirmed or reply.is_unclear or bool(reply.lost))
+            try:
+                request = steps.send(reply)
+            except StopIteration as end:
+                return end.value, attempts
+
+    async def _send(self, planned: PlannedObject, request: Request, *, may_be_done: bool) -> Reply:
+        try:
+            return await self._session.client.send(request)
+        except BulkgladlyError as error:
+            if not may_be_done and not error.lost:
+                await self.journal.withdraw([planned.item])
+            raise
+
+    def _settle(self, planned: PlannedObject, undone: Undone, attempts: int) -> None:
+        outcome = undone.outcome
+        if outcome.word is Word.DELETED:
+            self.journal.forget(planned.keys)
+        elif undone.as_before:
+            self.journal.forget(planned.keys, undone.as_before)
+        self._partly += outcome.code == PARTLY
+        key = planned.keys[0] if planned.keys else None
+        self.journal.settle(planned.item, planned.position, outcome, key=key, attempts=attempts)
+        self._check_limits()
+
+    def _check_limits(self) -> None:
+        limits, counts = self._options.limits, self.journal.counts
+        if limits.max_errors is not None and counts[Word.REJECTED] > limits.max_errors:
+            self._stop.drain(3, f"more than {limits.max_errors} objects could not be taken back")
+
+    async def close(self) -> None:
+        """Drop what no worker has begun; a resume takes it from the plan again."""
+        if self._stop.is_draining:
+            self._feed.empty()
+
+    def progress(self) -> Progress:
+        """Return how many objects have ended, and how."""
+        counts = self.journal.counts
+        return Progress(
+            said_of(dict(counts)),
+            counts.total(),
+            self.plan_counts.objects,
+            begun_with=self._done_before,
+            things="objects",
+            subject=f"{self._options.run} in {self._session.connection.host}",
+            reasons=Counter(dict(self.journal.reject_codes)).most_common(5),
+        )
+
+    async def settle(self) -> None:
+        """Wait until the last ends are on the disk, and check that the state is still the one that was written."""
+        await self.journal.flush()
+        await self.journal.check_state()
+
+    def summary(self, common: Mapping[str, Any]) -> UndoReport:
+        """Write `undo.ndjson`, and return what the run did."""
+        return publish_undo(self._session.run, self.plan_counts, self._options.run, self._stop, common)
+
+
+def _impossible(planned: PlannedObject, spec: ImportSpec) -> Problem:
+    from bulkgladly.changes.undo_page import why_not
+
+    return Problem(planned.code, why_not(planned.code, spec), None)
