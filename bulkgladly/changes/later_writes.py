@@ -23,9 +23,7 @@ _LATER = (
 )
 _WHOLE = "(the whole object)"
 _OWNERS: Mapping[str, Mapping[str, Callable[[WrittenChange], str | None]]] = {
-    "customers": {
-        name: lambda write: _text(write.after.get("customerId")) for name in ("tasks", "activities")
-    },
+    "customers": {name: lambda write: _text(write.after.get("customerId")) for name in ("tasks", "activities")},
     "answers": {"answer-contents": lambda write: (write.gladly_id or "").partition("/")[0]},
 }
 """For an object, which other objects hang on it, and where their writes name it."""

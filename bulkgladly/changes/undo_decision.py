@@ -6,6 +6,7 @@ what it was before, and what anybody has changed since stays as it is.
 
 import enum
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from bulkgladly.changes.undo_images import UNREAD, Image, ObjectImages
@@ -59,11 +60,11 @@ class UndoDecision(NamedTuple):
     """
 
     action: UndoAction
-    changes: Held = {}
+    changes: Held = MappingProxyType({})
     restored: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
-    cleared: Mapping[str, tuple[str, ...]] = {}
+    cleared: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 def decide_undo(

@@ -39,8 +39,8 @@ class WriteLike(Protocol):
         ...
 
     @property
-    def word(self) -> str:
-        """How the record of the write ended."""
+    def word(self) -> str | None:
+        """How the record of the write ended; None if it has not."""
         ...
 
 
@@ -80,13 +80,14 @@ def images_of(writes: Iterable[WriteLike], reversal: Reversal) -> ObjectImages:
             continue
         is_created = is_created or write.action == Action.CREATE
         before = None if write.before is None else reversal.seen(write.before)
-        after = reversal.left(before, write.after or {}, write.action)
+        base = None if before is None else {**before, **{name: image.left for name, image in fields.items()}}
+        after = reversal.left(base, write.after or {}, write.action)
         is_deleted = is_deleted or (write.action == Action.DELETE and not after)
         for name, value in after.items():
             if name in reversal.maps:
                 _add_names(maps.setdefault(name, {}), name, before, value)
             else:
-                known = UNREAD if before is None else before.get(name)
+                known = UNREAD if before is None or name in reversal.at.hidden else before.get(name)
                 fields[name] = Image(fields[name].before if name in fields else known, value)
     return ObjectImages(is_created, is_deleted, fields, maps)
 

@@ -12,7 +12,7 @@ from bulkgladly.local_paths import LocalPath
 from bulkgladly.records import Mode
 from bulkgladly.settings import Limits, Pace
 
-__all__ = ("UNDO", "UndoOptions", "spec_to_undo")
+__all__ = ("UNDO", "UndoOptions", "namespace_of", "spec_to_undo")
 
 UNDO = "undo"
 """The mode in the header of a run that takes another one back."""
@@ -26,6 +26,11 @@ class UndoOptions:
     pace: Pace = field(default_factory=Pace)
     limits: Limits = field(default_factory=Limits)
     state_dir: LocalPath = LocalPath(".bulkgladly")
+
+
+def namespace_of(run: RunFolder) -> str:
+    """Return the namespace of the source keys of an import."""
+    return str(run.header().settings.get("namespace", "default"))
 
 
 def spec_to_undo(run: RunFolder) -> ImportSpec:

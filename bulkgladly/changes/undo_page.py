@@ -32,6 +32,8 @@ def said_of(counts: Mapping[str, int]) -> dict[str, int]:
 def why_not(code: str, spec: ImportSpec) -> str:
     """Return why an object cannot be taken back, and what helps the next time."""
     reversal = spec.reversal
+    if reversal is None:
+        return spec.irreversible
     if code == "no_before":
         return (
             "nobody read it before it was updated, so it is not known what to restore; "
@@ -39,9 +41,7 @@ def why_not(code: str, spec: ImportSpec) -> str:
         )
     if code == "deletion":
         return "it was deleted, and an object that is created again does not get back what people had added to it"
-    if code == "not_deletable":
-        return reversal.why_not if reversal is not None else spec.irreversible
-    return spec.irreversible
+    return reversal.why_not
 
 
 def plan_text(counts: "PlanCounts") -> str:

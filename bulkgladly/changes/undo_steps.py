@@ -1,11 +1,12 @@
-"""The steps that take back what a run did to one object: read it, decide, write, and look where a reply is unclear. Pure.
+"""The steps that take back what a run did to one object: read, decide, write, and look after an unclear reply. Pure.
 
 A PATCH sets values, so it may be repeated. A deletion may be repeated too, and is looked up afterwards. Nothing is
 deleted of which it is not certain that nobody has used it.
 """
 
 from collections.abc import Generator, Mapping
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from bulkgladly.changes.undo_decision import UndoAction, UndoDecision, decide_undo
 from bulkgladly.changes.undo_images import ObjectImages
@@ -32,7 +33,7 @@ class UndoTask(NamedTuple):
     gladly_id: str
     images: ObjectImages
     reversal: Reversal
-    later: Mapping[str, str] = {}
+    later: Mapping[str, str] = MappingProxyType({})
     in_doubt: bool = False
 
 
@@ -75,7 +76,8 @@ def _not_there(task: UndoTask, reply: Reply) -> Outcome:
         detail = f"the {noun} no longer exists; there is nothing to take back"
         return Outcome(Word.UNCHANGED, gladly_id, code="gone", detail=detail)
     if reply.successor is not None:
-        detail = f"somebody has merged the {noun} into {reply.successor}, which also holds other data; nothing was changed"
+        into = f"somebody has merged the {noun} into {reply.successor}"
+        detail = f"{into}, which also holds other data; nothing was changed"
         return Outcome(Word.SKIPPED, gladly_id, Stage.CONFLICT, code="merged", detail=detail)
     return unread(reply, gladly_id)
 
@@ -98,9 +100,7 @@ def _kept(task: UndoTask, decision: UndoDecision) -> Outcome:
     detail = f"{names} changed since the run, so it was left as it is"
     if run := next((task.later[name] for name in _fields(decision.kept) if name in task.later), None):
         detail = f"run {run} has changed {names} since; undo {run} first"
-    return Outcome(
-        Word.SKIPPED, task.gladly_id, Stage.CONFLICT, code="changed_since", attr=names, detail=detail
-    )
+    return Outcome(Word.SKIPPED, task.gladly_id, Stage.CONFLICT, code="changed_since", attr=names, detail=detail)
 
 
 # --- restore ---
@@ -122,9 +122,7 @@ def _restore(task: UndoTask, decision: UndoDecision, held: Held) -> UndoSteps:
         return done
     if reply.is_confirmed:
         # It merges: what is left out stays, and null removes it.
-        nulls = {
-            name: {**again.changes[name], **dict.fromkeys(keys)} for name, keys in again.cleared.items()
-        }
+        nulls = {name: {**again.changes[name], **dict.fromkeys(keys)} for name, keys in again.cleared.items()}
         reply = yield from _written(task, {**again.changes, **nulls}, looked.object)
     return done if reply.is_confirmed else Undone(refused(reply, task.gladly_id))
 
@@ -132,7 +130,7 @@ def _restore(task: UndoTask, decision: UndoDecision, held: Held) -> UndoSteps:
 def _written(task: UndoTask, changes: Held, held: Held) -> Generator[Request, Reply, Reply]:
     """Write changes; a list that was not there before is emptied if Gladly does not let it be removed."""
     reply = yield from _all(task.reversal.restoring(task.gladly_id, changes, held))
-    lists = {name: [] for name in task.reversal.lists if name in changes and changes[name] is None}
+    lists: dict[str, Any] = {name: [] for name in task.reversal.lists if name in changes and changes[name] is None}
     if lists and reply.is_refused:
         reply = yield from _all(task.reversal.restoring(task.gladly_id, {**changes, **lists}, held))
     return reply
@@ -155,7 +153,8 @@ def _refused_restore(task: UndoTask, reply: Reply) -> Outcome:
 
 
 def _restored(task: UndoTask, decision: UndoDecision, reply: Reply) -> Outcome:
-    end = Outcome(Word.UPDATED, task.gladly_id, status=reply.status or None, detail=f"restored {_named(decision.restored)}")
+    told = f"restored {_named(decision.restored)}"
+    end = Outcome(Word.UPDATED, task.gladly_id, status=reply.status or None, detail=told)
     if not decision.kept and not decision.unread:
         return end
     parts = [f"{_named(decision.kept)} changed since"] if decision.kept else []

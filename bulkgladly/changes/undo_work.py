@@ -1,23 +1,22 @@
 """The work of an undo, as the engine of runs drives it: the objects of a plan go back to what they were."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio.to_thread
 
 from bulkgladly.changes.undo_images import images_of
-from bulkgladly.changes.undo_plan import PlanCounts, PlannedObject, UndoPlan
 from bulkgladly.changes.undo_options import UndoOptions
-from bulkgladly.changes.undo_page import cannot_text, plan_line, said_of
+from bulkgladly.changes.undo_page import cannot_text, plan_line, said_of, why_not
+from bulkgladly.changes.undo_plan import PlanCounts, PlannedObject, UndoPlan
 from bulkgladly.changes.undo_steps import PARTLY, Undone, UndoTask, undo_steps
 from bulkgladly.changes.undo_summary import UndoReport, publish_undo
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.journal.entries import Admission, Intent
 from bulkgladly.journal.ledger import Ledger
-from bulkgladly.journal.run_writes import RunWrites
+from bulkgladly.journal.run_writes import RunWrites, WrittenChange
 from bulkgladly.messages import Reply, Request
 from bulkgladly.records import Outcome, Problem, Word
 from bulkgladly.runs.session import Progress, Session
@@ -36,7 +35,13 @@ class UndoWork:
     """
 
     def __init__(
-        self, session: Session, spec: ImportSpec, options: UndoOptions, *, plan: UndoPlan, writes: RunWrites,
+        self,
+        session: Session,
+        spec: ImportSpec,
+        options: UndoOptions,
+        *,
+        plan: UndoPlan,
+        writes: RunWrites,
         namespace: str,
     ) -> None:
         """`plan` and `writes` are those of the run that is taken back; the caller closes them."""
@@ -63,8 +68,8 @@ class UndoWork:
 
     async def begin(self) -> None:
         """Announce what will be taken back, what cannot be, and how long it takes."""
-        per_second = self._options.pace.expected_per_second()
-        self._session.observer.note(f"{self._session.run.name}: {plan_line(self.plan_counts, self._options.run, per_second)}")
+        per_second, run = self._options.pace.expected_per_second(), self._options.run
+        self._session.observer.note(f"{self._session.run.name}: {plan_line(self.plan_counts, run, per_second)}")
         for line in cannot_text(self.plan_counts, self._spec):
             self._session.observer.note(line)
 
@@ -73,25 +78,37 @@ class UndoWork:
         pieces = self._plan.objects(self.journal.mark.seq)
         while piece := await anyio.to_thread.run_sync(lambda: next(pieces, [])):
             standings = await self.journal.admit([Admission(one.item, one.position) for one in piece])
-            doubtful = {one.item for one, standing in zip(piece, standings, strict=True) if standing.doubt}
-            wanted = [one for one in piece if self.journal.wants(one.item)]
-            for one in wanted:
-                if one.todo == "cannot":
-                    self._settle(one, Undone(Outcome.rejected(_impossible(one, self._spec), gladly_id=one.gladly_id)), 0)
-            possible = [one for one in wanted if one.todo != "cannot"]
-            items = await anyio.to_thread.run_sync(lambda: [self._item(one, one.item in doubtful) for one in possible])
+            wanted = [
+                (one, standing.doubt)
+                for one, standing in zip(piece, standings, strict=True)
+                if self.journal.wants(one.item)
+            ]
+            items = await anyio.to_thread.run_sync(self._possible, wanted)
+            for one in (one for one, _ in wanted if one.todo == "cannot"):
+                problem = Problem(one.code, why_not(one.code, self._spec))
+                self._settle(one, Undone(Outcome.rejected(problem, gladly_id=one.gladly_id)), 0)
             while items:
                 room = await self._feed.room()
                 self._feed.put(items[:room])
                 items = items[room:]
         self._feed.close()
 
-    def _item(self, planned: PlannedObject, in_doubt: bool) -> Item:
+    def _possible(self, wanted: Sequence[tuple[PlannedObject, bool]]) -> list[Item]:
+        """Return the objects that something can be done about, with what the run did to them."""
         reversal = self._spec.reversal
-        assert reversal is not None  # without one, nothing is possible
-        changes = [one for seq in planned.seqs for one in self._writes.of(seq) if one.is_done]
-        ours = sorted((one for one in changes if one.gladly_id == planned.gladly_id), key=lambda one: (one.at, one.seq, one.nth))
-        return planned, UndoTask(planned.gladly_id, images_of(ours, reversal), reversal, planned.later, in_doubt)
+        if reversal is None:
+            return []
+        return [
+            (one, UndoTask(one.gladly_id, images_of(self._changes(one), reversal), reversal, one.later, in_doubt))
+            for one, in_doubt in wanted
+            if one.todo != "cannot"
+        ]
+
+    def _changes(self, planned: PlannedObject) -> list[WrittenChange]:
+        """Return what the run has written to an object, the oldest first."""
+        every = (one for seq in planned.seqs for one in self._writes.of(seq))
+        ours = [one for one in every if one.is_done and one.gladly_id == planned.gladly_id]
+        return sorted(ours, key=lambda one: (one.at, one.seq, one.nth))
 
     async def hand_over(self) -> None:
         """Nothing lies between the plan and the workers."""
@@ -173,9 +190,3 @@ class UndoWork:
     def summary(self, common: Mapping[str, Any]) -> UndoReport:
         """Write `undo.ndjson`, and return what the run did."""
         return publish_undo(self._session.run, self.plan_counts, self._options.run, self._stop, common)
-
-
-def _impossible(planned: PlannedObject, spec: ImportSpec) -> Problem:
-    from bulkgladly.changes.undo_page import why_not
-
-    return Problem(planned.code, why_not(planned.code, spec), None)

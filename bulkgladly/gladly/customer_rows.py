@@ -19,6 +19,7 @@ from bulkgladly.source_keys import SourceKey
 __all__ = (
     "CONTACT_LISTS",
     "CUSTOMER_COLUMNS",
+    "SCALARS",
     "changes_to",
     "gaps_in",
     "holds_email",

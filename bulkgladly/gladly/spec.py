@@ -8,7 +8,7 @@ import datetime as dt
 import enum
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkgladly.errors import UsageError
 from bulkgladly.gladly.change import Action, Change
@@ -17,8 +17,11 @@ from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import Field, Link
 from bulkgladly.gladly.metric_sets import MetricSet
 from bulkgladly.gladly.outcomes import unread
-from bulkgladly.messages import Repeat, Reply, Request
+from bulkgladly.messages import NotedWrite, Repeat, Reply, Request
 from bulkgladly.records import Claim, ColumnPlan, Known, Mode, Outcome, Problem, Row
+
+if TYPE_CHECKING:
+    from bulkgladly.gladly.reversal import Reversal
 
 __all__ = (
     "DEFAULT_MODES",
@@ -126,7 +129,8 @@ class Record(NamedTuple):
     `known` and `doubt` are from the state. `doubt` is true if an earlier process may have sent a
     create and its outcome is unknown; `sent_at` is when it was sent (seconds since 1970, our
     clock). `rivals` are the ids of objects that other records of the run have created; more may
-    be added while the record waits. Everything else is as in its draft.
+    be added while the record waits. `written` is what earlier processes have written for it, or were
+    about to. Everything else is as in its draft.
     """
 
     row: Row
@@ -143,6 +147,7 @@ class Record(NamedTuple):
     doubt: bool = False
     sent_at: float | None = None
     rivals: Collection[str] = ()
+    written: Sequence[NotedWrite] = ()
 
 
 def ready(
@@ -151,13 +156,14 @@ def ready(
     doubt: bool = False,
     sent_at: float | None = None,
     rivals: Collection[str] = (),
+    written: Sequence[NotedWrite] = (),
 ) -> Record:
     """Return the record of a draft, with what is known of it."""
     # Every row comes through here, and by position this is faster than with keywords.
     row, key, gladly_id, has_own_id, payload, prints, claims, _, lanes, former_key, former_id = draft
     return Record(
         row, key, gladly_id, has_own_id, payload, prints, claims, lanes, former_key, former_id,
-        known, doubt, sent_at, rivals,
+        known, doubt, sent_at, rivals, written,
     )  # fmt: skip
 
 
@@ -197,7 +203,8 @@ class ImportSpec:
     create again could do. `contacts_people` is what a record does to a person, and `deletes`
     what a deletion removes; both are printed before it starts. `not_kept` names what Gladly does
     not keep of a row. `fetch` requests an object by id, where ids are derived from source keys.
-    `screening` says which rows a check may accept without drafts.
+    `screening` says which rows a check may accept without drafts. `reversal` is how changes are
+    taken back; without one, `irreversible` is why they cannot be.
 
     Chapters: the steps of a record; names, keys and modes.
     """
@@ -220,6 +227,8 @@ class ImportSpec:
     not_kept: tuple[str, ...] = ()
     fetch: Callable[[Record, str], Request] | None = None
     screening: Screening = Screening.NONE
+    reversal: "Reversal | None" = None
+    irreversible: str = "Gladly's API cannot delete it"
 
     # --- the steps of a record -----------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.change import Action, Change, Found, lacking
+from bulkgladly.gladly.change import Action, Change, Found, lacking, writing
 from bulkgladly.gladly.data_sets import (
     FLAG,
     GONE_SINCE,
@@ -29,6 +29,7 @@ from bulkgladly.gladly.fields import MAKING, Field, Kind, column_plan
 from bulkgladly.gladly.once_steps import OnceSteps, Sending, Trace, is_ours
 from bulkgladly.gladly.outcomes import refused, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Reply, Request
@@ -106,11 +107,16 @@ def _remove(_record: Record, gladly_id: str) -> Request:
 
 
 # Only creates and changes are special here; a deletion is like that of any object.
-_PLAIN = Upserts(
-    Endpoint(
-        "business-hours", "schedule", _fetch, lambda held, payload: lacking(held, payload, _WRITTEN), remove=_remove
-    )
+_AT = Endpoint(
+    "business-hours", "schedule", _fetch, lambda held, payload: lacking(held, payload, _WRITTEN), remove=_remove
 )
+_PLAIN = Upserts(_AT)
+
+
+def _restore(gladly_id: str, changes: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[Request, ...]:
+    whole = {name: changes.get(name, held.get(name)) for name in _WRITTEN}
+    body = orjson.dumps({"version": held.get("version"), **{k: v for k, v in whole.items() if v is not None}})
+    return (Request("updateBusinessHours", "PUT", f"{_PATH}/{segment(gladly_id)}", body=body),)
 
 
 # --- look and decide ---
@@ -186,7 +192,7 @@ def _put(record: Record, change: Change, *, is_last: bool = False) -> Steps:
     gladly_id, held = str(change.id), change.before or {}
     fields = {name: record.payload.get(name, held.get(name)) for name in _WRITTEN}
     body = orjson.dumps({"version": held["version"], **{k: v for k, v in fields.items() if v is not None}})
-    reply = yield Request("updateBusinessHours", "PUT", f"{_PATH}/{segment(gladly_id)}", body=body)
+    reply = yield writing(Request("updateBusinessHours", "PUT", f"{_PATH}/{segment(gladly_id)}", body=body), change)
     if reply.is_confirmed:
         return Outcome(Word.UPDATED, gladly_id=gladly_id, status=reply.status, accepted=record.fingerprints)
     if (reply.is_taken or reply.is_unclear) and not is_last:
@@ -252,6 +258,7 @@ BUSINESS_HOURS = ImportSpec(
     repeat=Repeat.UNSAFE,
     id_rule="Gladly's own",
     deletes="business hours",
+    reversal=Reversal(_AT, fields=_WRITTEN, added_by_gladly=("version",), can_delete=True, restore=_restore),
 )
 
 _BLOCKS = ListOf(texts_of("start", "stop"))

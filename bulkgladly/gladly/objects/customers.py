@@ -12,10 +12,11 @@ from typing import Any
 import orjson
 
 from bulkgladly.gladly.change import Found, Held
-from bulkgladly.gladly.contacts import email_identity
+from bulkgladly.gladly.contacts import email_identity, phone_identity
 from bulkgladly.gladly.customer_rows import (
     CONTACT_LISTS,
     CUSTOMER_COLUMNS,
+    SCALARS,
     changes_to,
     gaps_in,
     holds_email,
@@ -26,6 +27,8 @@ from bulkgladly.gladly.data_sets import FLAG, MOMENT, TEXT, TEXTS, DataColumn, D
 from bulkgladly.gladly.endpoints import Endpoint, Search, Unique, look
 from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, LiveExport, Parent
 from bulkgladly.gladly.outcomes import unread
+from bulkgladly.gladly.preparation import segment
+from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Policy, Record, Screening
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Reply, Request
@@ -108,9 +111,7 @@ def _victim(record: Record) -> Search:
         return found
     if found.is_absent:
         return Outcome(Word.UNCHANGED, gladly_id=record.id)
-    if found.is_searched and (doubt := (yield from _doubt_of(record, found.gladly_id))) is not None:
-        return doubt
-    return found
+    return (yield from _looked_at(record, found.gladly_id)) if found.is_searched else found
 
 
 def _rival(record: Record) -> Search:
@@ -179,8 +180,8 @@ def _addresses(payload: Mapping[str, Any], *, by_phone: bool) -> list[tuple[str,
     return emails + [("phoneNumber", entry["original"]) for entry in payload.get("phones") or ()]
 
 
-def _doubt_of(record: Record, gladly_id: str) -> Generator[Request, Reply, Outcome | None]:
-    """Read a customer that a search by address found; return why it must not be deleted, or None."""
+def _looked_at(record: Record, gladly_id: str) -> Search:
+    """Read a customer that a search by address found; return how the row ends if it must not be deleted."""
     found = yield from look(_AT, record, gladly_id)
     if found.is_absent:
         return Outcome(Word.UNCHANGED, gladly_id=gladly_id)
@@ -188,7 +189,7 @@ def _doubt_of(record: Record, gladly_id: str) -> Generator[Request, Reply, Outco
     if profile is None:
         return unread(found.reply, gladly_id)
     if any(holds_email(profile, address) for _, address in _addresses(record.payload, by_phone=False)):
-        return None
+        return found._replace(gladly_id=gladly_id)  # of one that was merged since, the deletion itself says so
     detail = "the search for the row's email address returned a customer without it; nothing was deleted"
     return Outcome.rejected(Problem("ambiguous", detail, "emails", Stage.CONFLICT), gladly_id=gladly_id)
 
@@ -229,6 +230,25 @@ _AT = Endpoint(
 )
 _STEPS = Upserts(_AT)
 
+
+def _conversations_of(gladly_id: str) -> Request:
+    return Request("getConversations", "GET", f"/api/v1/customers/{segment(gladly_id)}/conversations")
+
+
+def _tasks_of(gladly_id: str) -> Request:
+    return Request("getTasks", "GET", f"/api/v1/customers/{segment(gladly_id)}/tasks")
+
+
+_REVERSAL = Reversal(
+    _AT,
+    fields=SCALARS,
+    lists={"emails": email_identity, "phones": phone_identity},
+    maps=("customAttributes",),
+    can_delete=True,
+    # A deletion takes these along [gladly-api, README, "Other behaviour"]. What else is on a timeline cannot be listed.
+    guards=(("conversations", _conversations_of), ("tasks", _tasks_of)),
+)
+
 CUSTOMERS = ImportSpec(
     name="customers",
     columns=CUSTOMER_COLUMNS,
@@ -241,6 +261,7 @@ CUSTOMERS = ImportSpec(
     deletes="customers and their conversations",
     not_kept=("createdAt and updatedAt", "externalCustomerIds"),
     screening=Screening.CONTACTS,
+    reversal=_REVERSAL,
 )
 
 _EMAIL = Struct({"original": TEXT, "normalized": TEXT, "primary": FLAG})

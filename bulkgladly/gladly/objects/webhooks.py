@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from bulkgladly.gladly.change import Action, Change, Found, Held, lacking
+from bulkgladly.gladly.change import Action, Change, Found, Held, creating, lacking, writing
 from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan
 from bulkgladly.gladly.decisions import (
     Sight,
@@ -28,6 +28,7 @@ from bulkgladly.gladly.fields import MAKING, Field, Kind, column_plan
 from bulkgladly.gladly.once_steps import id_in_location
 from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.gladly.rules import some_of
 from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
 from bulkgladly.gladly.upserts import Upserts
@@ -115,6 +116,10 @@ def _enabling(payload: Held) -> dict[str, Any]:
     return {"enabled": True} if payload.get("enabled") is True else {}
 
 
+def _without_enabling(payload: Held) -> Held:
+    return {name: value for name, value in payload.items() if name != "enabled"}
+
+
 _AT = Endpoint(
     object="webhooks",
     noun="webhook",
@@ -132,6 +137,16 @@ _AT = Endpoint(
     unique=Unique("url", "URL", "URL"),
 )
 _STEPS = Upserts(_AT)
+
+
+def _removing(gladly_id: str) -> tuple[Request, ...]:
+    # Gladly deletes no webhook that is enabled.
+    return change_webhook(gladly_id, {"enabled": False}), delete_webhook(gladly_id)
+
+
+def _restoring(gladly_id: str, changes: Held, _held: Held) -> tuple[Request, ...]:
+    flags = {"enabled": bool(changes["enabled"])} if "enabled" in changes else {}
+    return (change_webhook(gladly_id, {**changes, **flags}),)
 
 
 # --- look and decide ---
@@ -192,7 +207,7 @@ def _apply(record: Record, policy: Policy, change: Change) -> Steps:
 
 def _create(record: Record, policy: Policy) -> Steps:
     """Create a webhook: 1 request, and 1 to enable it; one that has its URL already is compared."""
-    reply = yield _request(record)
+    reply = yield creating(_request(record), None, _AT.noted(_without_enabling(record.payload)))
     gladly_id = id_in_location(reply) if reply.is_confirmed else None
     if gladly_id is not None:
         return (yield from _enable(record, policy, gladly_id))
@@ -207,7 +222,8 @@ def _create(record: Record, policy: Policy) -> Steps:
 def _delete(record: Record, policy: Policy, change: Change) -> Steps:
     """Disable a webhook, because Gladly deletes no other, and delete it: 2 requests."""
     gladly_id = str(change.id)
-    disabled = yield _change(record, gladly_id, {"enabled": False})
+    disabling = update_of("webhooks", record, gladly_id, {"enabled": False}, before=change.before)
+    disabled = yield writing(_change(record, gladly_id, disabling.after), disabling)
     if disabled.is_absent:
         return Outcome(Word.UNCHANGED, gladly_id=gladly_id)
     if not disabled.is_confirmed:
@@ -248,6 +264,14 @@ WEBHOOKS = ImportSpec(
     rules=_RULES,
     id_rule="Gladly's own; the URL is unique",
     deletes="webhooks",
+    reversal=Reversal(
+        _AT,
+        fields=_SHOWN,
+        added_by_gladly=("hasCredentials", "headerKeys", "disabledAtDueToRetryLimit"),
+        can_delete=True,
+        restore=_restoring,
+        remove=_removing,
+    ),
     not_kept=("credentials and headers are never shown, so they are compared with what was sent before",),
 )
 
