@@ -2,12 +2,14 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
 import anyio.to_thread
 
+from bulkgladly.changes.undo_images import UNREAD, images_of
 from bulkgladly.changes.undo_options import UNDO, UndoOptions, namespace_of, spec_to_undo
-from bulkgladly.changes.undo_plan import PLAN_FILE, PlanCounts, UndoPlan
+from bulkgladly.changes.undo_plan import PLAN_FILE, PlanCounts, UndoPlan, changes_of
 from bulkgladly.changes.undo_summary import UndoReport
 from bulkgladly.changes.undo_work import UndoWork
 from bulkgladly.commands import next_command
@@ -22,18 +24,29 @@ from bulkgladly.runs.options import for_next_session, restored, stored
 from bulkgladly.runs.session import Session, Terms
 from bulkgladly.settings import Credentials, refuse_unlimited
 
-__all__ = ("UndoPreview", "preview_undo", "resume_undo", "start_undo")
+__all__ = ("SampleField", "UndoPreview", "preview_undo", "resume_undo", "start_undo")
+
+
+class SampleField(NamedTuple):
+    """One field that would be restored: its name, what the run left in it, and what it was before."""
+
+    name: str
+    left: Any
+    before: Any
 
 
 class UndoPreview(NamedTuple):
-    """What an undo of a run would do, and what was imported."""
+    """What an undo of a run would do, what was imported, and some objects with what would be restored of them."""
 
     counts: PlanCounts
     spec: ImportSpec
+    samples: tuple[tuple[str, tuple[SampleField, ...]], ...]
 
 
-def preview_undo(run: RunFolder) -> UndoPreview:
+def preview_undo(run: RunFolder, *, samples: int = 0) -> UndoPreview:
     """Return what an undo of a run would do, from the journals alone; nothing is sent or kept.
+
+    `samples` is how many objects to show; their fields hold personal values.
 
     Raises:
         UsageError: The run cannot be undone; the message says why.
@@ -42,8 +55,20 @@ def preview_undo(run: RunFolder) -> UndoPreview:
     """
     with run.lock():
         spec = spec_to_undo(run)
-        with contextlib.closing(UndoPlan(None)) as plan:
-            return UndoPreview(plan.make(run, spec, namespace_of(run)), spec)
+        with contextlib.closing(UndoPlan(None)) as plan, RunWrites(run.path) as writes:
+            counts = plan.make(run, spec, namespace_of(run))
+            return UndoPreview(counts, spec, tuple(islice(_samples(plan, writes, spec), samples)))
+
+
+def _samples(plan: UndoPlan, writes: RunWrites, spec: ImportSpec) -> Iterator[tuple[str, tuple[SampleField, ...]]]:
+    if spec.reversal is None:
+        return
+    for one in (one for piece in plan.objects(0) for one in piece if one.todo == "restore"):
+        images = images_of(changes_of(one, writes), spec.reversal)
+        fields = [SampleField(name, image.left, image.before) for name, image in images.fields.items()]
+        for name, keys in images.maps.items():
+            fields += [SampleField(f"{name}.{key}", image.left, image.before) for key, image in keys.items()]
+        yield one.gladly_id, tuple(one for one in fields if one.before is not UNREAD and one.before != one.left)
 
 
 async def start_undo(

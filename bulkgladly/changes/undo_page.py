@@ -10,7 +10,7 @@ from bulkgladly.runs.observer import Estimate, counted
 if TYPE_CHECKING:
     from bulkgladly.changes.undo_plan import PlanCounts
 
-__all__ = ("SAID", "cannot_text", "effort_text", "plan_line", "plan_text", "said_of", "why_not")
+__all__ = ("SAID", "cannot_text", "effort_text", "plan_line", "plan_text", "said_of", "several", "why_not")
 
 SAID: Mapping[str, str] = {
     Word.UPDATED: "restored",
@@ -27,6 +27,12 @@ SAID: Mapping[str, str] = {
 def said_of(counts: Mapping[str, int]) -> dict[str, int]:
     """Return counts under the words that people read."""
     return {said: counts[word] for word, said in SAID.items() if counts.get(word)}
+
+
+def several(number: int, noun: str) -> str:
+    """Return a number of objects with their noun: 1 activity, 2,000 activities."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def why_not(code: str, spec: ImportSpec) -> str:
@@ -66,10 +72,10 @@ def plan_line(counts: "PlanCounts", run: str, per_second: float) -> str:
 
 def cannot_text(counts: "PlanCounts", spec: ImportSpec) -> list[str]:
     """Return a line for each reason why something cannot be taken back."""
-    lines = [f"{counted(number, counts.noun)}: {why_not(code, spec)}" for code, number in counts.cannot.items()]
+    lines = [f"{several(number, counts.noun)}: {why_not(code, spec)}" for code, number in counts.cannot.items()]
     if counts.unread:
         lines.append(
-            f"{counted(counts.unread, counts.noun)} can be restored only in part, because not every field was read "
+            f"{several(counts.unread, counts.noun)} can be restored only in part, because not every field was read "
             "before it was written"
         )
     if counts.unsettled:

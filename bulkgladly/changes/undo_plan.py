@@ -24,7 +24,7 @@ from bulkgladly.records import Position, Word
 from bulkgladly.storage.durable import touch_private
 from bulkgladly.storage.failures import database_error
 
-__all__ = ("PLAN_FILE", "PlanCounts", "PlannedObject", "UndoPlan")
+__all__ = ("PLAN_FILE", "PlanCounts", "PlannedObject", "UndoPlan", "changes_of")
 
 PLAN_FILE = "undo.sqlite"
 _TABLES = """
@@ -192,7 +192,7 @@ class UndoPlan:
         reversal = spec.reversal
         each = reversal.requests_to_delete if reversal is not None else 1
         return PlanCounts(
-            noun=reversal.noun if reversal is not None else spec.name,
+            noun=reversal.noun if reversal is not None else "record",
             to_delete=to_delete,
             to_restore=to_restore,
             cannot=cannot,
@@ -260,6 +260,18 @@ class UndoPlan:
             yield
         except (sqlite3.Error, OSError, ValueError) as error:
             raise database_error(error, self._path) from error
+
+
+def changes_of(planned: PlannedObject, writes: RunWrites) -> list[WrittenChange]:
+    """Return what the run has written to an object, the oldest first.
+
+    Raises:
+        JournalDamaged: The journal of the run cannot be read.
+    """
+    every = (one for seq in planned.seqs for one in writes.of(seq))
+    ours = [one for one in every if one.is_done and one.gladly_id == planned.gladly_id]
+    # By time: rows that mean the same object by different keys are not always sent in the order of the input.
+    return sorted(ours, key=lambda one: (one.at, one.seq, one.nth))
 
 
 def _found(write: WrittenChange) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import orjson
 
-from bulkgladly.changes.undo_page import SAID, said_of
+from bulkgladly.changes.undo_page import SAID, said_of, several
 from bulkgladly.changes.undo_plan import PlanCounts
 from bulkgladly.changes.undo_steps import PARTLY
 from bulkgladly.commands import next_command
@@ -17,7 +17,6 @@ from bulkgladly.journal.databases import reading
 from bulkgladly.journal.results import count_by_word, publish_lines
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Word
-from bulkgladly.runs.observer import counted
 from bulkgladly.runs.stages import Stop
 from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, resume_command, status_of
 from bulkgladly.shown import shown_cell
@@ -48,8 +47,8 @@ class UndoReport(Summary):
 
     `undone` is the run that was taken back. Of `counts`, `updated` are objects that were restored, `partly` of them
     only in part, `skipped` are kept because somebody has changed them since, `unchanged` are as before or no longer
-    there, and `rejected` cannot be taken back. `outcomes` has the same under the words that people read. `already` objects
-    were taken back by an earlier undo.
+    there, and `rejected` cannot be taken back. `outcomes` has the same under the words that people read. `already`
+    objects were taken back by an earlier undo.
     """
 
     things: ClassVar[str] = "objects"
@@ -64,9 +63,14 @@ class UndoReport(Summary):
     @property
     def details(self) -> tuple[str, ...]:
         """Lines for people, besides counts and files."""
-        lines = [f"already taken back by an earlier undo: {counted(self.already, self.noun)}"] if self.already else []
-        lines += [f"restored only in part: {counted(self.partly, self.noun)}"] if self.partly else []
+        lines = [f"already taken back by an earlier undo: {several(self.already, self.noun)}"] if self.already else []
+        lines += [f"restored only in part: {several(self.partly, self.noun)}"] if self.partly else []
         return (*lines, *(f"{one.number:,} x {one.said}: {one.detail}" for one in self.left))
+
+    @property
+    def objects_text(self) -> str:
+        """How many objects the plan had, with their noun: `2,000 customers`."""
+        return several(self.counts["read"], self.noun)
 
     def _title(self) -> str:
         return f"Undo of {self.undone}"
@@ -80,9 +84,9 @@ class UndoReport(Summary):
 
     def _told(self) -> list[str]:
         parts = [f"{number:,} {said}" for said, number in self.outcomes.items()]
-        told = f"Of {counted(self.counts['read'], self.noun)}: {', '.join(parts)}." if parts else "Nothing to do."
+        told = f"Of {self.objects_text}: {', '.join(parts)}." if parts else "Nothing to do."
         rows = "\n".join(f"| {one.said} | {one.number:,} | {shown_cell(one.detail)} |" for one in self.left)
-        return [told, *([f"| outcome | {self.noun}s | for example |\n|---|---:|---|\n{rows}"] if rows else [])]
+        return [told, *([f"| outcome | objects | for example |\n|---|---:|---|\n{rows}"] if rows else [])]
 
 
 def publish_undo(run: RunFolder, plan: PlanCounts, undone: str, stop: Stop, common: Mapping[str, Any]) -> UndoReport:

@@ -9,16 +9,17 @@ import anyio.to_thread
 from bulkgladly.changes.undo_images import images_of
 from bulkgladly.changes.undo_options import UndoOptions
 from bulkgladly.changes.undo_page import cannot_text, plan_line, said_of, why_not
-from bulkgladly.changes.undo_plan import PlanCounts, PlannedObject, UndoPlan
-from bulkgladly.changes.undo_steps import PARTLY, Undone, UndoTask, undo_steps
+from bulkgladly.changes.undo_plan import PlanCounts, PlannedObject, UndoPlan, changes_of
+from bulkgladly.changes.undo_steps import Undone, UndoTask, undo_steps
 from bulkgladly.changes.undo_summary import UndoReport, publish_undo
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.journal.entries import Admission, Intent
 from bulkgladly.journal.ledger import Ledger
-from bulkgladly.journal.run_writes import RunWrites, WrittenChange
+from bulkgladly.journal.run_writes import RunWrites
 from bulkgladly.messages import Reply, Request
 from bulkgladly.records import Outcome, Problem, Word
+from bulkgladly.runs.observer import counted
 from bulkgladly.runs.session import Progress, Session
 from bulkgladly.runs.stages import Feed
 
@@ -57,7 +58,7 @@ class UndoWork:
             run=session.run.name,
             vitals=session.connection.vitals,
         )
-        self._partly = 0
+        self._begun = 0
         self._done_before = self.journal.counts.total()
         self._feed: Feed[Item] = Feed(2 * self.workers)
 
@@ -87,28 +88,36 @@ class UndoWork:
             for one in (one for one, _ in wanted if one.todo == "cannot"):
                 problem = Problem(one.code, why_not(one.code, self._spec))
                 self._settle(one, Undone(Outcome.rejected(problem, gladly_id=one.gladly_id)), 0)
-            while items:
-                room = await self._feed.room()
-                self._feed.put(items[:room])
-                items = items[room:]
+            if not await self._passed_on(items):
+                break
         self._feed.close()
+
+    async def _passed_on(self, items: list[Item]) -> bool:
+        """Pass items on to the workers; return False if the limit of objects was reached."""
+        most = self._options.limits.max_rows
+        while items:
+            room = await self._feed.room()
+            if most is not None and (room := min(room, most - self._begun)) <= 0:
+                self._stop.reached(10, f"the limit of {counted(most, 'object')} was reached")
+                return False
+            self._feed.put(items[:room])
+            self._begun += len(items[:room])
+            items = items[room:]
+        return True
 
     def _possible(self, wanted: Sequence[tuple[PlannedObject, bool]]) -> list[Item]:
         """Return the objects that something can be done about, with what the run did to them."""
-        reversal = self._spec.reversal
+        reversal, writes = self._spec.reversal, self._writes
         if reversal is None:
             return []
         return [
-            (one, UndoTask(one.gladly_id, images_of(self._changes(one), reversal), reversal, one.later, in_doubt))
+            (
+                one,
+                UndoTask(one.gladly_id, images_of(changes_of(one, writes), reversal), reversal, one.later, in_doubt),
+            )
             for one, in_doubt in wanted
             if one.todo != "cannot"
         ]
-
-    def _changes(self, planned: PlannedObject) -> list[WrittenChange]:
-        """Return what the run has written to an object, the oldest first."""
-        every = (one for seq in planned.seqs for one in self._writes.of(seq))
-        ours = [one for one in every if one.is_done and one.gladly_id == planned.gladly_id]
-        return sorted(ours, key=lambda one: (one.at, one.seq, one.nth))
 
     async def hand_over(self) -> None:
         """Nothing lies between the plan and the workers."""
@@ -154,7 +163,6 @@ class UndoWork:
             self.journal.forget(planned.keys)
         elif undone.as_before:
             self.journal.forget(planned.keys, undone.as_before)
-        self._partly += outcome.code == PARTLY
         key = planned.keys[0] if planned.keys else None
         self.journal.settle(planned.item, planned.position, outcome, key=key, attempts=attempts)
         self._check_limits()
