@@ -55,8 +55,9 @@ class FieldUndo(NamedTuple):
 class UndoDecision(NamedTuple):
     """What is done with one object.
 
-    `changes` are the fields to write, in the form of the object. `restored`, `kept` and `unread` name fields; those of
-    maps are `customAttributes.NAME`. `cleared` has the names that must be gone from each map afterwards.
+    `changes` are the fields to write, in the form of the object. `restored`, `kept`, `unread` and `as_before` (nothing
+    to do) name fields; those of maps are `customAttributes.NAME`. `cleared` has the fields of which something is
+    removed: of a map, these names.
     """
 
     action: UndoAction
@@ -64,6 +65,7 @@ class UndoDecision(NamedTuple):
     restored: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    as_before: tuple[str, ...] = ()
     cleared: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
@@ -84,7 +86,7 @@ def decide_undo(
     for name, image in images.fields.items():
         parts.add(name, _of_field(name, image, seen, reversal, is_later=name in later))
     for name, keys in images.maps.items():
-        parts.add_map(name, keys, seen.get(name), is_later=name in later)
+        parts.add_map(name, keys, seen.get(name), is_later=name in later, is_new=name in images.new_maps)
     return parts.decision()
 
 
@@ -156,10 +158,12 @@ class _Parts:
         self._named[undone.fate].append(name)
         if undone.fate is Fate.RESTORE:
             self._changes[name] = undone.value
+            if undone.value is None:
+                self._cleared[name] = ()
         if undone.is_partly:
             self._named[Fate.KEEP].append(name)
 
-    def add_map(self, name: str, images: Mapping[str, Image], held: Any, *, is_later: bool) -> None:
+    def add_map(self, name: str, images: Mapping[str, Image], held: Any, *, is_later: bool, is_new: bool) -> None:
         now = held if isinstance(held, Mapping) else {}
         whole, cleared = dict(now), []
         for key, image in images.items():
@@ -172,7 +176,7 @@ class _Parts:
                 whole[key] = image.before
         if whole != now:
             # Sent whole: whether a PATCH merges attributes with those that are there is UNKNOWN.
-            self._changes[name] = whole
+            self._changes[name] = None if is_new and not whole else whole
         if cleared:
             self._cleared[name] = tuple(cleared)
 
@@ -181,8 +185,8 @@ class _Parts:
         action = UndoAction.CANNOT if unread else UndoAction.NOTHING
         action = UndoAction.KEEP if kept else action
         action = UndoAction.RESTORE if self._changes else action
-        restored = tuple(self._named[Fate.RESTORE])
-        return UndoDecision(action, self._changes, restored, tuple(kept), tuple(unread), self._cleared)
+        restored, as_before = tuple(self._named[Fate.RESTORE]), tuple(self._named[Fate.NOTHING])
+        return UndoDecision(action, self._changes, restored, tuple(kept), tuple(unread), as_before, self._cleared)
 
 
 def _of_field(name: str, image: Image, held: Held, reversal: Reversal, *, is_later: bool) -> FieldUndo:

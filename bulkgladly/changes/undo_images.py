@@ -58,6 +58,8 @@ class ObjectImages(NamedTuple):
     is_deleted: bool
     fields: Mapping[str, Image]
     maps: Mapping[str, Mapping[str, Image]]
+    new_maps: frozenset[str] = frozenset()
+    """Maps that the object did not have before."""
 
     @property
     def left(self) -> dict[str, Any]:
@@ -75,6 +77,7 @@ def images_of(writes: Iterable[WriteLike], reversal: Reversal) -> ObjectImages:
     is_created = is_deleted = False
     fields: dict[str, Image] = {}
     maps: dict[str, dict[str, Image]] = {}
+    new_maps: set[str] = set()
     for write in writes:
         if write.action == Action.CREATE and write.word != Word.CREATED:
             continue
@@ -85,11 +88,13 @@ def images_of(writes: Iterable[WriteLike], reversal: Reversal) -> ObjectImages:
         is_deleted = is_deleted or (write.action == Action.DELETE and not after)
         for name, value in after.items():
             if name in reversal.maps:
+                if name not in maps and before is not None and before.get(name) is None:
+                    new_maps.add(name)
                 _add_names(maps.setdefault(name, {}), name, before, value)
             else:
                 known = UNREAD if before is None or name in reversal.at.hidden else before.get(name)
                 fields[name] = Image(fields[name].before if name in fields else known, value)
-    return ObjectImages(is_created, is_deleted, fields, maps)
+    return ObjectImages(is_created, is_deleted, fields, maps, frozenset(new_maps))
 
 
 def _add_names(images: dict[str, Image], field: str, before: Held | None, value: Any) -> None:

@@ -6,7 +6,7 @@ deleted of which it is not certain that nobody has used it.
 
 from collections.abc import Generator, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bulkgladly.changes.undo_decision import UndoAction, UndoDecision, decide_undo
 from bulkgladly.changes.undo_images import ObjectImages
@@ -65,7 +65,7 @@ def undo_steps(task: UndoTask) -> UndoSteps:
         return (yield from _delete(task))
     if decision.action is UndoAction.RESTORE:
         return (yield from _restore(task, decision, held))
-    return Undone(_left_alone(task, decision), _as_before(task, decision))
+    return _left_alone(task, decision)
 
 
 def _not_there(task: UndoTask, reply: Reply) -> Outcome:
@@ -82,17 +82,20 @@ def _not_there(task: UndoTask, reply: Reply) -> Outcome:
     return unread(reply, gladly_id)
 
 
-def _left_alone(task: UndoTask, decision: UndoDecision) -> Outcome:
-    gladly_id = task.gladly_id
+def _left_alone(task: UndoTask, decision: UndoDecision) -> Undone:
+    gladly_id, as_before = task.gladly_id, _fields(decision.as_before)
+    if task.in_doubt and decision.as_before:
+        # An earlier process has restored it: otherwise there would be something to restore.
+        return _restored(task, decision._replace(restored=decision.as_before), None)
     if decision.action is UndoAction.KEEP:
-        return _kept(task, decision)
+        return Undone(_kept(task, decision), as_before)
     if decision.action is UndoAction.CANNOT:
         names = _named(decision.unread)
-        detail = f"{names} cannot be restored, because nobody read it before; import with --undoable the next time"
-        return Outcome.rejected(Problem("no_before", detail, names, Stage.CHECK), gladly_id=gladly_id)
-    if task.in_doubt:
-        return Outcome(Word.UPDATED, gladly_id, detail="restored")
-    return Outcome(Word.UNCHANGED, gladly_id, code="as_before", detail="it is as it was before the run")
+        detail = f"{names} cannot be restored, because nobody read it before it was written"
+        end = Outcome.rejected(Problem("no_before", detail, names, Stage.CHECK), gladly_id=gladly_id)
+        return Undone(end, as_before)
+    end = Outcome(Word.UNCHANGED, gladly_id, code="as_before", detail="it is as it was before the run")
+    return Undone(end, as_before)
 
 
 def _kept(task: UndoTask, decision: UndoDecision) -> Outcome:
@@ -107,33 +110,46 @@ def _kept(task: UndoTask, decision: UndoDecision) -> Outcome:
 
 
 def _restore(task: UndoTask, decision: UndoDecision, held: Held) -> UndoSteps:
-    reply = yield from _written(task, decision.changes, held)
-    done = Undone(_restored(task, decision, reply), _as_before(task, decision))
-    if reply.is_confirmed and not decision.cleared:
-        return done
-    if not reply.is_confirmed and not reply.is_unclear:
-        return Undone(_refused_restore(task, reply))
-    # The reply does not tell, or it is not known whether this organisation removes a name that a PATCH leaves out.
-    looked = yield task.reversal.fetch(task.gladly_id)
-    if looked.object is None:
-        return Undone(unknown(looked, task.gladly_id))
-    again = decide_undo(task.images, looked.object, task.reversal, later=task.later)
-    if again.action is not UndoAction.RESTORE:
-        return done
-    if reply.is_confirmed:
-        # It merges: what is left out stays, and null removes it.
-        nulls = {name: {**again.changes[name], **dict.fromkeys(keys)} for name, keys in again.cleared.items()}
-        reply = yield from _written(task, {**again.changes, **nulls}, looked.object)
-    return done if reply.is_confirmed else Undone(refused(reply, task.gladly_id))
+    """Write what a decision says. What is removed is looked at afterwards: how Gladly removes a value is UNKNOWN.
+
+    A value is removed by null, and a name of a map by leaving it out. Where that is refused or changes nothing, an
+    empty value is written, and null for the name.
+    """
+    asked, is_written = decision, False
+    for is_last in (False, True):
+        changes = _emptied(task, asked) if is_last else asked.changes
+        reply = yield from _all(task.reversal.restoring(task.gladly_id, changes, held))
+        if reply.is_confirmed and not asked.cleared:
+            return _restored(task, decision, reply)
+        if not reply.is_confirmed and not reply.is_unclear:
+            if asked.cleared and reply.is_refused and not is_last:
+                continue
+            if is_written:
+                break
+            return Undone(_refused_restore(task, reply))
+        is_written = True
+        looked = yield task.reversal.fetch(task.gladly_id)
+        if looked.object is None:
+            return Undone(unknown(looked, task.gladly_id))
+        held, asked = looked.object, decide_undo(task.images, looked.object, task.reversal, later=task.later)
+        if asked.action is not UndoAction.RESTORE:
+            return _restored(task, decision, reply)
+        if reply.is_unclear:
+            return Undone(refused(reply, task.gladly_id))
+    return _restored(task, decision, reply, stuck=asked.restored)
 
 
-def _written(task: UndoTask, changes: Held, held: Held) -> Generator[Request, Reply, Reply]:
-    """Write changes; a list that was not there before is emptied if Gladly does not let it be removed."""
-    reply = yield from _all(task.reversal.restoring(task.gladly_id, changes, held))
-    lists: dict[str, Any] = {name: [] for name in task.reversal.lists if name in changes and changes[name] is None}
-    if lists and reply.is_refused:
-        reply = yield from _all(task.reversal.restoring(task.gladly_id, {**changes, **lists}, held))
-    return reply
+def _emptied(task: UndoTask, decision: UndoDecision) -> Held:
+    """Return the changes of a decision with the other way to remove values."""
+    changes = dict(decision.changes)
+    for name, keys in decision.cleared.items():
+        if name in task.reversal.maps and changes[name] is not None:
+            changes[name] = {**changes[name], **dict.fromkeys(keys)}
+        elif name in task.reversal.maps:
+            changes[name] = dict.fromkeys(keys)
+        else:
+            changes[name] = [] if name in task.reversal.lists else ""
+    return changes
 
 
 def _all(requests: tuple[Request, ...]) -> Generator[Request, Reply, Reply]:
@@ -152,15 +168,19 @@ def _refused_restore(task: UndoTask, reply: Reply) -> Outcome:
     return refused(reply, task.gladly_id)
 
 
-def _restored(task: UndoTask, decision: UndoDecision, reply: Reply) -> Outcome:
-    told = f"restored {_named(decision.restored)}"
-    end = Outcome(Word.UPDATED, task.gladly_id, status=reply.status or None, detail=told)
-    if not decision.kept and not decision.unread:
-        return end
+def _restored(task: UndoTask, decision: UndoDecision, reply: Reply | None, *, stuck: tuple[str, ...] = ()) -> Undone:
+    """Return the end of an object that was restored; `stuck` are values that Gladly has not removed."""
+    restored = tuple(name for name in decision.restored if name not in stuck)
+    told = f"restored {_named(restored)}" if restored else "nothing could be restored"
+    status = (reply.status or None) if reply is not None else None
+    end = Outcome(Word.UPDATED, task.gladly_id, status=status, detail=told)
     parts = [f"{_named(decision.kept)} changed since"] if decision.kept else []
     parts += [f"{_named(decision.unread)} was not read before"] if decision.unread else []
-    names = _named((*decision.kept, *decision.unread))
-    return end._replace(code=PARTLY, attr=names, detail=f"{end.detail}; left as it is: {'; '.join(parts)}")
+    parts += [f"Gladly has not removed {_named(stuck)}"] if stuck else []
+    if parts:
+        names = _named((*decision.kept, *decision.unread, *stuck))
+        end = end._replace(code=PARTLY, attr=names, detail=f"{told}; left as it is: {'; '.join(parts)}")
+    return Undone(end, _fields((*restored, *decision.as_before)))
 
 
 # --- delete ---
@@ -193,15 +213,9 @@ def _delete(task: UndoTask) -> UndoSteps:
 # --- words ---
 
 
-def _as_before(task: UndoTask, decision: UndoDecision) -> tuple[str, ...]:
-    """Return the fields of the run of which something is as before it once the decision is carried out."""
-    every = [*task.images.fields, *(f"{name}.{key}" for name, keys in task.images.maps.items() for key in keys)]
-    stays = {*decision.kept, *decision.unread} - {*decision.restored}
-    return tuple(dict.fromkeys(_fields(tuple(name for name in every if name not in stays))))
-
-
-def _fields(names: tuple[str, ...]) -> list[str]:
-    return [name.partition(".")[0] for name in names]
+def _fields(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the fields of names, of which those of maps are `customAttributes.NAME`."""
+    return tuple(dict.fromkeys(name.partition(".")[0] for name in names))
 
 
 def _named(names: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.changes.undo_decision import Fate, UndoAction, decide_undo, fate_of, undone_list
+from bulkgladly.changes.undo_decision import Fate, UndoAction, UndoDecision, decide_undo, fate_of, undone_list
 from bulkgladly.changes.undo_images import UNREAD, Image, ObjectImages, images_of
 from bulkgladly.gladly.contacts import email_identity
 from bulkgladly.gladly.reversal import Reversal
@@ -82,13 +82,13 @@ def test_a_list_never_loses_what_people_added(before: list[str], left: list[str]
         assert after == before
 
 
-def decide(write: Write, held: Mapping[str, Any], **more: Any) -> Any:
+def decide(write: Write, held: Mapping[str, Any], **more: Any) -> UndoDecision:
     return decide_undo(images_of([write], CUSTOMERS), held, CUSTOMERS, **more)
 
 
-ADA = {"name": "Ada", "emails": [{"original": "Ada@example.org"}], "customAttributes": {"tier": "gold"}}
+ADA: dict[str, Any] = {"name": "Ada", "emails": [{"original": "Ada@example.org"}], "customAttributes": {"tier": "gold"}}
 """What a run sent for a new customer."""
-HELD = {
+HELD: dict[str, Any] = {
     **ADA,
     "id": "c1",
     "emails": [{"original": "Ada@example.org", "normalized": "ada@example.org"}],
@@ -124,11 +124,11 @@ def test_a_new_customer_is_deleted_only_as_the_run_left_it(held: Mapping[str, An
 
 def test_phones_with_what_gladly_adds_are_as_they_were_sent() -> None:
     """A region, an empty type and the normalised number."""
-    sent = {"name": "Ada", "phones": [{"original": "+12125550100", "smsPreference": "ON"}]}
-    held = {**sent, "phones": [{**sent["phones"][0], "normalized": "+12125550100", "regionCode": "US", "type": ""}]}  # type: ignore[dict-item]
+    sent: dict[str, Any] = {"name": "Ada", "phones": [{"original": "+12125550100", "smsPreference": "ON"}]}
+    held = {**sent, "phones": [{**sent["phones"][0], "normalized": "+12125550100", "regionCode": "US", "type": ""}]}
 
     assert decide(Write("create", None, sent, "created"), held).action is UndoAction.DELETE
-    held["phones"][0]["smsPreference"] = "OFF"  # type: ignore[index]
+    held["phones"][0]["smsPreference"] = "OFF"
     assert decide(Write("create", None, sent, "created"), held).kept == ("phones",)
 
 
@@ -186,11 +186,12 @@ def test_a_field_of_a_later_run_is_kept() -> None:
 def test_the_primary_address_of_people_stays() -> None:
     """One address can be primary: the one that somebody has chosen since."""
     a, b, c = ({"original": f"{name}@example.org"} for name in "abc")
-    before, left = [{**a, "primary": True}, b], [{**a, "primary": False}, {**b, "primary": True}]
+    before: list[dict[str, Any]] = [{**a, "primary": True}, b]
+    left = [{**a, "primary": False}, {**b, "primary": True}]
     held = [{**a, "primary": False}, {**b, "primary": False}, {**c, "primary": True}]
 
     undone = undone_list(before, left, held, email_identity)
-    after = undone.value if undone.fate is Fate.RESTORE else held
+    after: list[dict[str, Any]] = undone.value if undone.fate is Fate.RESTORE else held
 
     assert [entry["original"][0] for entry in after if entry.get("primary")] == ["c"]
 
