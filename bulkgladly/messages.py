@@ -93,7 +93,7 @@ class Effect(NamedTuple):
     before: Mapping[str, Any] | None
     after: Mapping[str, Any]
     replaces_noted: bool = False
-    """Whether a look has shown that what an earlier process noted of the same action was not carried out."""
+    """Whether what an earlier process noted of the same action was not carried out, or is only repeated."""
 
 
 class Request(NamedTuple):

@@ -83,13 +83,14 @@ class Change(NamedTuple):
 
 def creating(request: Request, gladly_id: str | None, fields: Held) -> Request:
     """Return a request with the note that it creates an object with these fields; None is an id that Gladly gives."""
-    return request._replace(effect=Effect(Action.CREATE.value, gladly_id, None, fields))
+    return request._replace(effect=Effect(Action.CREATE.value, gladly_id, None, fields, replaces_noted=True))
 
 
-def writing(request: Request, change: Change, *, part: Held | None = None) -> Request:
+def writing(request: Request, change: Change, *, part: Held | None = None, replaces_noted: bool = False) -> Request:
     """Return a request with the note of what it changes: all that a change says, or a part of that."""
     after = change.after if part is None else part
-    return request._replace(effect=Effect(change.action.value, change.id, change.before, after))
+    effect = Effect(change.action.value, change.id, change.before, after, replaces_noted)
+    return request._replace(effect=effect)
 
 
 def lacking(held: Mapping[str, Any], payload: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

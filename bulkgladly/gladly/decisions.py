@@ -5,11 +5,13 @@ costs nothing, and a look. `by_memory` returns None if only a look can tell.
 """
 
 import enum
+from collections.abc import Iterator, Mapping
 
 from bulkgladly.gladly.change import Action, Change, Found, Held
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.outcomes import unknown, unread
 from bulkgladly.gladly.spec import Policy, Record
+from bulkgladly.messages import Effect
 from bulkgladly.records import Known, Mode, Outcome, Problem, Stage, Word
 
 __all__ = (
@@ -18,13 +20,17 @@ __all__ = (
     "by_memory",
     "changed_since",
     "create_of",
+    "deleted_before",
     "deletion_of",
     "ended",
     "gap_filling",
     "missing",
     "not_there",
+    "noted_update",
     "remember",
     "update_of",
+    "word_of_accepted",
+    "word_of_equal",
 )
 
 
@@ -60,7 +66,8 @@ def by_memory(at: Endpoint, record: Record, policy: Policy) -> Change | None:
     changed = [name for name in changed if name not in at.fixed]
     if not changed:
         return _as_accepted(at, record, known)
-    if at.is_read_first(policy, changed):
+    if at.is_read_first(policy, changed) or any(one.effect.before is not None for one in record.written):
+        # What an earlier process has read before it wrote counts only if a look shows that its write was done.
         return None
     return update_of(at.object, record, known.gladly_id, {name: record.payload[name] for name in changed})
 
@@ -81,10 +88,12 @@ def by_look(at: Endpoint, record: Record, policy: Policy, found: Found, sight: S
         changes = {**changes, **_hidden_changes(at, record)}
     if sight is Sight.SOUGHT:
         if not changes:
-            return ended(at.object, record, Outcome(Word.UNCHANGED, found.gladly_id, accepted=remember(record)), found)
+            word = word_of_equal(at, record, found)
+            return ended(at.object, record, Outcome(word, found.gladly_id, accepted=remember(record)), found)
         return update_of(at.object, record, found.gladly_id, changes, before=found.held)
     if not changes:
-        word = Word.CREATED if sight is Sight.OURS else Word.UNCHANGED
+        word = word_of_equal(at, record, found)
+        word = Word.CREATED if sight is Sight.OURS and word is not Word.UPDATED else word
         return ended(at.object, record, Outcome(word, found.gladly_id, accepted=record.fingerprints), found)
     # What a create leaves to a second request is part of creating the object.
     is_rest = sight is Sight.OURS and changes.keys() <= at.completing(record.payload).keys()
@@ -102,7 +111,8 @@ def gap_filling(at: Endpoint, record: Record, found: Found) -> Change:
     held = found.held or {}
     changes = at.differences(held, at.gaps(held, record.payload))
     if not changes:
-        return ended(at.object, record, Outcome(Word.UNCHANGED, found.gladly_id, accepted=record.fingerprints), found)
+        word = word_of_equal(at, record, found)
+        return ended(at.object, record, Outcome(word, found.gladly_id, accepted=record.fingerprints), found)
     return update_of(at.object, record, found.gladly_id, changes, before=held)
 
 
@@ -174,6 +184,57 @@ def remember(record: Record) -> dict[str, str]:
     return {**(record.known.accepted if record.known else {}), **record.fingerprints}
 
 
+def noted_update(at: Endpoint, record: Record, gladly_id: str, held: Held) -> Effect | None:
+    """Return the first update of an object that an earlier process noted, and that Gladly has carried out.
+
+    A change is carried out whole or not at all, so one field tells that is held as it was written. Only a note of
+    what Gladly held before is looked for: without one, nothing is lost if the change is made again.
+    """
+    for one in record.written:
+        effect = one.effect
+        if effect.before is None or effect.action != Action.UPDATE or effect.gladly_id != gladly_id:
+            continue
+        shown = {name: value for name, value in effect.after.items() if name not in at.hidden}
+        if any(not at.differences(held, part) for part in _written_parts(effect.before, shown)):
+            return effect
+    return None
+
+
+def deleted_before(record: Record, end: Outcome) -> Outcome:
+    """Return the end of a deletion that found nothing: as deleted, if an earlier process has read the object."""
+    if end.word is not Word.UNCHANGED:
+        return end
+    notes = (one.effect for one in record.written)
+    done = next((one for one in notes if one.action == Action.DELETE and one.before is not None), None)
+    return end if done is None else end._replace(word=Word.DELETED, gladly_id=done.gladly_id)
+
+
+def word_of_equal(at: Endpoint, record: Record, found: Found) -> Word:
+    """Return how a record ends whose object has all that the row says: updated, if an earlier process did it."""
+    noted = noted_update(at, record, found.gladly_id, found.held or {})
+    # What a create leaves to a second request is part of creating the object.
+    is_ours = noted is not None and not noted.after.keys() <= at.completing(record.payload).keys()
+    return Word.UPDATED if is_ours else Word.UNCHANGED
+
+
+def word_of_accepted(record: Record) -> Word:
+    """Return how a record ends that the state has as it is: updated, if an earlier process was about to write it."""
+    # The state is committed before the journal, so what was noted for the row was done.
+    is_noted = any(one.effect.action == Action.UPDATE for one in record.written)
+    return Word.UPDATED if is_noted else Word.UNCHANGED
+
+
+def _written_parts(before: Held, after: Held) -> Iterator[Held]:
+    """Yield what a change has written, each field by itself; of custom attributes and the like, each that differed."""
+    for name, value in after.items():
+        if not isinstance(value, Mapping):
+            yield {name: value}
+            continue
+        held = before.get(name)
+        held = held if isinstance(held, Mapping) else {}
+        yield from ({name: {key: part}} for key, part in value.items() if held.get(key) != part)
+
+
 def _first_create(at: Endpoint, record: Record, policy: Policy) -> Change | None:
     barrier = at.may_create(record, policy)
     if barrier is None:
@@ -211,4 +272,4 @@ def _taken_id(at: Endpoint, gladly_id: str, changes: Held) -> Outcome:
 
 
 def _as_accepted(at: Endpoint, record: Record, known: Known) -> Change:
-    return ended(at.object, record, Outcome(Word.UNCHANGED, known.gladly_id))
+    return ended(at.object, record, Outcome(word_of_accepted(record), known.gladly_id))

@@ -11,7 +11,18 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from bulkgladly.gladly.change import Action, Change, Found, Held, creating, writing
-from bulkgladly.gladly.decisions import Sight, by_look, by_memory, ended, gap_filling, missing, remember, update_of
+from bulkgladly.gladly.decisions import (
+    Sight,
+    by_look,
+    by_memory,
+    deleted_before,
+    ended,
+    gap_filling,
+    missing,
+    noted_update,
+    remember,
+    update_of,
+)
 from bulkgladly.gladly.endpoints import MAX_MERGES, Endpoint, look, told_of_owner
 from bulkgladly.gladly.outcomes import first_problem, refused, undone, unknown, unread, with_hint
 from bulkgladly.gladly.spec import Deciding, Policy, Procedure, Record, Steps
@@ -56,7 +67,7 @@ class Upserts:
         sight = Sight.OURS if record.doubt and policy.mode is not Mode.UPDATE else Sight.SOUGHT
         found = yield from self._first_look(record, policy, sight)
         if isinstance(found, Outcome):
-            return ended(self._at.object, record, found)
+            return ended(self._at.object, record, deleted_before(record, found))
         return (yield from self._by_look(record, policy, found, sight))
 
     def apply(self, record: Record, policy: Policy, change: Change) -> Steps:
@@ -66,7 +77,7 @@ class Upserts:
         if change.action is Action.CREATE:
             return (yield from self._create(record, policy))
         if change.action is Action.DELETE:
-            return (yield from self._remove(record, change))
+            return deleted_before(record, (yield from self._remove(record, change)))
         return (yield from self._update(record, policy, change))
 
     def _first_look(self, record: Record, policy: Policy, sight: Sight) -> Generator[Request, Reply, Found | Outcome]:
@@ -190,7 +201,9 @@ class Upserts:
         """Write what a change says; `differ` finds what is still missing if the reply does not tell."""
         at, gladly_id = self._at, change.id or record.id
         request = at.change(record, gladly_id, change.after)
-        reply = yield writing(request, change._replace(id=gladly_id), part=at.noted(change.after))
+        is_first = change.before is None or noted_update(at, record, gladly_id, change.before) is None
+        change = change._replace(id=gladly_id)
+        reply = yield writing(request, change, part=at.noted(change.after), replaces_noted=is_first)
         if reply.is_confirmed:
             return Outcome(change.word, gladly_id=gladly_id, status=reply.status, accepted=remember(record))
         if reply.is_taken:
@@ -243,7 +256,8 @@ class Upserts:
     def _remove(self, record: Record, change: Change) -> Steps:
         """Delete an object: 1 request, and 1 look if the reply does not tell."""
         at, gladly_id = self._at, change.id or record.id
-        reply = yield writing(at.remove(record, gladly_id), change._replace(id=gladly_id))
+        is_seen = change.before is not None
+        reply = yield writing(at.remove(record, gladly_id), change._replace(id=gladly_id), replaces_noted=is_seen)
         if reply.is_confirmed:
             return Outcome(Word.DELETED, gladly_id=gladly_id, status=reply.status)
         may_be_merged = at.is_merged and not reply.is_refused

@@ -5,17 +5,19 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bulkgladly import Limits, Pace
+from bulkgladly import Limits, Pace, Report
 from bulkgladly.api.client import Client
 from bulkgladly.emulator import drop_reply, status
 from bulkgladly.journal.entries import Intent, Reservation
 from bulkgladly.journal.ledger import Ledger
+from bulkgladly.journal.run_writes import RunWrites
 from bulkgladly.messages import NotedWrite, Reply, Request
-from bulkgladly.records import Known
+from bulkgladly.records import Known, Mode
 from tests.flows.conftest import World, people, person
 
 ROWS = 40
@@ -262,7 +264,7 @@ async def test_a_stopped_resume_does_not_forget_the_doubt(world: World, plug: Pl
 
 
 async def test_what_was_there_before_is_not_told_as_made(world: World, plug: Plug) -> None:
-    """A create that was refused leaves no intent: after a crash its customer is not taken for ours."""
+    """A create that was refused leaves no intent: after a crash its customer is not taken for ours, but updated."""
     await world.rows([person(0)])
     world.options = world.choose({"state_dir": world.folder / "forgotten"})
     plug.at("before settle", 1)
@@ -273,4 +275,95 @@ async def test_what_was_there_before_is_not_told_as_made(world: World, plug: Plu
     report = await world.resume(state=plug.after)
 
     assert world.names() == {"person.0@example.org": "Changed"}
-    assert (report.counts["created"], report.counts["unchanged"]) == (0, 1)
+    assert (report.counts["created"], report.counts["updated"]) == (0, 1)
+    assert first_names(world, report) == {0: ["Sample Person 0"]}
+
+
+def first_names(world: World, report: Report) -> dict[int, list[str]]:
+    """What was read before the changes of each row that was changed, the first change first."""
+    with RunWrites(Path(report.folder)) as writes:
+        found: dict[int, list[str]] = {}
+        for change in writes.newest_first():
+            assert change.before is not None
+            found.setdefault(change.seq, []).insert(0, change.before["name"])
+    return found
+
+
+@pytest.mark.parametrize(("number", "concurrency"), [(1, 1), (7, 6)])
+@pytest.mark.parametrize("point", POINTS)
+async def test_what_was_held_before_is_kept_wherever_it_dies(
+    point: str, number: int, concurrency: int, world: World, plug: Plug
+) -> None:
+    """Each row ends as updated, once, with what Gladly held before the first process wrote."""
+    await world.rows(people(ROWS))
+    path = world.ndjson([person(number, name=f"Changed {number}") for number in range(ROWS)], "changed.ndjson")
+    plug.at(point, number)
+    with pytest.raises(Crash):
+        await world.run(path, pace=Pace(unlimited=True, concurrency=concurrency), read_first=True)
+    plug.out()
+
+    report = await world.resume(state=plug.after)
+
+    assert report.counts["updated"] == report.counts["read"] == ROWS
+    assert first_names(world, report) == {number: [f"Sample Person {number}"] for number in range(ROWS)}
+
+
+@pytest.mark.parametrize(
+    ("now", "before"),
+    [("Changed 0", "Sample Person 0"), ("Sample Person 0", "Sample Person 0"), ("Somebody Else", "Somebody Else")],
+)
+async def test_what_people_did_meanwhile_counts(now: str, before: str, world: World, plug: Plug) -> None:
+    """If the first write is not held any more, what is read then is what Gladly held before."""
+    await world.rows([person(0)])
+    plug.at("after commit on the server, before the reply", 1)
+    with pytest.raises(Crash):
+        await world.run(world.ndjson([person(0, name="Changed 0")], "changed.ndjson"), read_first=True)
+    plug.out()
+    [profile] = world.emulator.store.customers.values()
+    profile["name"] = now
+
+    report = await world.resume(state=plug.after)
+
+    assert report.counts["updated"] == 1
+    assert world.names() == {"person.0@example.org": "Changed 0"}
+    assert first_names(world, report) == {0: [before]}
+
+
+async def test_a_half_kept_write_is_kept_beside_the_new_one(world: World, plug: Plug) -> None:
+    """Somebody changed one of two fields back: both changes are there, each with what it found."""
+    await world.rows([person(0, address="Old Road 1")])
+    changed = world.ndjson([person(0, name="Changed 0", address="New Road 2")], "changed.ndjson")
+    plug.at("before settle", 1)
+    with pytest.raises(Crash):
+        await world.run(changed, read_first=True)
+    plug.out()
+    [profile] = world.emulator.store.customers.values()
+    profile["address"] = "Third Road 3"
+
+    report = await world.resume(state=plug.after)
+
+    with RunWrites(Path(report.folder)) as writes:
+        first, second = writes.of(0)
+    assert first.before is not None
+    assert second.before is not None
+    assert (first.before["address"], first.after) == ("Old Road 1", {"name": "Changed 0", "address": "New Road 2"})
+    assert (second.before["address"], second.after) == ("Third Road 3", {"address": "New Road 2"})
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_deletion_keeps_what_it_has_read_wherever_it_dies(point: str, world: World, plug: Plug) -> None:
+    """A search by email leads to a look, and the customer who is gone is told as deleted."""
+    for number in range(8):
+        world.emulator.add_customer(
+            id=f"c-{number}", name=f"Sample Person {number}", emails=[{"original": f"person.{number}@example.org"}]
+        )
+    plug.at(point, 3)
+    with pytest.raises(Crash):
+        await world.run(world.ndjson(people(8)), mode=Mode.DELETE, pace=Pace(unlimited=True, concurrency=2))
+    plug.out()
+
+    report = await world.resume(state=plug.after)
+
+    assert not world.emulator.store.customers
+    assert report.counts["deleted"] == 8
+    assert first_names(world, report) == {number: [f"Sample Person {number}"] for number in range(8)}

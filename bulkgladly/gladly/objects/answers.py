@@ -5,9 +5,17 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.change import Change, Found, lacking, writing
+from bulkgladly.gladly.change import Action, Change, Found, lacking, writing
 from bulkgladly.gladly.data_sets import ASKED_ID, FLAG, GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan
-from bulkgladly.gladly.decisions import changed_since, create_of, ended, update_of
+from bulkgladly.gladly.decisions import (
+    changed_since,
+    create_of,
+    ended,
+    noted_update,
+    update_of,
+    word_of_accepted,
+    word_of_equal,
+)
 from bulkgladly.gladly.endpoints import Endpoint, Search, look
 from bulkgladly.gladly.exports import COMPOSITE, IdColumn, LiveExport, Parent
 from bulkgladly.gladly.fields import ALWAYS, MAKING, Field, Kind, column_plan
@@ -118,7 +126,7 @@ def _decide_content(record: Record, policy: Policy) -> Deciding:
     """
     known, content_id = record.known, _content_id(record)
     if known is not None and not changed_since(record, known):
-        return ended("answer-contents", record, Outcome(Word.UNCHANGED, gladly_id=known.gladly_id))
+        return ended("answer-contents", record, Outcome(word_of_accepted(record), gladly_id=known.gladly_id))
     body = {name: record.payload[name] for name in _SAID if record.payload.get(name) is not None}
     # A known content, and any in an upsert, is written without a look: a PUT creates or replaces.
     if known is not None or policy.mode is Mode.UPSERT:
@@ -134,7 +142,10 @@ def _decide_content(record: Record, policy: Policy) -> Deciding:
 def _put_content(record: Record, _policy: Policy, change: Change) -> Steps:
     """Write a content: 1 request."""
     body = orjson.dumps(change.after)
-    reply = yield writing(Request("addAnswerContentByLanguageAndType", "PUT", _path(record), body=body), change)
+    held = change.before
+    is_first = held is None or noted_update(_CONTENT_AT, record, str(change.id), held) is None
+    request = Request("addAnswerContentByLanguageAndType", "PUT", _path(record), body=body)
+    reply = yield writing(request, change, replaces_noted=is_first)
     if reply.is_confirmed:
         return _written(record, change.word)
     if reply.is_absent:
@@ -151,7 +162,9 @@ def _before_put(record: Record, policy: Policy, found: Found) -> Outcome | None:
     if found.held is None:
         return unread(found.reply, None)
     if not lacking(found.held, record.payload, _SAID):
-        return _written(record, Word.UNCHANGED)
+        # A note of a create says that there was none just before.
+        is_ours = any(one.effect.action == Action.CREATE for one in record.written)
+        return _written(record, Word.CREATED if is_ours else word_of_equal(_CONTENT_AT, record, found))
     if policy.mode is Mode.CREATE:
         detail = "the answer has a content for this language and type; use --mode upsert to change it"
         return _reject("taken", detail, 200)

@@ -22,7 +22,14 @@ from bulkgladly.gladly.data_sets import (
     Struct,
     texts_of,
 )
-from bulkgladly.gladly.decisions import changed_since, ended, update_of
+from bulkgladly.gladly.decisions import (
+    changed_since,
+    ended,
+    noted_update,
+    update_of,
+    word_of_accepted,
+    word_of_equal,
+)
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import MAKING, Field, Kind, column_plan
@@ -106,10 +113,10 @@ def _remove(_record: Record, gladly_id: str) -> Request:
     return Request("deleteBusinessHours", "DELETE", f"{_PATH}/{segment(gladly_id)}")
 
 
-# Only creates and changes are special here; a deletion is like that of any object.
 _AT = Endpoint(
     "business-hours", "schedule", _fetch, lambda held, payload: lacking(held, payload, _WRITTEN), remove=_remove
 )
+# Only creates and changes are special here; a deletion is like that of any object.
 _PLAIN = Upserts(_AT)
 
 
@@ -140,7 +147,7 @@ def _decide_upsert(record: Record, policy: Policy) -> Deciding:
     known = record.known
     if known is not None and known.gladly_id and not changed_since(record, known):
         # If in doubt, this run has sent it: the state is committed before the journal.
-        word = Word.CREATED if record.doubt else Word.UNCHANGED
+        word = Word.CREATED if record.doubt else word_of_accepted(record)
         return ended(_NAME, record, Outcome(word, gladly_id=known.gladly_id))
     if _id_of(record) is not None:
         return (yield from _decide_update(record, policy))
@@ -172,7 +179,7 @@ def _compared(record: Record, gladly_id: str, *, was_lost: bool = False) -> Deci
         return ended(_NAME, record, end)
     changes = lacking(held, record.payload, _WRITTEN)
     if not changes:
-        word = Word.UPDATED if was_lost else Word.UNCHANGED
+        word = Word.UPDATED if was_lost else word_of_equal(_AT, record, Found(gladly_id, held))
         end = Outcome(word, gladly_id=gladly_id, accepted=record.fingerprints)
         return ended(_NAME, record, end, Found(gladly_id, held))
     return update_of(_NAME, record, gladly_id, changes, before=held)
@@ -192,7 +199,9 @@ def _put(record: Record, change: Change, *, is_last: bool = False) -> Steps:
     gladly_id, held = str(change.id), change.before or {}
     fields = {name: record.payload.get(name, held.get(name)) for name in _WRITTEN}
     body = orjson.dumps({"version": held["version"], **{k: v for k, v in fields.items() if v is not None}})
-    reply = yield writing(Request("updateBusinessHours", "PUT", f"{_PATH}/{segment(gladly_id)}", body=body), change)
+    is_first = noted_update(_AT, record, gladly_id, held) is None
+    request = Request("updateBusinessHours", "PUT", f"{_PATH}/{segment(gladly_id)}", body=body)
+    reply = yield writing(request, change, replaces_noted=is_first)
     if reply.is_confirmed:
         return Outcome(Word.UPDATED, gladly_id=gladly_id, status=reply.status, accepted=record.fingerprints)
     if (reply.is_taken or reply.is_unclear) and not is_last:

@@ -17,10 +17,12 @@ from bulkgladly.gladly.decisions import (
     by_look,
     changed_since,
     create_of,
+    deleted_before,
     deletion_of,
     ended,
     not_there,
     update_of,
+    word_of_accepted,
 )
 from bulkgladly.gladly.endpoints import Endpoint, Look, Search, Unique, look
 from bulkgladly.gladly.exports import LiveExport
@@ -155,7 +157,7 @@ def _restoring(gladly_id: str, changes: Held, _held: Held) -> tuple[Request, ...
 def _decide_create(record: Record, policy: Policy) -> Deciding:
     """Decide to create a webhook; one that may exist from an earlier attempt is looked for by its URL."""
     if record.known is not None and not record.doubt and not changed_since(record, record.known):
-        return ended("webhooks", record, Outcome(Word.UNCHANGED, gladly_id=record.known.gladly_id))
+        return ended("webhooks", record, Outcome(word_of_accepted(record), gladly_id=record.known.gladly_id))
     if record.doubt:
         found = yield from _by_url(record)
         if not found.is_absent:
@@ -179,7 +181,7 @@ def _decide_deletion(record: Record, _policy: Policy) -> Deciding:
     if found.held is not None:
         return deletion_of("webhooks", record, found.gladly_id, before=found.held)
     end = Outcome(Word.UNCHANGED) if found.is_absent else unread(found.reply, None)
-    return ended("webhooks", record, end)
+    return ended("webhooks", record, deleted_before(record, end))
 
 
 def _by_list(record: Record, policy: Policy, found: Found, *, may_be_ours: bool) -> Change:
@@ -225,7 +227,7 @@ def _delete(record: Record, policy: Policy, change: Change) -> Steps:
     disabling = update_of("webhooks", record, gladly_id, {"enabled": False}, before=change.before)
     disabled = yield writing(_change(record, gladly_id, disabling.after), disabling)
     if disabled.is_absent:
-        return Outcome(Word.UNCHANGED, gladly_id=gladly_id)
+        return deleted_before(record, Outcome(Word.UNCHANGED, gladly_id=gladly_id))
     if not disabled.is_confirmed:
         return unknown(disabled, gladly_id) if disabled.is_unclear else refused(disabled, gladly_id)
     return (yield from _STEPS.apply(record, policy, change))
