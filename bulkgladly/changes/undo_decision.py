@@ -13,7 +13,7 @@ from bulkgladly.changes.undo_images import UNREAD, Image, ObjectImages
 from bulkgladly.gladly.change import Held, same_value
 from bulkgladly.gladly.reversal import Identity, Reversal
 
-__all__ = ("Fate", "FieldUndo", "UndoAction", "UndoDecision", "decide_undo", "fate_of", "undone_list")
+__all__ = ("FieldUndo", "UndoAction", "UndoDecision", "UndoFate", "decide_undo", "fate_of", "undone_list")
 
 # What Gladly adds to an address by itself [gladly-api, schemas 2.1].
 _ADDED = ("normalized",)
@@ -21,7 +21,7 @@ _USUAL: Mapping[str, Any] = {"regionCode": "US"}
 _ALWAYS_ADDED = ("id", "createdAt", "updatedAt")
 
 
-class Fate(enum.StrEnum):
+class UndoFate(enum.StrEnum):
     """What becomes of one value."""
 
     NOTHING = "nothing"
@@ -47,7 +47,7 @@ class UndoAction(enum.StrEnum):
 class FieldUndo(NamedTuple):
     """What becomes of one field. `value` is what to write: None removes it. `is_partly` says that some of it stays."""
 
-    fate: Fate
+    fate: UndoFate
     value: Any = None
     is_partly: bool = False
 
@@ -90,21 +90,21 @@ def decide_undo(
     return parts.decision()
 
 
-def fate_of(image: Image, held: Any, *, is_later: bool = False) -> Fate:
+def fate_of(image: Image, held: Any, *, is_later: bool = False) -> UndoFate:
     """Return what becomes of a whole value."""
     if image.before is UNREAD:
-        return Fate.UNREAD
+        return UndoFate.UNREAD
     if _same(held, image.before):
-        return Fate.NOTHING
-    return Fate.RESTORE if _same(held, image.left) and not is_later else Fate.KEEP
+        return UndoFate.NOTHING
+    return UndoFate.RESTORE if _same(held, image.left) and not is_later else UndoFate.KEEP
 
 
 def undone_list(before: list[Any], left: list[Any], held: list[Any], identity: Identity) -> FieldUndo:
     """Return what becomes of a list: what the run added is removed, what it removed is added, all else stays."""
     if _same_entries(held, before, identity):
-        return FieldUndo(Fate.NOTHING)
+        return FieldUndo(UndoFate.NOTHING)
     if _same_entries(held, left, identity):
-        return FieldUndo(Fate.RESTORE, before)  # as it was, in its order
+        return FieldUndo(UndoFate.RESTORE, before)  # as it was, in its order
     was, ours, now = _by(before, identity), _by(left, identity), _by(held, identity)
     entries: list[Any] = []
     is_kept = False
@@ -115,8 +115,8 @@ def undone_list(before: list[Any], left: list[Any], held: list[Any], identity: I
     entries += [entry for name, entry in was.items() if name not in ours and name not in now]
     entries = _with_one_primary(entries, held, identity)
     if _same_entries(entries, held, identity):
-        return FieldUndo(Fate.KEEP if is_kept else Fate.NOTHING)
-    return FieldUndo(Fate.RESTORE, entries, is_kept)
+        return FieldUndo(UndoFate.KEEP if is_kept else UndoFate.NOTHING)
+    return FieldUndo(UndoFate.RESTORE, entries, is_kept)
 
 
 def _entry(before: Any, left: Any, held: Any) -> tuple[Any, bool]:
@@ -151,17 +151,17 @@ class _Parts:
 
     def __init__(self) -> None:
         self._changes: dict[str, Any] = {}
-        self._named: dict[Fate, list[str]] = {fate: [] for fate in Fate}
+        self._named: dict[UndoFate, list[str]] = {fate: [] for fate in UndoFate}
         self._cleared: dict[str, tuple[str, ...]] = {}
 
     def add(self, name: str, undone: FieldUndo) -> None:
         self._named[undone.fate].append(name)
-        if undone.fate is Fate.RESTORE:
+        if undone.fate is UndoFate.RESTORE:
             self._changes[name] = undone.value
             if undone.value is None:
                 self._cleared[name] = ()
         if undone.is_partly:
-            self._named[Fate.KEEP].append(name)
+            self._named[UndoFate.KEEP].append(name)
 
     def add_map(self, name: str, images: Mapping[str, Image], held: Any, *, is_later: bool, is_new: bool) -> None:
         now = held if isinstance(held, Mapping) else {}
@@ -169,10 +169,10 @@ class _Parts:
         for key, image in images.items():
             fate = fate_of(image, now.get(key), is_later=is_later)
             self._named[fate].append(f"{name}.{key}")
-            if fate is Fate.RESTORE and image.before is None:
+            if fate is UndoFate.RESTORE and image.before is None:
                 del whole[key]
                 cleared.append(key)
-            elif fate is Fate.RESTORE:
+            elif fate is UndoFate.RESTORE:
                 whole[key] = image.before
         if whole != now:
             # Sent whole: whether a PATCH merges attributes with those that are there is UNKNOWN.
@@ -181,11 +181,11 @@ class _Parts:
             self._cleared[name] = tuple(cleared)
 
     def decision(self) -> UndoDecision:
-        kept, unread = self._named[Fate.KEEP], self._named[Fate.UNREAD]
+        kept, unread = self._named[UndoFate.KEEP], self._named[UndoFate.UNREAD]
         action = UndoAction.CANNOT if unread else UndoAction.NOTHING
         action = UndoAction.KEEP if kept else action
         action = UndoAction.RESTORE if self._changes else action
-        restored, as_before = tuple(self._named[Fate.RESTORE]), tuple(self._named[Fate.NOTHING])
+        restored, as_before = tuple(self._named[UndoFate.RESTORE]), tuple(self._named[UndoFate.NOTHING])
         return UndoDecision(action, self._changes, restored, tuple(kept), tuple(unread), as_before, self._cleared)
 
 
@@ -193,7 +193,7 @@ def _of_field(name: str, image: Image, held: Held, reversal: Reversal, *, is_lat
     identity = reversal.lists.get(name)
     now = held.get(name)
     fate = fate_of(image, now, is_later=is_later)
-    if identity is None or image.before is UNREAD or (is_later and fate is not Fate.NOTHING):
+    if identity is None or image.before is UNREAD or (is_later and fate is not UndoFate.NOTHING):
         return FieldUndo(fate, image.before)
     undone = undone_list(image.before or [], image.left or [], now or [], identity)
     # A list that was not there before is removed, not left empty.

@@ -38,7 +38,7 @@ def several(number: int, noun: str) -> str:
 def why_not(code: str, spec: ImportSpec) -> str:
     """Return why an object cannot be taken back, and what helps the next time."""
     reversal = spec.reversal
-    if reversal is None:
+    if reversal is None or code == "not_restorable":
         return spec.irreversible
     if code == "no_before":
         return (

@@ -96,7 +96,7 @@ bulkgladly retry customers-upsert --on-conflict update""",
 # what would be taken back, and what cannot be; nothing is sent
 bulkgladly undo customers-upsert --dry-run
 
-# take back the first ten objects, for a look at them; `bulkgladly resume` goes on
+# take back ten objects, for a look; `bulkgladly resume` goes on
 bulkgladly undo customers-upsert --limit 10 --yes""",
     "runs": """\
 bulkgladly runs list

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.changes.undo_decision import Fate, UndoAction, UndoDecision, decide_undo, fate_of, undone_list
+from bulkgladly.changes.undo_decision import UndoAction, UndoDecision, UndoFate, decide_undo, fate_of, undone_list
 from bulkgladly.changes.undo_images import UNREAD, Image, ObjectImages, images_of
 from bulkgladly.gladly.contacts import email_identity
 from bulkgladly.gladly.reversal import Reversal
@@ -43,7 +43,7 @@ def test_values_as_the_page_says(row: list[str]) -> None:
     """Each row of the table is what the code does."""
     before, left, now, undo = row
     image = Image(value(before), value(left))
-    expected = {"has": Fate.NOTHING, "writes": Fate.RESTORE, "keeps": Fate.KEEP, "cannot": Fate.UNREAD}
+    expected = {"has": UndoFate.NOTHING, "writes": UndoFate.RESTORE, "keeps": UndoFate.KEEP, "cannot": UndoFate.UNREAD}
 
     assert fate_of(image, value(now)) is expected[undo.split()[0]]
     if undo.startswith("writes"):
@@ -64,7 +64,7 @@ def test_lists_as_the_page_says(row: list[str]) -> None:
     before, left, now, after = map(entries, row)
     undone = undone_list(before, left, now, lambda entry: entry["original"])
 
-    assert (undone.value if undone.fate is Fate.RESTORE else now) == after
+    assert (undone.value if undone.fate is UndoFate.RESTORE else now) == after
 
 
 SMALL = st.lists(st.sampled_from(["a", "b", "c", "d"]), unique=True, max_size=4)
@@ -74,7 +74,7 @@ SMALL = st.lists(st.sampled_from(["a", "b", "c", "d"]), unique=True, max_size=4)
 def test_a_list_never_loses_what_people_added(before: list[str], left: list[str], held: list[str]) -> None:
     """What was there before or came since stays, what only the run added goes; untouched, it is as before in order."""
     undone = undone_list(before, left, held, str)
-    after = undone.value if undone.fate is Fate.RESTORE else held
+    after = undone.value if undone.fate is UndoFate.RESTORE else held
 
     ours, removed = set(left) - set(before), set(before) - set(left)
     assert set(after) == (set(held) - ours) | removed
@@ -191,7 +191,7 @@ def test_the_primary_address_of_people_stays() -> None:
     held = [{**a, "primary": False}, {**b, "primary": False}, {**c, "primary": True}]
 
     undone = undone_list(before, left, held, email_identity)
-    after: list[dict[str, Any]] = undone.value if undone.fate is Fate.RESTORE else held
+    after: list[dict[str, Any]] = undone.value if undone.fate is UndoFate.RESTORE else held
 
     assert [entry["original"][0] for entry in after if entry.get("primary")] == ["c"]
 
