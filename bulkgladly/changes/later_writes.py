@@ -14,14 +14,15 @@ from bulkgladly.journal.runs import list_runs
 __all__ = ("add_later_writes", "ids_undone", "undos_of")
 
 _UNDONE = (
-    "SELECT gladly_id FROM records WHERE gladly_id IS NOT NULL AND word IN ('updated', 'deleted', 'unchanged')"
+    "SELECT gladly_id, at FROM records WHERE gladly_id IS NOT NULL AND word IN ('updated', 'deleted', 'unchanged')"
     " AND coalesce(code, '') <> 'partly'"
 )
 _LATER = (
     "INSERT OR IGNORE INTO later SELECT gladly_id, ?, ? FROM found WHERE gladly_id = ? AND at < ?"
-    " AND NOT EXISTS (SELECT 1 FROM undone WHERE undone.gladly_id = ?)"
+    " AND NOT EXISTS (SELECT 1 FROM undone WHERE undone.gladly_id = ? AND undone.at > ?)"
 )
-_WHOLE = "(the whole object)"
+_WHOLE = "something that belongs to it"
+"""In the place of a field: another object that hangs on it, or a deletion."""
 _OWNERS: Mapping[str, Mapping[str, Callable[[WrittenChange], str | None]]] = {
     "customers": {name: lambda write: _text(write.after.get("customerId")) for name in ("tasks", "activities")},
     "answers": {"answer-contents": lambda write: (write.gladly_id or "").partition("/")[0]},
@@ -34,15 +35,14 @@ def undos_of(run: RunFolder) -> list[RunFolder]:
     return [one for one in _runs_of(run) if _is_undo_of(one, run.name)]
 
 
-def ids_undone(undo: RunFolder) -> Iterator[str]:
-    """Yield the ids of the objects that an undo has taken back completely.
+def ids_undone(undo: RunFolder) -> Iterator[tuple[str, float]]:
+    """Yield the ids of the objects that an undo has taken back completely, and when (seconds since 1970).
 
     Raises:
         JournalDamaged: Its journal cannot be read.
     """
     with reading(undo.path / "journal.sqlite") as connection:
-        for (gladly_id,) in connection.execute(_UNDONE):
-            yield str(gladly_id)
+        yield from connection.execute(_UNDONE)
 
 
 def add_later_writes(plan: sqlite3.Connection, run: RunFolder, spec: ImportSpec) -> None:
@@ -63,9 +63,9 @@ def add_later_writes(plan: sqlite3.Connection, run: RunFolder, spec: ImportSpec)
         ended = (later.report() or {}).get("ended_at") or ""
         if owner is None or theirs.mode == UNDO or theirs.host != header.host or "" < ended < header.created_at:
             continue
-        plan.execute("CREATE TEMP TABLE undone (gladly_id TEXT PRIMARY KEY) WITHOUT ROWID")
+        plan.execute("CREATE TEMP TABLE undone (gladly_id TEXT PRIMARY KEY, at REAL) WITHOUT ROWID")
         for undo in undos_of(later):
-            plan.executemany("INSERT OR IGNORE INTO undone VALUES (?)", ((one,) for one in ids_undone(undo)))
+            plan.executemany("INSERT OR REPLACE INTO undone VALUES (?, ?)", ids_undone(undo))
         with RunWrites(later.path) as writes:
             plan.executemany(_LATER, _rows(writes, later.name, owner, is_same=theirs.resource == spec.name))
         plan.execute("DROP TABLE undone")
@@ -73,12 +73,12 @@ def add_later_writes(plan: sqlite3.Connection, run: RunFolder, spec: ImportSpec)
 
 def _rows(
     writes: RunWrites, run: str, owner: Callable[[WrittenChange], str | None], *, is_same: bool
-) -> Iterator[tuple[str, str, str, float, str]]:
+) -> Iterator[tuple[str, str, str, float, str, float]]:
     for write in writes.newest_first():
         if (gladly_id := owner(write)) is None:
             continue
         for name in (write.after if is_same else ()) or (_WHOLE,):
-            yield name, run, gladly_id, write.at, write.gladly_id or ""
+            yield name, run, gladly_id, write.at, write.gladly_id or "", write.at
 
 
 def _runs_of(run: RunFolder) -> Iterator[RunFolder]:

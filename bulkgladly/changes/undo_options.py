@@ -8,6 +8,7 @@ from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.journal.ledger import has_doubts
 from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.run_writes import RunWrites
 from bulkgladly.local_paths import LocalPath
 from bulkgladly.records import Mode
 from bulkgladly.settings import Limits, Pace
@@ -55,10 +56,16 @@ def spec_to_undo(run: RunFolder) -> ImportSpec:
             f"run {run.name} has sent messages to people ({spec.name}), and a message cannot be taken back; nothing "
             "was changed"
         )
-    if has_doubts(run.path):
+    if has_doubts(run.path) or (run.status() != "complete" and _has_open_writes(run)):
         resume = next_command("resume", run.name, state_dir=run.state_dir, connects=True)
         raise UsageError(
             f"run {run.name} was killed while requests were in flight, so it is not known what it has changed; "
             f"continue it with `{resume}`, then undo it"
         )
     return spec
+
+
+def _has_open_writes(run: RunFolder) -> bool:
+    """Tell whether requests that write had left whose records have not ended."""
+    with RunWrites(run.path) as writes:
+        return any(write.word is None for write in writes.in_doubt())

@@ -61,7 +61,11 @@ def plan_text(counts: "PlanCounts") -> str:
 
 def effort_text(counts: "PlanCounts", per_second: float) -> str:
     """Return how many requests an undo takes, and how long those take."""
-    return Estimate(counts.objects, True, counts.least, counts.requests, per_second).effort()
+    low, high = counts.least, counts.requests
+    estimate = Estimate(
+        rows=counts.objects, rows_exact=True, requests_low=low, requests_high=high, per_second=per_second
+    )
+    return estimate.effort()
 
 
 def plan_line(counts: "PlanCounts", run: str, per_second: float) -> str:

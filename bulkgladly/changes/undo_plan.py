@@ -172,8 +172,8 @@ class UndoPlan:
         """Drop what earlier undos of the run have taken back, and return how much that was."""
         before = self._connection.total_changes
         for undo in undos:
-            ids = ((gladly_id,) for gladly_id in ids_undone(undo))
-            self._connection.executemany("DELETE FROM found WHERE gladly_id = ?", ids)
+            # What the run has written again since, because it was resumed, is not undone.
+            self._connection.executemany("DELETE FROM found WHERE gladly_id = ? AND at < ?", ids_undone(undo))
         return self._connection.total_changes - before
 
     def _add_keys(self, run: RunFolder, spec: ImportSpec, namespace: str) -> None:

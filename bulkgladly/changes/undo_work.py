@@ -1,10 +1,12 @@
 """The work of an undo, as the engine of runs drives it: the objects of a plan go back to what they were."""
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio.to_thread
+import orjson
 
 from bulkgladly.changes.undo_images import images_of
 from bulkgladly.changes.undo_options import UndoOptions
@@ -16,7 +18,7 @@ from bulkgladly.errors import BulkgladlyError
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.journal.entries import Admission, Intent
 from bulkgladly.journal.ledger import Ledger
-from bulkgladly.journal.run_writes import RunWrites
+from bulkgladly.journal.run_writes import RunWrites, TrailStep
 from bulkgladly.messages import Reply, Request
 from bulkgladly.records import Outcome, Problem, Word
 from bulkgladly.runs.observer import counted
@@ -58,7 +60,7 @@ class UndoWork:
             run=session.run.name,
             vitals=session.connection.vitals,
         )
-        self._begun = 0
+        self._begun = self._foretold = 0
         self._done_before = self.journal.counts.total()
         self._feed: Feed[Item] = Feed(2 * self.workers)
 
@@ -87,7 +89,8 @@ class UndoWork:
             items = await anyio.to_thread.run_sync(self._possible, wanted)
             for one in (one for one, _ in wanted if one.todo == "cannot"):
                 problem = Problem(one.code, why_not(one.code, self._spec))
-                self._settle(one, Undone(Outcome.rejected(problem, gladly_id=one.gladly_id)), 0)
+                self._foretold += 1
+                self._settle(one, Undone(Outcome.rejected(problem, gladly_id=one.gladly_id)), ())
             if not await self._passed_on(items):
                 break
         self._feed.close()
@@ -126,28 +129,28 @@ class UndoWork:
         """Take back one object after the other."""
         while (item := await self._feed.take()) is not None:
             planned, task = item
-            undone, attempts = await self._carry_out(planned, task)
-            self._settle(planned, undone, attempts)
+            self._settle(planned, *await self._carry_out(planned, task))
 
-    async def _carry_out(self, planned: PlannedObject, task: UndoTask) -> tuple[Undone, int]:
+    async def _carry_out(self, planned: PlannedObject, task: UndoTask) -> tuple[Undone, list[TrailStep]]:
         """Send what the steps ask for, until they return how the object ended.
 
         Raises:
             Withdrawn, Fatal, Outage: The object is in doubt only if Gladly may have executed something of it.
         """
         steps = undo_steps(task)
-        request, attempts, is_intended, may_be_done = next(steps), 0, task.in_doubt, False
+        request, is_intended, may_be_done = next(steps), task.in_doubt, False
+        trail: list[TrailStep] = []
         while True:
             if request.method != "GET" and not is_intended:
                 await self.journal.intend([Intent(planned.item, planned.gladly_id, request.operation)])
                 is_intended = True
             reply = await self._send(planned, request, may_be_done=may_be_done or task.in_doubt)
-            attempts += reply.attempts
+            trail.append(_step_of(request, reply))
             may_be_done |= request.method != "GET" and (reply.is_confirmed or reply.is_unclear or bool(reply.lost))
             try:
                 request = steps.send(reply)
             except StopIteration as end:
-                return end.value, attempts
+                return end.value, trail
 
     async def _send(self, planned: PlannedObject, request: Request, *, may_be_done: bool) -> Reply:
         try:
@@ -157,20 +160,27 @@ class UndoWork:
                 await self.journal.withdraw([planned.item])
             raise
 
-    def _settle(self, planned: PlannedObject, undone: Undone, attempts: int) -> None:
+    def _settle(self, planned: PlannedObject, undone: Undone, trail: Sequence[TrailStep]) -> None:
         outcome = undone.outcome
         if outcome.word is Word.DELETED:
             self.journal.forget(planned.keys)
         elif undone.as_before:
             self.journal.forget(planned.keys, undone.as_before)
         key = planned.keys[0] if planned.keys else None
-        self.journal.settle(planned.item, planned.position, outcome, key=key, attempts=attempts)
+        attempts = sum(step.attempts for step in trail)
+        told = orjson.dumps([tuple(step) for step in trail]).decode() if trail else None
+        self.journal.settle(planned.item, planned.position, outcome, key=key, attempts=attempts, trail=told)
         self._check_limits()
 
     def _check_limits(self) -> None:
-        limits, counts = self._options.limits, self.journal.counts
-        if limits.max_errors is not None and counts[Word.REJECTED] > limits.max_errors:
-            self._stop.drain(3, f"more than {limits.max_errors} objects could not be taken back")
+        limits, ended = self._options.limits, self.journal.counts.total()
+        most, percent = limits.max_errors, limits.max_errors_percent
+        # Those that cannot be taken back by the plan were told before.
+        failed = self.journal.counts[Word.REJECTED] - self._foretold
+        if most is not None and failed > most:
+            self._stop.drain(3, f"more than {most} objects could not be taken back")
+        if percent is not None and ended >= 100 and failed * 100 > ended * percent:
+            self._stop.drain(3, f"more than {percent:g} % of the objects could not be taken back")
 
     async def close(self) -> None:
         """Drop what no worker has begun; a resume takes it from the plan again."""
@@ -198,3 +208,10 @@ class UndoWork:
     def summary(self, common: Mapping[str, Any]) -> UndoReport:
         """Write `undo.ndjson`, and return what the run did."""
         return publish_undo(self._session.run, self.plan_counts, self._options.run, self._stop, common)
+
+
+def _step_of(request: Request, reply: Reply) -> TrailStep:
+    """Return a request and its reply as a trail keeps them: no values."""
+    codes = [problem.code for problem in reply.problems]
+    now = round(time.time(), 3)
+    return TrailStep(request.operation, reply.status, codes, reply.attempts, now, reply.meaning.value)
