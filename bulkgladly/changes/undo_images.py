@@ -62,6 +62,12 @@ class ObjectImages(NamedTuple):
     """Maps that the object did not have before."""
 
     @property
+    def is_addition(self) -> bool:
+        """Whether the run has set a field, or a name of a map, that had no value before."""
+        every = [*self.fields.values(), *(one for keys in self.maps.values() for one in keys.values())]
+        return any(one.before is None and one.left not in (None, "", []) for one in every)
+
+    @property
     def left(self) -> dict[str, Any]:
         """The object as the run left it, as far as the run wrote it."""
         whole = {name: image.left for name, image in self.fields.items()}

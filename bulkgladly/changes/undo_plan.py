@@ -15,7 +15,9 @@ from typing import Any, NamedTuple, Self
 import orjson
 
 from bulkgladly.changes.later_writes import add_later_writes, ids_undone, undos_of
+from bulkgladly.changes.undo_images import images_of
 from bulkgladly.gladly.change import Action
+from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_writes import RunWrites, WrittenChange
@@ -33,6 +35,7 @@ DROP TABLE IF EXISTS summary;
 CREATE TABLE found (              -- objects that the run has changed, the last row of its input first
     gladly_id TEXT NOT NULL UNIQUE, seqs TEXT NOT NULL,
     created INTEGER NOT NULL, deleted INTEGER NOT NULL, with_before INTEGER NOT NULL, without INTEGER NOT NULL,
+    added INTEGER NOT NULL,       -- values to objects that had none
     at REAL NOT NULL, file INTEGER, place INTEGER, number INTEGER);
 CREATE TABLE keys (gladly_id TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (gladly_id, key)) WITHOUT ROWID;
 CREATE TABLE later (              -- what later runs have written to these objects since
@@ -43,10 +46,10 @@ CREATE TABLE objects (
 CREATE TABLE summary (id INTEGER PRIMARY KEY CHECK (id = 0), counts TEXT NOT NULL);
 """
 _FOUND = """
-INSERT INTO found VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (gladly_id) DO UPDATE SET
+INSERT INTO found VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (gladly_id) DO UPDATE SET
     seqs = seqs || ',' || excluded.seqs, created = max(created, excluded.created),
     deleted = max(deleted, excluded.deleted), with_before = max(with_before, excluded.with_before),
-    without = max(without, excluded.without), at = max(at, excluded.at)
+    without = max(without, excluded.without), added = max(added, excluded.added), at = max(at, excluded.at)
 """
 _KEYS = "INSERT OR IGNORE INTO keys SELECT gladly_id, ? FROM found WHERE gladly_id = ?"
 _OBJECTS = """
@@ -67,7 +70,7 @@ class PlanCounts:
 
     `already` objects were taken back by an earlier undo, the runs of which are `undone_by`. `unread` are some of those
     to restore: not every field of them was read. Of `unsettled` records of the run it is not known what they changed.
-    `requests` are those if nobody has changed anything since, and `least` those if everything has changed.
+    `requests` are the most that it takes, and `least` those if everything has changed since.
     """
 
     noun: str
@@ -144,7 +147,8 @@ class UndoPlan:
         try:
             for statement in filter(str.strip, _TABLES.split(";")):
                 self._connection.execute(statement)
-            self._connection.executemany(_FOUND, map(_found, writes.newest_first()))
+            found = (_found(write, spec.reversal) for write in writes.newest_first())
+            self._connection.executemany(_FOUND, found)
             undos = undos_of(run)
             already = self._without_undone(undos)
             self._add_keys(run, spec, namespace)
@@ -187,7 +191,8 @@ class UndoPlan:
     def _counted(self, spec: ImportSpec, already: int, undone_by: tuple[str, ...], writes: RunWrites) -> PlanCounts:
         todo = dict(self._connection.execute("SELECT todo, count(*) FROM objects GROUP BY 1"))
         cannot = dict(self._connection.execute("SELECT code, count(*) FROM objects WHERE todo = 'cannot' GROUP BY 1"))
-        unread = "SELECT count(*) FROM objects JOIN found USING (gladly_id) WHERE todo = 'restore' AND without"
+        restored = "SELECT coalesce(sum(without), 0), coalesce(sum(added), 0) FROM found JOIN objects USING (gladly_id)"
+        unread, removing = self._connection.execute(f"{restored} WHERE todo = 'restore'").fetchone()
         to_delete, to_restore = todo.get("delete", 0), todo.get("restore", 0)
         reversal = spec.reversal
         each = reversal.requests_to_delete if reversal is not None else 1
@@ -196,12 +201,13 @@ class UndoPlan:
             to_delete=to_delete,
             to_restore=to_restore,
             cannot=cannot,
-            unread=int(self._connection.execute(unread).fetchone()[0]),
+            unread=unread,
             already=already,
             undone_by=undone_by,
             unsettled=len({write.seq for write in writes.in_doubt()}),
             least=to_delete + to_restore,
-            requests=to_delete * each + to_restore * 2,
+            # What is removed is looked at afterwards, and removed in another way if it is still there.
+            requests=to_delete * each + to_restore * 2 + removing * 3,
         )
 
     # --- read ---
@@ -274,8 +280,9 @@ def changes_of(planned: PlannedObject, writes: RunWrites) -> list[WrittenChange]
     return sorted(ours, key=lambda one: (one.at, one.seq, one.nth))
 
 
-def _found(write: WrittenChange) -> tuple[Any, ...]:
+def _found(write: WrittenChange, reversal: Reversal | None) -> tuple[Any, ...]:
     """Return a write as a row of `found`. One whose object has no id known stands for itself."""
+    images = images_of([write], reversal) if reversal is not None else None
     gladly_id = write.gladly_id or f"(row {write.seq})"
     is_update = write.action == Action.UPDATE
     return (
@@ -285,6 +292,7 @@ def _found(write: WrittenChange) -> tuple[Any, ...]:
         write.action == Action.DELETE and not write.after,
         write.before is not None,
         is_update and write.before is None,
+        images is not None and images.is_addition,
         write.at,
         *(write.position or (0, 0, 0)),
     )

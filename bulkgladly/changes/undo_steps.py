@@ -14,6 +14,7 @@ from bulkgladly.gladly.change import Held
 from bulkgladly.gladly.outcomes import refused, unknown, unread
 from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.messages import Reply, Request
+from bulkgladly.operations import Body
 from bulkgladly.records import Outcome, Problem, Stage, Word
 
 __all__ = ("PARTLY", "UndoTask", "Undone", "undo_steps")
@@ -121,20 +122,21 @@ def _restore(task: UndoTask, decision: UndoDecision, held: Held) -> UndoSteps:
         reply = yield from _all(task.reversal.restoring(task.gladly_id, changes, held))
         if reply.is_confirmed and not asked.cleared:
             return _restored(task, decision, reply)
-        if not reply.is_confirmed and not reply.is_unclear:
-            if asked.cleared and reply.is_refused and not is_last:
+        if reply.is_refused:
+            if asked.cleared and not is_last:
                 continue
             if is_written:
                 break
-            return Undone(_refused_restore(task, reply))
+            return Undone(refused(reply, task.gladly_id))
         is_written = True
+        # Also after a 404: it does not tell whether the object was deleted or merged, or exists.
         looked = yield task.reversal.fetch(task.gladly_id)
         if looked.object is None:
-            return Undone(unknown(looked, task.gladly_id))
+            return Undone(_not_there(task, looked) if not looked.is_unclear else unknown(looked, task.gladly_id))
         held, asked = looked.object, decide_undo(task.images, looked.object, task.reversal, later=task.later)
         if asked.action is not UndoAction.RESTORE:
             return _restored(task, decision, reply)
-        if reply.is_unclear:
+        if not reply.is_confirmed:
             return Undone(refused(reply, task.gladly_id))
     return _restored(task, decision, reply, stuck=asked.restored)
 
@@ -161,13 +163,6 @@ def _all(requests: tuple[Request, ...]) -> Generator[Request, Reply, Reply]:
     return (yield requests[-1])
 
 
-def _refused_restore(task: UndoTask, reply: Reply) -> Outcome:
-    if reply.is_absent:
-        detail = f"the {task.reversal.noun} was deleted or merged a moment ago; nothing was changed"
-        return Outcome(Word.SKIPPED, task.gladly_id, Stage.CONFLICT, code="gone", detail=detail)
-    return refused(reply, task.gladly_id)
-
-
 def _restored(task: UndoTask, decision: UndoDecision, reply: Reply | None, *, stuck: tuple[str, ...] = ()) -> Undone:
     """Return the end of an object that was restored; `stuck` are values that Gladly has not removed."""
     restored = tuple(name for name in decision.restored if name not in stuck)
@@ -190,8 +185,10 @@ def _delete(task: UndoTask) -> UndoSteps:
     """Delete an object, unless something hangs on it that a deletion would take along."""
     gladly_id, noun = task.gladly_id, task.reversal.noun
     for what, guard in task.reversal.guards:
-        reply = yield guard(gladly_id)
-        if reply.is_absent:
+        request = guard(gladly_id)
+        reply = yield request
+        # A content that does not exist is a 404; a list of a customer who exists never is.
+        if reply.is_absent and request.declared.body is not Body.OBJECTS:
             continue
         if not reply.is_confirmed:
             return Undone(unread(reply, gladly_id))

@@ -52,9 +52,13 @@ async def test_new_customers_are_deleted_and_updated_ones_restored(world: World)
     second = await world.rows(rows, read_first=True)
     assert (second.counts["created"], second.counts["updated"]) == (2, 4)
 
+    counts = preview_undo(run_of(world, second)).counts
+    world.forget()
+
     done = await undo(world, second)
 
     assert (done.exit_code, done.outcomes) == (0, {"restored": 4, "deleted": 2})
+    assert counts.least <= sum(world.asked().values()) <= counts.requests
     assert profiles(world) == before
     again = await world.rows(rows, read_first=True)
     assert (again.counts["created"], again.counts["updated"]) == (2, 4)

@@ -21,7 +21,7 @@ NOT_DONE = ("401", "403", "429")
 LIKE_GLADLY = ("400_errors", "409_errors", "413_errors", "422_errors", "400_escapes", "404_gladly", "409_gladly_taken")
 """What nobody can tell from Gladly's own word: a refusal, and that an object does not exist."""
 BELIEVED: dict[str, tuple[str, ...]] = {
-    "getCustomer": (*LIKE_GLADLY, "301_moved_to_other", "own_as_404"),
+    "getCustomer": (*LIKE_GLADLY, "404_errors", "301_moved_to_other", "own_as_404"),
     "getConversations": ("200_list", *LIKE_GLADLY),
     "updateCustomer": ("204_empty", *LIKE_GLADLY),
     "deleteCustomer": ("204_empty", *LIKE_GLADLY),
