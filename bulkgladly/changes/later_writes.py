@@ -1,14 +1,16 @@
 """What other runs have done since to the objects of a run: written them again, or taken them back."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 
 from bulkgladly.changes.undo_options import UNDO
 from bulkgladly.errors import JournalError
+from bulkgladly.gladly.reversal import Owner
 from bulkgladly.gladly.spec import ImportSpec
+from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.journal.databases import reading
 from bulkgladly.journal.run_folder import RunFolder
-from bulkgladly.journal.run_writes import RunWrites, WrittenChange
+from bulkgladly.journal.run_writes import RunWrites
 from bulkgladly.journal.runs import list_runs
 
 __all__ = ("add_later_writes", "ids_undone", "undos_of")
@@ -23,11 +25,6 @@ _LATER = (
 )
 _WHOLE = "something that belongs to it"
 """In the place of a field: another object that hangs on it, or a deletion."""
-_OWNERS: Mapping[str, Mapping[str, Callable[[WrittenChange], str | None]]] = {
-    "customers": {name: lambda write: _text(write.after.get("customerId")) for name in ("tasks", "activities")},
-    "answers": {"answer-contents": lambda write: (write.gladly_id or "").partition("/")[0]},
-}
-"""For an object, which other objects hang on it, and where their writes name it."""
 
 
 def undos_of(run: RunFolder) -> list[RunFolder]:
@@ -55,30 +52,40 @@ def add_later_writes(plan: sqlite3.Connection, run: RunFolder, spec: ImportSpec)
         sqlite3.Error: The plan cannot be written.
     """
     header = run.header()
-    owners = {**_OWNERS.get(spec.name, {}), spec.name: lambda write: write.gladly_id}
+    owners = _owners_of(spec.name)
     # The newest first: it has to be undone before the others.
     for later in reversed(list(_runs_of(run))):
         theirs = later.header()
-        owner = owners.get(theirs.resource)
         ended = (later.report() or {}).get("ended_at") or ""
-        if owner is None or theirs.mode == UNDO or theirs.host != header.host or "" < ended < header.created_at:
+        is_other = theirs.resource not in owners or theirs.mode == UNDO or theirs.host != header.host
+        if is_other or "" < ended < header.created_at:
             continue
         plan.execute("CREATE TEMP TABLE undone (gladly_id TEXT PRIMARY KEY, at REAL) WITHOUT ROWID")
         for undo in undos_of(later):
             plan.executemany("INSERT OR REPLACE INTO undone VALUES (?, ?)", ids_undone(undo))
         with RunWrites(later.path) as writes:
-            plan.executemany(_LATER, _rows(writes, later.name, owner, is_same=theirs.resource == spec.name))
+            plan.executemany(_LATER, _rows(writes, later.name, owners[theirs.resource]))
         plan.execute("DROP TABLE undone")
 
 
+def _owners_of(name: str) -> dict[str, Owner | None]:
+    """Return the objects whose writes concern those of a kind: the kind itself (None), and what hangs on it."""
+    found: dict[str, Owner | None] = {name: None}
+    for other, spec in IMPORTS.items():
+        owner = spec.reversal.owner if spec.reversal is not None else None
+        if owner is not None and owner.object == name:
+            found[other] = owner
+    return found
+
+
 def _rows(
-    writes: RunWrites, run: str, owner: Callable[[WrittenChange], str | None], *, is_same: bool
-) -> Iterator[tuple[str, str, str, float, str, float]]:
+    writes: RunWrites, run: str, owner: Owner | None
+) -> Iterator[tuple[str, str, str | None, float, str | None, float]]:
     for write in writes.newest_first():
-        if (gladly_id := owner(write)) is None:
-            continue
-        for name in (write.after if is_same else ()) or (_WHOLE,):
-            yield name, run, gladly_id, write.at, write.gladly_id or "", write.at
+        own_id = write.gladly_id
+        gladly_id = own_id if owner is None else owner.id_in(own_id or "", write.after)
+        for name in (write.after if owner is None else ()) or (_WHOLE,):
+            yield name, run, gladly_id, write.at, own_id, write.at
 
 
 def _runs_of(run: RunFolder) -> Iterator[RunFolder]:
@@ -94,7 +101,3 @@ def _runs_of(run: RunFolder) -> Iterator[RunFolder]:
 def _is_undo_of(one: RunFolder, name: str) -> bool:
     header = one.header()
     return header.mode == UNDO and header.parent == name
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

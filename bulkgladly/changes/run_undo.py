@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import anyio.to_thread
 
+from bulkgladly.changes.planned_objects import PlanCounts, changes_of
 from bulkgladly.changes.undo_images import UNREAD, images_of
 from bulkgladly.changes.undo_options import UNDO, UndoOptions, namespace_of, spec_to_undo
-from bulkgladly.changes.undo_plan import PLAN_FILE, PlanCounts, UndoPlan, changes_of
+from bulkgladly.changes.undo_plan import PLAN_FILE, UndoPlan
 from bulkgladly.changes.undo_summary import UndoReport
 from bulkgladly.changes.undo_work import UndoWork
 from bulkgladly.commands import next_command

@@ -8,7 +8,7 @@ from bulkgladly.records import Word
 from bulkgladly.runs.observer import Estimate, counted
 
 if TYPE_CHECKING:
-    from bulkgladly.changes.undo_plan import PlanCounts
+    from bulkgladly.changes.planned_objects import PlanCounts
 
 __all__ = ("SAID", "cannot_text", "effort_text", "plan_line", "plan_text", "said_of", "several", "why_not")
 

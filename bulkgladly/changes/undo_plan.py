@@ -6,15 +6,15 @@ every session, and memory stays flat. It has no values: those are read from the 
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import orjson
 
 from bulkgladly.changes.later_writes import add_later_writes, ids_undone, undos_of
+from bulkgladly.changes.planned_objects import PlanCounts, PlannedObject
 from bulkgladly.changes.undo_images import images_of
 from bulkgladly.gladly.change import Action
 from bulkgladly.gladly.reversal import Reversal
@@ -26,7 +26,7 @@ from bulkgladly.records import Position, Word
 from bulkgladly.storage.durable import touch_private
 from bulkgladly.storage.failures import database_error
 
-__all__ = ("PLAN_FILE", "PlanCounts", "PlannedObject", "UndoPlan", "changes_of")
+__all__ = ("PLAN_FILE", "UndoPlan")
 
 PLAN_FILE = "undo.sqlite"
 _TABLES = """
@@ -64,56 +64,8 @@ FROM found ORDER BY rowid
 _AT_ONCE = 200
 
 
-@dataclass(frozen=True, slots=True)
-class PlanCounts:
-    """How many objects an undo deletes and restores, and how many it cannot take back, by code.
-
-    `already` objects were taken back by an earlier undo, the runs of which are `undone_by`. `unread` are some of those
-    to restore: not every field of them was read. Of `unsettled` records of the run it is not known what they changed.
-    `requests` are the most that it takes, and `least` those if everything has changed since.
-    """
-
-    noun: str
-    to_delete: int = 0
-    to_restore: int = 0
-    cannot: Mapping[str, int] = field(default_factory=dict)
-    unread: int = 0
-    already: int = 0
-    undone_by: tuple[str, ...] = ()
-    unsettled: int = 0
-    least: int = 0
-    requests: int = 0
-
-    @property
-    def objects(self) -> int:
-        """All objects that are not taken back yet."""
-        return self.to_delete + self.to_restore + sum(self.cannot.values())
-
-    @property
-    def to_do(self) -> int:
-        """The objects that something can be done about."""
-        return self.to_delete + self.to_restore
-
-
-class PlannedObject(NamedTuple):
-    """One object: its number, its id, the records of the run that changed it, and what is to be done.
-
-    `todo` is delete, restore or cannot; `code` is why not. `keys` are the source keys under which the state knows the
-    object. `later` says which later run has written which field.
-    """
-
-    item: int
-    gladly_id: str
-    seqs: tuple[int, ...]
-    todo: str
-    code: str
-    position: Position
-    keys: tuple[str, ...]
-    later: Mapping[str, str]
-
-
 class UndoPlan:
-    """The objects of one undo. Close it after use, or use it in a `with`."""
+    """The objects of one undo. Close it after use, or use it in a `with`. Chapters: how it is made, and how it is read."""
 
     def __init__(self, path: Path | None) -> None:
         """Open or create the file; without a path it is a private one that is gone when it is closed.
@@ -266,18 +218,6 @@ class UndoPlan:
             yield
         except (sqlite3.Error, OSError, ValueError) as error:
             raise database_error(error, self._path) from error
-
-
-def changes_of(planned: PlannedObject, writes: RunWrites) -> list[WrittenChange]:
-    """Return what the run has written to an object, the oldest first.
-
-    Raises:
-        JournalDamaged: The journal of the run cannot be read.
-    """
-    every = (one for seq in planned.seqs for one in writes.of(seq))
-    ours = [one for one in every if one.is_done and one.gladly_id == planned.gladly_id]
-    # By time: rows that mean the same object by different keys are not always sent in the order of the input.
-    return sorted(ours, key=lambda one: (one.at, one.seq, one.nth))
 
 
 def _found(write: WrittenChange, reversal: Reversal | None) -> tuple[Any, ...]:

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import orjson
 
+from bulkgladly.changes.planned_objects import PlanCounts
 from bulkgladly.changes.undo_page import SAID, said_of, several
-from bulkgladly.changes.undo_plan import PlanCounts
 from bulkgladly.changes.undo_steps import PARTLY
 from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError

@@ -8,10 +8,11 @@ from typing import Any
 import anyio.to_thread
 import orjson
 
+from bulkgladly.changes.planned_objects import PlanCounts, PlannedObject, changes_of
 from bulkgladly.changes.undo_images import images_of
 from bulkgladly.changes.undo_options import UndoOptions
 from bulkgladly.changes.undo_page import cannot_text, plan_line, said_of, why_not
-from bulkgladly.changes.undo_plan import PlanCounts, PlannedObject, UndoPlan, changes_of
+from bulkgladly.changes.undo_plan import UndoPlan
 from bulkgladly.changes.undo_steps import Undone, UndoTask, undo_steps
 from bulkgladly.changes.undo_summary import UndoReport, publish_undo
 from bulkgladly.errors import BulkgladlyError
@@ -35,6 +36,8 @@ class UndoWork:
 
     Before an object is written, an intent is on the disk: after a kill, what is then found as it was before counts as
     taken back by this run. The keys of an object are forgotten in the state before its end is in the journal.
+
+    Chapters: the source, the sink, and what is told.
     """
 
     def __init__(
@@ -75,6 +78,8 @@ class UndoWork:
         self._session.observer.note(f"{self._session.run.name}: {plan_line(self.plan_counts, run, per_second)}")
         for line in cannot_text(self.plan_counts, self._spec):
             self._session.observer.note(line)
+
+    # --- the source ---
 
     async def read(self) -> None:
         """Pass on the objects that have not ended, from the plan; those that cannot be taken back end here."""
@@ -124,6 +129,8 @@ class UndoWork:
 
     async def hand_over(self) -> None:
         """Nothing lies between the plan and the workers."""
+
+    # --- the sink ---
 
     async def take(self) -> None:
         """Take back one object after the other."""
@@ -186,6 +193,8 @@ class UndoWork:
         """Drop what no worker has begun; a resume takes it from the plan again."""
         if self._stop.is_draining:
             self._feed.empty()
+
+    # --- what is told ---
 
     def progress(self) -> Progress:
         """Return how many objects have ended, and how."""

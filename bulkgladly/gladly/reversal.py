@@ -5,7 +5,7 @@ An object without a `Reversal` stays as an import left it: Gladly's API cannot d
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from bulkgladly.gladly.change import Held
 from bulkgladly.gladly.endpoints import Endpoint
@@ -13,7 +13,7 @@ from bulkgladly.gladly.spec import Record
 from bulkgladly.messages import Request
 from bulkgladly.records import Position, Row
 
-__all__ = ("Guard", "Reversal", "stand_in")
+__all__ = ("Guard", "Owner", "Reversal", "owner_in", "stand_in")
 
 Identity = Callable[[Any], str]
 """Returns what two entries of a list have in common if they are the same thing, such as a phone number."""
@@ -25,10 +25,31 @@ A list that is not empty, or an object, says that there is some.
 """
 
 
+class Owner(NamedTuple):
+    """What an object hangs on, so that a deletion of that would take it along, and no request lists such objects.
+
+    `object` is the name of its import; `id_in` returns its id, from the id of the object and the fields that were
+    written, or None if they do not tell.
+    """
+
+    object: str
+    id_in: Callable[[str, Held], str | None]
+
+
 def stand_in(payload: Held) -> Record:
     """Return a record with a payload, for an endpoint that builds its requests from one."""
     row = Row(Position(0, 0, 0), None)
     return Record(row, "", "", True, payload, {}, (), (), None, None)
+
+
+def owner_in(name: str) -> Owner:
+    """Return the owner that a field of the payload names: `customerId`."""
+
+    def id_in(_gladly_id: str, after: Held) -> str | None:
+        found = after.get(name)
+        return found if isinstance(found, str) else None
+
+    return Owner("customers", id_in)
 
 
 def _as_it_is(held: Held) -> Held:
@@ -48,8 +69,9 @@ class Reversal:
     written, `left` what a write has left of the fields that it names, if that is not what it sent.
 
     `can_delete` says that the API deletes such objects; otherwise `why_not` is why a new one stays. `guards` show
-    what a deletion would take along. `payload_of` returns what the endpoint's requests need besides the id.
-    `restore` and `remove` return requests where one PATCH or one DELETE is not enough.
+    what a deletion would take along, and `owner` is what the object itself hangs on. `payload_of` returns what the
+    endpoint's requests need besides the id. `restore` and `remove` return requests where one PATCH or one DELETE is
+    not enough.
     """
 
     at: Endpoint
@@ -60,6 +82,7 @@ class Reversal:
     can_delete: bool = False
     why_not: str = "Gladly's API cannot delete it"
     guards: tuple[Guard, ...] = ()
+    owner: Owner | None = None
     seen: Callable[[Held], Held] = _as_it_is
     left: Callable[[Held | None, Held, str], Held] = _as_written
     payload_of: Callable[[str], Held] = lambda _: {}

@@ -1,5 +1,7 @@
 """What a run did is taken back, as far as nobody has changed it since."""
 
+import sqlite3
+from contextlib import closing
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -207,3 +209,16 @@ async def test_a_limit_stops_an_undo_and_a_resume_ends_it(world: World) -> None:
     assert (done.status, done.exit_code, done.outcomes) == ("complete", 0, {"deleted": 6})
     assert count_by_word(run.path) == {"deleted": 6}
     assert not profiles(world)
+
+
+async def test_a_run_whose_requests_may_be_in_flight_is_refused(world: World) -> None:
+    """Only a resume can find out what it has changed."""
+    first = await world.rows(people(2))
+    run = run_of(world, first)
+    with closing(sqlite3.connect(run.path / "journal.sqlite")) as journal, journal:
+        journal.execute("DELETE FROM records WHERE seq = 1")
+
+    with pytest.raises(UsageError, match="was killed while requests were in flight, so it is not known"):
+        await undo(world, first)
+
+    assert len(profiles(world)) == 2

@@ -9,7 +9,7 @@ from bulkgladly.gladly.change import lacking
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.fields import MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
-from bulkgladly.gladly.reversal import Reversal
+from bulkgladly.gladly.reversal import Reversal, owner_in
 from bulkgladly.gladly.rules import keeps_its_tags, occurred_within_a_year
 from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Policy, Record, Screening
 from bulkgladly.gladly.upserts import Upserts
@@ -128,7 +128,7 @@ ACTIVITIES = ImportSpec(
     deletes="activities of customers",
     not_kept=("activities more than a year old", "attachments", "who did it: the API user is the initiator"),
     screening=Screening.FIELDS,
-    reversal=Reversal(_AT, can_delete=True, seen=_seen, left=_left),
+    reversal=Reversal(_AT, can_delete=True, owner=owner_in("customerId"), seen=_seen, left=_left),
 )
 
 OBJECT = GladlyObject(writes=(ACTIVITIES,))

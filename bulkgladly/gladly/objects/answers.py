@@ -21,7 +21,7 @@ from bulkgladly.gladly.exports import COMPOSITE, IdColumn, LiveExport, Parent
 from bulkgladly.gladly.fields import ALWAYS, MAKING, Field, Kind, column_plan
 from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
-from bulkgladly.gladly.reversal import Guard, Reversal, stand_in
+from bulkgladly.gladly.reversal import Guard, Owner, Reversal, stand_in
 from bulkgladly.gladly.rules import language_is_known
 from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
 from bulkgladly.gladly.upserts import Upserts
@@ -288,6 +288,7 @@ ANSWER_CONTENTS = ImportSpec(
         fields=_SAID,
         added_by_gladly=("answerId", "language", "type"),
         can_delete=True,
+        owner=Owner("answers", lambda content_id, _: content_id.rsplit("/", 2)[0]),
         payload_of=_by_place,
         restore=_restore_content,
     ),

@@ -108,7 +108,11 @@ TASKS = ImportSpec(
     id_rule="our id, at most 50 characters",
     not_kept=("when the task was created, and by whom", "a due date in the past"),
     screening=Screening.FIELDS,
-    reversal=Reversal(_AT, fields=_CHANGEABLE, why_not="Gladly's API cannot delete tasks; close them instead"),
+    reversal=Reversal(
+        _AT,
+        fields=_CHANGEABLE,
+        why_not="Gladly's API cannot delete tasks; close them instead",
+    ),
 )
 
 # --- Comments, written ---
