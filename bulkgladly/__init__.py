@@ -20,6 +20,9 @@ from typing import TYPE_CHECKING, Any
 from bulkgladly._version import __version__
 
 if TYPE_CHECKING:
+    from bulkgladly.changes.run_undo import preview_undo, resume_undo, start_undo
+    from bulkgladly.changes.undo_options import UndoOptions
+    from bulkgladly.changes.undo_summary import UndoReport
     from bulkgladly.checks.check_report import CheckReport
     from bulkgladly.checks.run_check import check
     from bulkgladly.errors import (
@@ -102,6 +105,8 @@ __all__ = (
     "RunLocked",
     "RunView",
     "TransportError",
+    "UndoOptions",
+    "UndoReport",
     "UsageError",
     "Word",
     "WrongOrganisation",
@@ -115,6 +120,7 @@ __all__ = (
     "find_run",
     "follow",
     "list_runs",
+    "preview_undo",
     "project_coverage",
     "project_status",
     "rehearse_import",
@@ -122,10 +128,12 @@ __all__ = (
     "resume_export",
     "resume_import",
     "resume_run",
+    "resume_undo",
     "retry_import",
     "run_project",
     "start_export",
     "start_import",
+    "start_undo",
 )
 
 _HOMES = {
@@ -158,6 +166,13 @@ _HOMES = {
         "DryRun",
         "dry_run",
     ),
+    "bulkgladly.changes.run_undo": (
+        "preview_undo",
+        "resume_undo",
+        "start_undo",
+    ),
+    "bulkgladly.changes.undo_options": ("UndoOptions",),
+    "bulkgladly.changes.undo_summary": ("UndoReport",),
     "bulkgladly.exports.export_options": (
         "ExportOptions",
         "ReportQuery",

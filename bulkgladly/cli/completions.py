@@ -192,7 +192,7 @@ def _unfinished(ctx: typer.Context) -> Iterable[Proposal]:
 
 def _finished(ctx: typer.Context) -> Iterable[Proposal]:
     """Propose the newest imports, whose rejects can be retried."""
-    return ((run.name, status) for run, status in _newest(ctx) if run.header().mode != "export")
+    return ((run.name, status) for run, status in _newest(ctx) if run.header().mode not in ("export", "undo"))
 
 
 def _data_sets(ctx: typer.Context) -> Iterable[Proposal]:

@@ -92,6 +92,12 @@ bulkgladly retry customers-upsert --phone-region GB
 
 # update the customers that have the same address already
 bulkgladly retry customers-upsert --on-conflict update""",
+    "undo": """\
+# what would be taken back, and what cannot be; nothing is sent
+bulkgladly undo customers-upsert --dry-run
+
+# take back ten objects, for a look; `bulkgladly resume` goes on
+bulkgladly undo customers-upsert --limit 10 --yes""",
     "runs": """\
 bulkgladly runs list
 bulkgladly runs show""",

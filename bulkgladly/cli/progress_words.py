@@ -20,7 +20,10 @@ __all__ = (
 FAR_OFF_S = 12 * 3600.0
 """An end that is further away is named with its day."""
 # In the order of the sum in the README and in report.md.
-SHOWN = ("created", "new", "updated", "restated", "deleted", "unchanged", "skipped", "rejected", "unknown")
+SHOWN = (
+    *("created", "new", "updated", "restored", "restated", "deleted", "unchanged", "nothing to do", "skipped", "kept"),
+    *("rejected", "not possible", "unknown"),
+)
 _OF_EXPORTS = {"created": "new", "updated": "restated"}
 """What became of the rows of an export, in words for people."""
 _SAID = {"units": "downloads"}

@@ -11,6 +11,7 @@ from bulkgladly.cli import completions, flags
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import CONTACTS_PEOPLE, RECORDS, SAFETY, call_option, choices_of, option
 from bulkgladly.cli.output import run_and_leave, tell
+from bulkgladly.commands import next_command
 from bulkgladly.errors import JournalDamaged, UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def resume(
     accept_changed_input: flags.Accept = False,
     fail_on: flags.FailOn = None,
 ) -> None:
-    """Continue an import or export where it stopped.
+    """Continue an import, an export or an undo where it stopped.
 
     What was in flight is looked up first, so that nothing is sent twice.
     """
@@ -140,6 +141,9 @@ def retry(
     folder.check()  # `find_run` also returns runs that cannot be read, so that the reason can be told
     if folder.header().mode == "export":
         raise UsageError(f"run {folder.name} is an export; run the same export command again to fetch what is missing")
+    if folder.header().mode == "undo":
+        again = next_command("undo", folder.header().parent or "RUN", state_dir=where.state_dir, connects=True)
+        raise UsageError(f"run {folder.name} is an undo; to try again what it left, run `{again}`")
     credentials = where.credentials(context)
 
     def change(stored: "ImportOptions") -> "ImportOptions":

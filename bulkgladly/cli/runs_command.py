@@ -18,6 +18,7 @@ __all__ = ("about_run", "list_", "purge", "show")
 
 EXAMPLES = 5
 _UNITS = "units "
+_UNDO = "undo"
 _NOT_GOOD = ("rejected", "unknown", *(f"{_UNITS}{state}" for state in ("incomplete", "gone", "failed")))
 
 
@@ -46,7 +47,7 @@ def _cells(row: Mapping[str, Any], now: dt.datetime) -> list[str | Line]:
         _began_text(row, now),
         duration_text(row["seconds"]) if row.get("seconds") else "",
         _names_text(row.get("inputs") or []),
-        coloured(row.get("problem") or _counts_text(row["counts"])),
+        coloured(row.get("problem") or _counts_text(row["counts"], is_undo=row.get("mode") == _UNDO)),
     ]
 
 
@@ -85,11 +86,17 @@ def about_run(run: Any) -> dict[str, Any]:
             "status": run.live_status(),
             "started_at": header.created_at,
             "seconds": run.seconds(),
-            "inputs": [item.path for item in header.inputs] or ([str(out)] if out else []),
+            "inputs": [item.path for item in header.inputs] or ([str(out)] if out else []) or _undone(header),
             "counts": counts,
+            **({"mode": header.mode} if header.mode == _UNDO else {}),
         }
     except BulkgladlyError as error:
         return {"run": run.name, "status": "damaged", "counts": {}, "problem": str(error)}
+
+
+def _undone(header: Any) -> list[str]:
+    """Return the run that an undo takes back, in the place of files."""
+    return [header.parent] if header.mode == _UNDO and header.parent else []
 
 
 def show(
@@ -186,9 +193,10 @@ def _show_run(about: Mapping[str, Any]) -> None:
     lines = [("object", f"{about['resource']} (mode: {about['mode']})"), ("host", about["host"])]
     lines += [("started", f"{began}{_took_text(about)}")] if (began := _began_text(about, now)) else []
     lines += [("input", path) for path in about["inputs"]]
+    lines += [("undoes", about["parent"])] if about["mode"] == _UNDO else []
     lines.append(("folder", about["folder"]))
     if about["counts"]:
-        lines.append(("result", _counts_text(about["counts"])))
+        lines.append(("result", _counts_text(about["counts"], is_undo=about["mode"] == _UNDO)))
     if about["rejects_by_code"]:
         codes = ", ".join(f"{number:,} x {code}" for code, number in about["rejects_by_code"].items())
         lines.append(("rejected", codes))
@@ -205,10 +213,14 @@ def _took_text(about: Mapping[str, Any]) -> str:
     return f", took {duration_text(about['seconds'])}" if about["seconds"] else ""
 
 
-def _counts_text(counts: Mapping[str, int]) -> str:
+def _counts_text(counts: Mapping[str, int], *, is_undo: bool = False) -> str:
     """Return counts by outcome with their shares. Those of an export are `units ...`: people read downloads."""
     from bulkgladly.cli.progress_words import SHOWN, counts_text
 
+    if is_undo:
+        from bulkgladly.changes.undo_page import said_of
+
+        counts = said_of(counts)
     if not any(word.startswith(_UNITS) for word in counts):
         return counts_text(counts, [*SHOWN, *(word for word in counts if word not in SHOWN)])
     named = {word.removeprefix(_UNITS): number for word, number in counts.items()}

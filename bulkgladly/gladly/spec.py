@@ -8,7 +8,7 @@ import datetime as dt
 import enum
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkgladly.errors import UsageError
 from bulkgladly.gladly.change import Action, Change
@@ -20,6 +20,9 @@ from bulkgladly.gladly.outcomes import unread
 from bulkgladly.gladly.owners import NOT_CHANGED, OwnedFields, Owners
 from bulkgladly.messages import NotedWrite, Repeat, Reply, Request
 from bulkgladly.records import Claim, ColumnPlan, Known, Mode, Outcome, Problem, Row
+
+if TYPE_CHECKING:
+    from bulkgladly.gladly.reversal import Reversal
 
 __all__ = (
     "DEFAULT_MODES",
@@ -207,7 +210,8 @@ class ImportSpec:
     not keep of a row. `fetch` requests an object by id, where ids are derived from source keys.
     `screening` says which rows a check may accept without drafts. `owned` are the fields that an
     update can write. `unread` are the modes in which records that no run remembers are written without
-    a look, so that nobody knows what Gladly held.
+    a look, so that nobody knows what Gladly held. `reversal` is how
+    changes are taken back; without one, `irreversible` is why they cannot be.
 
     Chapters: the steps of a record; names, keys and modes.
     """
@@ -232,6 +236,8 @@ class ImportSpec:
     screening: Screening = Screening.NONE
     owned: OwnedFields = NOT_CHANGED
     unread: frozenset[Mode] = frozenset()
+    reversal: "Reversal | None" = None
+    irreversible: str = "Gladly's API cannot delete it"
 
     # --- the steps of a record -----------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -228,6 +228,13 @@ class Ledger:
         self._writer.tell(
             SettledRow(seq, position, outcome, key, former_key, attempts, original, now, is_reserved, dropped, trail)
         )
+
+    def forget(self, keys: Sequence[str], fields: Collection[str] | None = None) -> None:
+        """Forget keys whose objects are deleted, or only what Gladly accepted of some `fields`. It is written soon.
+
+        Settle the row after this, so that no kill leaves a row settled whose keys are still known.
+        """
+        self._writer.do(lambda: self._tables.forget(keys, fields))
 
     def pass_by(self, seqs: Sequence[int]) -> None:
         """Let the low-water mark pass rows without an outcome, of which nothing is kept."""

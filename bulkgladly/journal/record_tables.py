@@ -3,7 +3,7 @@
 import contextlib
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -178,6 +178,13 @@ class RecordTables(Contents[LedgerEntry]):
         """Let the low-water mark pass rows without an outcome."""
         for seq in seqs:
             self.frontier.settle(seq)
+
+    def forget(self, keys: Sequence[str], fields: Collection[str] | None) -> None:
+        """Let the state forget keys, or only what Gladly accepted of some fields."""
+        if fields is None:
+            self._state.forget(keys)
+        else:
+            self._state.forget_accepted(keys, fields)
 
     def write(self, entries: Sequence[LedgerEntry]) -> None:
         """Write what requests are about to write, how rows ended, and what later runs need to know of their keys."""

@@ -168,6 +168,15 @@ class State:
             if self._is_synced:
                 self._settle(keys)
 
+    def forget_accepted(self, keys: Sequence[str], fields: Collection[str]) -> None:
+        """Forget what Gladly accepted of some fields, because it no longer holds that: the next import sends them."""
+        with self._ours():
+            self._begin()
+            for key, _, accepted in list(self._rows(self._scope, keys)):
+                left = {name: print_ for name, print_ in orjson.loads(accepted).items() if name not in fields}
+                row = (orjson.dumps(left).decode(), self._scope, key)
+                self._connection.execute("UPDATE known SET accepted = ? WHERE scope = ? AND key = ?", row)
+
     # --- transactions, and the file itself ---
 
     def commit(self) -> None:

@@ -71,6 +71,12 @@ class StateReader:
             )
             return {key: gladly_id for key, gladly_id in rows if gladly_id}
 
+    def objects(self) -> Iterator[tuple[str, str]]:
+        """Yield the source keys of the scope with the ids in Gladly, without those that may have been sent."""
+        with self._ours():
+            sql = "SELECT key, gladly_id FROM known WHERE scope = ? AND gladly_id != ''"
+            yield from self._connection.execute(sql, (self._scope,))
+
     def _scope_of(self, resource: str, namespace: str) -> int:
         sql = "SELECT id FROM scopes WHERE host = ? AND resource = ? AND namespace = ?"
         with self._ours():

@@ -204,6 +204,25 @@ async def test_the_last_ids_of_a_run_are_remembered(tmp_path: Path) -> None:
     ledger.close()
 
 
+async def test_what_was_taken_back_is_forgotten(tmp_path: Path) -> None:
+    """Whole keys, or only what Gladly accepted of some fields, so that a later run sends it again."""
+    ledger = open_ledger(tmp_path)
+    await admit(ledger, range(3))
+    settle(ledger, range(3), lambda seq: created(seq, name="1", emails="2"))
+    ledger.forget(["k-0"])
+    ledger.forget(["k-1", "k-9"], ["name", "phones"])
+    await ledger.flush()
+    ledger.close()
+
+    with contextlib.closing(open_ledger(tmp_path)) as again:
+        known = await again.known(["k-0", "k-1", "k-2", "k-9"])
+
+    assert known == {
+        "k-1": Known("id-1", {"emails": "2"}),
+        "k-2": Known("id-2", {"name": "1", "emails": "2"}),
+    }
+
+
 async def test_a_withdrawn_intent_is_no_doubt(tmp_path: Path) -> None:
     """Its request never left, so it is not in doubt; what was settled stays settled."""
     ledger = open_ledger(tmp_path)

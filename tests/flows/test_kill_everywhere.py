@@ -236,6 +236,43 @@ class Project(Flow):
         return sum(title in str(item["content"].get("title", "")) for item in desk.emulator.store.items.values())
 
 
+class Undo(Flow):
+    """A run that created and updated customers is taken back; one of them was changed by somebody since."""
+
+    command: tuple[str, ...] = ("undo", "customers-upsert", "--yes", *PACE)
+    import_again = ("import", "customers", "more.ndjson", "--key", "crm", "--read-first", "--new-run", *PACE)
+
+    def prepare(self, desk: Desk) -> None:
+        name, address, _ = PEOPLE
+        desk.write("people.ndjson", [{**person(n), "customAttribute:tier": "1"} for n in range(GOOD)])
+        changed = {"name": f"{name} {name}", "customAttribute:tier": "2", "customAttribute:new": "3"}
+        more = [{**person(n), **changed, "email:2": f"more.{n}.{address}"} for n in range(GOOD + 2)]
+        desk.write("more.ndjson", more)
+        assert desk.run("import", "customers", "people.ndjson", "--key", "crm", "--mode", "create", *PACE).status == 0
+        self.before = self.held(desk)
+        assert desk.run(*self.import_again).status == 0
+        [theirs] = [one for one, held in self.held(desk).items() if f"0.{address}" in str(held["emails"][0])]
+        profile = desk.emulator.store.customers[theirs]
+        desk.emulator.store.replace_customer({**profile, "address": "By a person", "name": f"{name} of theirs"})
+        self.before[theirs] |= {"address": "By a person", "name": f"{name} of theirs"}
+
+    def held(self, desk: Desk) -> dict[str, dict[str, Any]]:
+        every = desk.emulator.store.customers.items()
+        return {one: {key: value for key, value in held.items() if key != "updatedAt"} for one, held in every}
+
+    def check(self, desk: Desk, end: End) -> None:
+        """All is as before, to the byte, and each object was counted once; the next import sends everything again."""
+        assert end.status in (0, 1), end
+        assert self.held(desk) == self.before
+        folders = (desk.folder / ".bulkgladly" / "runs").glob("customers-undo_*/report.json")
+        # Killed at its very end, an undo is complete, and a second one tries again what it has left.
+        report = max((orjson.loads(path.read_bytes()) for path in folders), key=lambda one: one["counts"]["read"])
+        assert (report["status"], report["exit_code"]) == ("complete", 1), report
+        assert (report["outcomes"], report["partly"]) == ({"restored": GOOD, "deleted": 2}, 1), report
+        again = json.loads(desk.run(*self.import_again).output)["counts"]
+        assert (again["created"], again["updated"]) == (2, GOOD), again
+
+
 class Export(Flow):
     """Two nights' files into a new data set."""
 
@@ -317,6 +354,7 @@ FLOWS: Mapping[str, Callable[[], Flow]] = {
     "updated": Updated,
     "notes": Notes,
     "project": Project,
+    "undo": Undo,
     "export": Export,
     "dump": Dump,
     "compact": Compact,

@@ -9,6 +9,7 @@ from bulkgladly.gladly.change import lacking
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.fields import MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
+from bulkgladly.gladly.reversal import Reversal, belongs_by
 from bulkgladly.gladly.rules import keeps_its_tags, occurred_within_a_year
 from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Policy, Record, Screening
 from bulkgladly.gladly.upserts import Upserts
@@ -89,18 +90,28 @@ def _differences(held: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[st
 
 
 # The API cannot change an activity, so there is no update.
-_STEPS = Upserts(
-    Endpoint(
-        object="activities",
-        noun="activity",
-        fetch=_fetch,
-        differences=_differences,
-        create=_create,
-        remove=_remove,
-        owner="customerId",
-        parent=lambda record: "customer" if "customerId" in record.payload else None,
-    )
+_AT = Endpoint(
+    object="activities",
+    noun="activity",
+    fetch=_fetch,
+    differences=_differences,
+    create=_create,
+    remove=_remove,
+    owner="customerId",
+    parent=lambda record: "customer" if "customerId" in record.payload else None,
 )
+_STEPS = Upserts(_AT)
+# Neither people nor programs can change an activity. Its texts are not compared, because Gladly may clean them.
+_COMPARED = ("activityType", "sourceName")
+
+
+def _seen(held: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in (held.get("content") or {}).items() if name in _COMPARED}
+
+
+def _left(_base: Mapping[str, Any] | None, after: Mapping[str, Any], _action: str) -> dict[str, Any]:
+    return {name: value for name, value in after.items() if name in _COMPARED}
+
 
 ACTIVITIES = ImportSpec(
     name="activities",
@@ -118,6 +129,7 @@ ACTIVITIES = ImportSpec(
     unread=frozenset({Mode.DELETE}),
     not_kept=("activities more than a year old", "attachments", "who did it: the API user is the initiator"),
     screening=Screening.FIELDS,
+    reversal=Reversal(_AT, can_delete=True, belongs_to=belongs_by("customerId"), seen=_seen, left=_left),
 )
 
 OBJECT = GladlyObject(writes=(ACTIVITIES,))

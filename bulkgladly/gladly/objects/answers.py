@@ -15,6 +15,7 @@ from bulkgladly.gladly.fields import ALWAYS, MAKING, Field, Kind, column_plan
 from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
 from bulkgladly.gladly.owners import OwnedFields, writable
 from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.reversal import BelongsTo, Guard, Reversal, stand_in
 from bulkgladly.gladly.rules import language_is_known
 from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
 from bulkgladly.gladly.upserts import Upserts
@@ -61,19 +62,29 @@ def _holder(problem: ApiProblem) -> str | None:
     return other if isinstance(other, str) else None
 
 
-_STEPS = Upserts(
-    Endpoint(
-        object="answers",
-        noun="answer",
-        fetch=_fetch,
-        differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
-        create=_create,
-        change=_change,
-        remove=_remove,
-        holder=_holder,
-        states=_STATES,
-    )
+_AT = Endpoint(
+    object="answers",
+    noun="answer",
+    fetch=_fetch,
+    differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
+    create=_create,
+    change=_change,
+    remove=_remove,
+    holder=_holder,
+    states=_STATES,
 )
+_STEPS = Upserts(_AT)
+
+
+def _content_of(kind: str) -> Guard:
+    """Return the look for a content of an answer in the default language; the API does not list contents."""
+
+    def look_for(gladly_id: str) -> Request:
+        path = f"/api/v1/answers/{segment(gladly_id)}/languages/{DEFAULT_LANGUAGE}/type/{kind}"
+        return Request("getAnswerContentByLanguageAndType", "GET", path)
+
+    return "contents", look_for
+
 
 _CONTENT_FIELDS = (
     Field("answerKey", into="answerId", key_of="answers", required=ALWAYS, help="the answer, by its source key"),
@@ -214,6 +225,18 @@ _CONTENT_AT = Endpoint(
 )
 
 
+def _by_place(content_id: str) -> dict[str, Any]:
+    return dict(zip(("answerId", "language", "type"), content_id.rsplit("/", 2), strict=True))
+
+
+def _restore_content(content_id: str, changes: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[Request, ...]:
+    # A PUT replaces the content, so it is sent whole.
+    whole = {name: changes.get(name, held.get(name)) for name in _SAID}
+    body = orjson.dumps({name: value for name, value in whole.items() if value is not None})
+    path = _path(stand_in(_by_place(content_id)))
+    return (Request("addAnswerContentByLanguageAndType", "PUT", path, body=body),)
+
+
 ANSWERS = ImportSpec(
     name="answers",
     columns=column_plan(_FIELDS, read_only=("createdAt", "updatedAt")),
@@ -227,6 +250,13 @@ ANSWERS = ImportSpec(
     deletes="answers with all their contents",
     owned=OwnedFields(_CHANGEABLE, lists=("audienceIds",)),
     unread=frozenset({Mode.DELETE}),
+    reversal=Reversal(
+        _AT,
+        fields=("name", "description"),
+        lists={"audienceIds": str},
+        can_delete=True,
+        guards=tuple(_content_of(kind) for kind in ANSWER_TYPES),
+    ),
 )
 
 ANSWER_CONTENTS = ImportSpec(
@@ -256,6 +286,15 @@ ANSWER_CONTENTS = ImportSpec(
     deletes="contents of answers",
     owned=OwnedFields(_SAID),
     unread=frozenset({Mode.UPSERT, Mode.DELETE}),
+    reversal=Reversal(
+        _CONTENT_AT,
+        fields=_SAID,
+        added_by_gladly=("answerId", "language", "type"),
+        can_delete=True,
+        belongs_to=BelongsTo("answers", lambda content_id, _: content_id.rsplit("/", 2)[0]),
+        payload_of=_by_place,
+        restore=_restore_content,
+    ),
 )
 
 _LANGUAGE = DataColumn("language", TEXT, "The language, such as en-us.")

@@ -31,6 +31,7 @@ from bulkgladly.gladly.once_steps import OnceSteps, Sending, Trace, is_ours
 from bulkgladly.gladly.outcomes import refused, unknown, unread
 from bulkgladly.gladly.owners import OwnedFields
 from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Reply, Request
@@ -112,6 +113,12 @@ _AT = Endpoint(
 )
 # Only creates and changes are special here; a deletion is like that of any object.
 _PLAIN = Upserts(_AT)
+
+
+def _restore(gladly_id: str, changes: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[Request, ...]:
+    whole = {name: changes.get(name, held.get(name)) for name in _WRITTEN}
+    body = orjson.dumps({"version": held.get("version"), **{k: v for k, v in whole.items() if v is not None}})
+    return (Request("updateBusinessHours", "PUT", f"{_PATH}/{segment(gladly_id)}", body=body),)
 
 
 # --- look and decide ---
@@ -257,6 +264,7 @@ BUSINESS_HOURS = ImportSpec(
     deletes="business hours",
     owned=OwnedFields(_WRITTEN),
     unread=frozenset({Mode.DELETE}),
+    reversal=Reversal(_AT, fields=_WRITTEN, added_by_gladly=("version",), can_delete=True, restore=_restore),
 )
 
 _BLOCKS = ListOf(texts_of("start", "stop"))

@@ -1,6 +1,7 @@
 """Conversations: assigned, closed with their topics first, reopened. Facts: gladly-api, endpoints 4, 5 and 15."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -9,6 +10,7 @@ from bulkgladly.choices import Owner
 from bulkgladly.gladly.change import Change, Held, lacking, writing
 from bulkgladly.gladly.data_sets import ASKED_ID, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, texts_of
 from bulkgladly.gladly.decisions import ended, update_of
+from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import (
     IDS_OF_CONVERSATIONS,
     IDS_OF_CUSTOMERS,
@@ -22,6 +24,7 @@ from bulkgladly.gladly.objects.tasks import ASSIGNEE_FIELDS
 from bulkgladly.gladly.outcomes import refused, unknown, unread, with_hint
 from bulkgladly.gladly.owners import OwnedFields, writable
 from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.gladly.rules import assignee_has_inbox, some_of
 from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
 from bulkgladly.messages import Repeat, Reply, Request
@@ -30,6 +33,7 @@ from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 __all__ = (
     "CONVERSATIONS",
     "OBJECT",
+    "TOPICS_REVERSAL",
     "TOPIC_FIELDS",
     "add_topics",
     "get_conversation",
@@ -172,6 +176,58 @@ def _ended(record: Record, reply: Reply) -> Outcome:
     return with_hint(outcome, _STATES if outcome.code == "invalid_state" else None)
 
 
+# --- taken back ---
+
+
+def _seen(held: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a conversation in the form of rows. One that is waiting counts as open: nothing else can be written."""
+    status = "CLOSED" if held.get("status") == "CLOSED" else "OPEN"
+    assignee = {name: held.get(name) for name in ("inboxId", "agentId")}
+    return {"assignee": assignee, "status": status, "topicIds": held.get("topicIds")}
+
+
+def _left(base: Mapping[str, Any] | None, after: Mapping[str, Any], action: str) -> dict[str, Any]:
+    """Return what a write left: topics are added to those that are there, or removed from them."""
+    left = dict(after)
+    if isinstance(after.get("status"), Mapping):
+        left["status"] = after["status"].get("value")
+    if "topicIds" in after:
+        held, ours = list((base or {}).get("topicIds") or ()), list(after["topicIds"])
+        is_removal = action == "delete"
+        left["topicIds"] = [one for one in held if one not in ours] + ([] if is_removal else ours)
+    return left
+
+
+def _restore(conversation_id: str, changes: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[Request, ...]:
+    body: dict[str, Any] = {}
+    if "status" in changes:
+        body["status"] = {"value": changes["status"]}
+    if assignee := changes.get("assignee"):
+        body["assignee"] = {name: value for name, value in assignee.items() if value is not None}
+    path = f"/api/v1/conversations/{segment(conversation_id)}"
+    patch = [Request("patchConversation", "PATCH", path, body=orjson.dumps(body))] if body else []
+    topics = _topic_changes(conversation_id, changes["topicIds"] or (), held) if "topicIds" in changes else []
+    # An organisation may require a topic of a conversation that is closed.
+    return (*topics, *patch)
+
+
+def _topic_changes(conversation_id: str, wanted: Collection[str], held: Mapping[str, Any]) -> list[Request]:
+    now = list(held.get("topicIds") or ())
+    missing = [one for one in wanted if one not in now]
+    path = f"/api/v1/conversations/{segment(conversation_id)}/topics"
+    added = [add_topics(conversation_id, missing)] if missing else []
+    surplus = [one for one in now if one not in wanted]
+    return added + [Request("deleteTopicFromConversation", "DELETE", f"{path}/{segment(one)}") for one in surplus]
+
+
+_AT = Endpoint("conversations", "conversation", lambda _, gladly_id: get_conversation(gladly_id), lambda *_: {})
+_REVERSAL = Reversal(
+    _AT, fields=("assignee", "status"), lists={"topicIds": str}, seen=_seen, left=_left, restore=_restore
+)
+TOPICS_REVERSAL = replace(_REVERSAL, fields=())
+"""How topics of conversations are taken back."""
+
+
 CONVERSATIONS = ImportSpec(
     name="conversations",
     columns=column_plan(_FIELDS, read_only=("customerId", "createdAt", "closedAt", "customAttributes")),
@@ -185,6 +241,7 @@ CONVERSATIONS = ImportSpec(
     id_rule="Gladly's own: the API cannot create conversations",
     owned=OwnedFields(_WRITTEN, lists=("topicIds",), added=("topicIds",)),
     unread=frozenset({Mode.UPDATE}),
+    reversal=_REVERSAL,
 )
 
 _COLUMNS = (

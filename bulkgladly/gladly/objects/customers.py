@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from bulkgladly.gladly.change import Found, Held
-from bulkgladly.gladly.contacts import email_identity
+from bulkgladly.gladly.contacts import email_identity, phone_identity
 from bulkgladly.gladly.customer_rows import (
     CUSTOMER_COLUMNS,
     SCALARS,
@@ -28,6 +28,8 @@ from bulkgladly.gladly.endpoints import Endpoint, Search, Unique, look
 from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, LiveExport, Parent
 from bulkgladly.gladly.outcomes import unread
 from bulkgladly.gladly.owners import ATTRIBUTES_FIELD, CONTACT_LISTS, OwnedFields
+from bulkgladly.gladly.preparation import segment
+from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Policy, Record, Screening
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Reply, Request
@@ -230,6 +232,25 @@ _AT = Endpoint(
 )
 _STEPS = Upserts(_AT)
 
+
+def _conversations_of(gladly_id: str) -> Request:
+    return Request("getConversations", "GET", f"/api/v1/customers/{segment(gladly_id)}/conversations")
+
+
+def _tasks_of(gladly_id: str) -> Request:
+    return Request("getTasks", "GET", f"/api/v1/customers/{segment(gladly_id)}/tasks")
+
+
+_REVERSAL = Reversal(
+    _AT,
+    fields=SCALARS,
+    lists={"emails": email_identity, "phones": phone_identity},
+    maps=("customAttributes",),
+    can_delete=True,
+    # A deletion takes these along [gladly-api, README, "Other behaviour"]. What else is on a timeline cannot be listed.
+    guards=(("conversations", _conversations_of), ("tasks", _tasks_of)),
+)
+
 CUSTOMERS = ImportSpec(
     name="customers",
     columns=CUSTOMER_COLUMNS,
@@ -244,6 +265,7 @@ CUSTOMERS = ImportSpec(
     screening=Screening.CONTACTS,
     owned=OwnedFields((*SCALARS, *CONTACT_LISTS, ATTRIBUTES_FIELD), lists=CONTACT_LISTS),
     unread=frozenset({Mode.DELETE}),
+    reversal=_REVERSAL,
 )
 
 _EMAIL = Struct({"original": TEXT, "normalized": TEXT, "primary": FLAG})

@@ -9,6 +9,7 @@ from bulkgladly.gladly.decisions import deletion_of, ended, update_of
 from bulkgladly.gladly.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.objects.conversations import (
     TOPIC_FIELDS,
+    TOPICS_REVERSAL,
     add_topics,
     get_conversation,
     no_conversation,
@@ -197,6 +198,7 @@ CONVERSATION_TOPICS = ImportSpec(
     id_rule="none: topics are added to a conversation",
     unread=frozenset({Mode.UPDATE, Mode.DELETE}),
     deletes="topics from conversations",
+    reversal=TOPICS_REVERSAL,
 )
 
 FREEFORM_TOPICS = ImportSpec(
@@ -212,6 +214,7 @@ FREEFORM_TOPICS = ImportSpec(
     repeat=Repeat.HARMLESS,
     id_rule="none: values are added to a conversation",
     unread=frozenset({Mode.UPDATE}),
+    irreversible="Gladly shows freeform topics under other names than those they are written with",
 )
 
 REDACTIONS = ImportSpec(
@@ -225,6 +228,7 @@ REDACTIONS = ImportSpec(
     repeat=Repeat.HARMLESS,
     id_rule="Gladly's own",
     deletes="the contents of conversation items",
+    irreversible="a redaction cannot be undone",
 )
 
 OBJECT = GladlyObject(writes=(CONVERSATION_TOPICS, FREEFORM_TOPICS, REDACTIONS))

@@ -75,6 +75,7 @@ NOTES = ImportSpec(
     id_rule="Gladly's own",
     not_kept=("when it was written, and by whom: Gladly has now, and the API user", "attachments"),
     screening=Screening.FIELDS,
+    irreversible="Gladly's API cannot delete notes",
 )
 
 OBJECT = GladlyObject(writes=(NOTES,))

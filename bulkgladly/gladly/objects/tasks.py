@@ -12,6 +12,7 @@ from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, IdColumn, LiveExport, Pa
 from bulkgladly.gladly.fields import ALWAYS, MAKING, MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.owners import OwnedFields
 from bulkgladly.gladly.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
+from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.gladly.rules import assignee_has_inbox, due_in_future, due_only_if_known, is_assigned, keeps_its_tags
 from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Policy, Record, Screening
 from bulkgladly.gladly.upserts import Upserts
@@ -78,22 +79,21 @@ def _may_create(record: Record, policy: Policy) -> Problem | None:
     return Problem("due_in_past", detail, "dueAt")
 
 
-_STEPS = Upserts(
-    Endpoint(
-        object="tasks",
-        noun="task",
-        fetch=_fetch,
-        differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
-        create=_create,
-        change=_change,
-        # A task cannot be moved to another customer.
-        fixed=("customerId", "customer"),
-        owner="customerId",
-        parent=lambda record: "customer" if "customerId" in record.payload else None,
-        completing=_completing,
-        may_create=_may_create,
-    )
+_AT = Endpoint(
+    object="tasks",
+    noun="task",
+    fetch=_fetch,
+    differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
+    create=_create,
+    change=_change,
+    # A task cannot be moved to another customer.
+    fixed=("customerId", "customer"),
+    owner="customerId",
+    parent=lambda record: "customer" if "customerId" in record.payload else None,
+    completing=_completing,
+    may_create=_may_create,
 )
+_STEPS = Upserts(_AT)
 
 TASKS = ImportSpec(
     name="tasks",
@@ -110,6 +110,11 @@ TASKS = ImportSpec(
     not_kept=("when the task was created, and by whom", "a due date in the past"),
     screening=Screening.FIELDS,
     owned=OwnedFields(_CHANGEABLE),
+    reversal=Reversal(
+        _AT,
+        fields=_CHANGEABLE,
+        why_not="Gladly's API cannot delete tasks; close them instead",
+    ),
 )
 
 # --- Comments, written ---
@@ -163,6 +168,7 @@ TASK_COMMENTS = ImportSpec(
     id_rule="our id, at most 50 characters",
     not_kept=("when it was written: Gladly has now",),
     screening=Screening.FIELDS,
+    irreversible="Gladly's API cannot delete comments",
 )
 
 # --- Both, read ---

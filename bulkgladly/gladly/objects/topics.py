@@ -15,6 +15,7 @@ from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import ALWAYS, Field, Kind, Link, column_plan
 from bulkgladly.gladly.owners import OwnedFields, owner_of
 from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.reversal import Reversal, stand_in
 from bulkgladly.gladly.spec import Draft, GladlyObject, ImportSpec, Record
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import ApiProblem, Repeat, Request
@@ -122,19 +123,25 @@ def _holder(problem: ApiProblem) -> str | None:
     return other if isinstance(other, str) else None
 
 
-_STEPS = Upserts(
-    Endpoint(
-        object="topics",
-        noun="topic",
-        fetch=_fetch,
-        differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
-        create=_create,
-        change=_change,
-        # The name is sent with every update, so it has to be known if it is Gladly's.
-        is_read_first=lambda policy, _changed: owner_of(policy.owners, "name") != Owner.SOURCE,
-        holder=_holder,
-    )
+_AT = Endpoint(
+    object="topics",
+    noun="topic",
+    fetch=_fetch,
+    differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
+    create=_create,
+    change=_change,
+    # The name is sent with every update, so it has to be known if it is Gladly's.
+    is_read_first=lambda policy, _changed: owner_of(policy.owners, "name") != Owner.SOURCE,
+    holder=_holder,
 )
+_STEPS = Upserts(_AT)
+
+
+def _restore(gladly_id: str, changes: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[Request, ...]:
+    # A flag that was not there is not set.
+    flags = {"disabled": bool(changes["disabled"])} if "disabled" in changes else {}
+    return (_change(stand_in(held), gladly_id, {**changes, **flags}),)
+
 
 TOPICS = ImportSpec(
     name="topics",
@@ -154,6 +161,12 @@ TOPICS = ImportSpec(
     arrange=parents_first,
     id_rule="our id; its length in Gladly is unknown",
     owned=OwnedFields(_CHANGEABLE),
+    reversal=Reversal(
+        _AT,
+        fields=_CHANGEABLE,
+        restore=_restore,
+        why_not="Gladly's API cannot delete topics; archive them instead (disabled)",
+    ),
 )
 
 _COLUMNS = (

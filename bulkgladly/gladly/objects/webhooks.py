@@ -30,6 +30,7 @@ from bulkgladly.gladly.once_steps import id_in_location
 from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
 from bulkgladly.gladly.owners import OwnedFields
 from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.gladly.rules import some_of
 from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
 from bulkgladly.gladly.upserts import Upserts
@@ -134,6 +135,16 @@ _AT = Endpoint(
     unique=Unique("url", "URL", "URL"),
 )
 _STEPS = Upserts(_AT)
+
+
+def _removing(gladly_id: str) -> tuple[Request, ...]:
+    # Gladly deletes no webhook that is enabled.
+    return change_webhook(gladly_id, {"enabled": False}), delete_webhook(gladly_id)
+
+
+def _restoring(gladly_id: str, changes: Held, _held: Held) -> tuple[Request, ...]:
+    flags = {"enabled": bool(changes["enabled"])} if "enabled" in changes else {}
+    return (change_webhook(gladly_id, {**changes, **flags}),)
 
 
 # --- look and decide ---
@@ -257,6 +268,14 @@ WEBHOOKS = ImportSpec(
     deletes="webhooks",
     owned=OwnedFields((*_SHOWN, *_HIDDEN), lists=("events",), unseen=_HIDDEN),
     unread=frozenset({Mode.DELETE}),
+    reversal=Reversal(
+        _AT,
+        fields=_SHOWN,
+        added_by_gladly=("hasCredentials", "headerKeys", "disabledAtDueToRetryLimit"),
+        can_delete=True,
+        restore=_restoring,
+        remove=_removing,
+    ),
     not_kept=("credentials and headers are never shown, so they are compared with what was sent before",),
 )
 

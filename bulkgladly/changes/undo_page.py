@@ -1,0 +1,90 @@
+"""What an undo tells people: before it, what will be taken back and what cannot be, and afterwards what was. Pure."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from bulkgladly.gladly.spec import ImportSpec
+from bulkgladly.records import Word
+from bulkgladly.runs.observer import Estimate, counted
+
+if TYPE_CHECKING:
+    from bulkgladly.changes.planned_objects import PlanCounts
+
+__all__ = ("SAID", "cannot_text", "effort_text", "plan_line", "plan_text", "said_of", "several", "why_not")
+
+SAID: Mapping[str, str] = {
+    Word.UPDATED: "restored",
+    Word.DELETED: "deleted",
+    Word.UNCHANGED: "nothing to do",
+    Word.SKIPPED: "kept",
+    Word.REJECTED: "not possible",
+    Word.UNKNOWN: "unknown",
+    "unprocessed": "unprocessed",
+}
+"""How the ends of an undo are called for people, by the words of the journal."""
+
+
+def said_of(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts under the words that people read."""
+    return {said: counts[word] for word, said in SAID.items() if counts.get(word)}
+
+
+def several(number: int, noun: str) -> str:
+    """Return a number of objects with their noun: 1 activity, 2,000 activities."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def why_not(code: str, spec: ImportSpec) -> str:
+    """Return why an object cannot be taken back, and what helps the next time."""
+    reversal = spec.reversal
+    if reversal is None or code == "not_restorable":
+        return spec.irreversible
+    if code == "no_before":
+        return (
+            "nobody read it before it was updated, so it is not known what to restore; "
+            "import with --read-first or --undoable the next time"
+        )
+    if code == "deletion":
+        return "it was deleted, and an object that is created again does not get back what people had added to it"
+    return reversal.why_not
+
+
+def plan_text(counts: "PlanCounts") -> str:
+    """Return what will be done: `720 to delete, 1,180 to restore`."""
+    parts = [f"{counts.to_delete:,} to delete"] if counts.to_delete else []
+    parts += [f"{counts.to_restore:,} to restore"] if counts.to_restore else []
+    if number := sum(counts.cannot.values()):
+        parts.append(f"{number:,} that cannot be taken back")
+    return ", ".join(parts) or "nothing to do"
+
+
+def effort_text(counts: "PlanCounts", per_second: float) -> str:
+    """Return how many requests an undo takes, and how long those take."""
+    low, high = counts.least, counts.requests
+    estimate = Estimate(
+        rows=counts.objects, rows_exact=True, requests_low=low, requests_high=high, per_second=per_second
+    )
+    return estimate.effort()
+
+
+def plan_line(counts: "PlanCounts", run: str, per_second: float) -> str:
+    """Return what is about to be done as one line."""
+    effort = f"; {effort_text(counts, per_second)}" if counts.to_do else ""
+    return f"undo of {run}: {plan_text(counts)}{effort}; Ctrl-C stops safely"
+
+
+def cannot_text(counts: "PlanCounts", spec: ImportSpec) -> list[str]:
+    """Return a line for each reason why something cannot be taken back."""
+    lines = [f"{several(number, counts.noun)}: {why_not(code, spec)}" for code, number in counts.cannot.items()]
+    if counts.unread:
+        lines.append(
+            f"{several(counts.unread, counts.noun)} can be restored only in part, because not every field was read "
+            "before it was written"
+        )
+    if counts.unsettled:
+        lines.append(
+            f"{counted(counts.unsettled, 'record')} of the run ended as rejected or unknown after a request that may "
+            "have changed something; check in Gladly"
+        )
+    return lines
