@@ -17,6 +17,7 @@ from bulkgladly._version import __version__
 from bulkgladly.choices import closest, unsupported
 from bulkgladly.cli import (
     check_command,
+    crosswalk_command,
     dataset_command,
     export_command,
     follow_command,
@@ -97,6 +98,11 @@ _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "schema": ("Show the columns of an object.", _PREPARE, (schema_command.show,)),
     "rules": ("Check rules for events.", _EVENTS, (rules_command.check,)),
     "runs": ("List, inspect and remove runs.", _INSPECT, (runs_command.list_, runs_command.show, runs_command.purge)),
+    "crosswalk": (
+        "Export, import and repair which source key is which id in Gladly.",
+        _INSPECT,
+        (crosswalk_command.export, crosswalk_command.import_, crosswalk_command.repair),
+    ),
     "inbox": (
         "Look at received events, and pass them on again.",
         _INSPECT,

@@ -246,6 +246,27 @@ bulkgladly listen unregister https://hooks.example.org/gladly
 
 # one that somebody else has created
 bulkgladly listen unregister https://hooks.example.org/old --force""",
+    "crosswalk": """\
+bulkgladly crosswalk export customers -o customers-ids.csv
+bulkgladly crosswalk repair customers""",
+    "crosswalk export": """\
+# which source key is which id in Gladly, as a table
+bulkgladly crosswalk export customers -o customers-ids.parquet
+
+# for another machine, where unchanged rows cost nothing either
+bulkgladly crosswalk export customers -o customers-ids.csv --fingerprints""",
+    "crosswalk import": """\
+# ids that another tool has recorded, in columns of its own
+bulkgladly crosswalk import customers other-tool.csv --key-column crm --id-column gladly
+
+# a file that was exported on another machine
+bulkgladly crosswalk import customers customers-ids.csv""",
+    "crosswalk repair": """\
+# one request for each known customer: merged ones are found
+bulkgladly crosswalk repair customers
+
+# also forget the keys of tasks that were deleted in Gladly
+bulkgladly crosswalk repair tasks --forget-deleted""",
     "doctor": """\
 bulkgladly doctor
 
