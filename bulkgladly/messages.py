@@ -8,7 +8,18 @@ from typing import Any, NamedTuple
 
 from bulkgladly.operations import Operation, operation_of
 
-__all__ = ("GET_ORGANIZATION", "ApiProblem", "BudgetClass", "Meaning", "PaceNews", "Repeat", "Reply", "Request")
+__all__ = (
+    "GET_ORGANIZATION",
+    "ApiProblem",
+    "BudgetClass",
+    "Effect",
+    "Meaning",
+    "NotedWrite",
+    "PaceNews",
+    "Repeat",
+    "Reply",
+    "Request",
+)
 
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -69,11 +80,27 @@ class Meaning(enum.Enum):
     """Anything else, also no reply: neither success, refusal nor absence is proved, and it may have been executed."""
 
 
+class Effect(NamedTuple):
+    """What a request that writes changes in Gladly, for the journal.
+
+    `action` is create, update or delete. `gladly_id` is None if Gladly gives the new object its id. `before` is the
+    object as it was read just before; None if nobody read it. `after` has the fields that are written: all of a
+    create, and in a deletion the part that is removed, or nothing if the whole object is.
+    """
+
+    action: str
+    gladly_id: str | None
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any]
+    replaces_noted: bool = False
+    """Whether a look has shown that what an earlier process noted of the same action was not carried out."""
+
+
 class Request(NamedTuple):
     """One call of the API. `operation` is the API's own name for it: a row of `bulkgladly.operations`.
 
     `accept` is the `Accept` header; None means JSON. `answers` declares an operation that is not in
-    the table.
+    the table. `effect` is what the request changes, if it is part of a record.
     """
 
     operation: str
@@ -85,6 +112,7 @@ class Request(NamedTuple):
     budget: BudgetClass = BudgetClass.DEFAULT
     accept: str | None = None
     answers: Operation | None = None
+    effect: Effect | None = None
 
     @property
     def declared(self) -> Operation:
@@ -94,6 +122,17 @@ class Request(NamedTuple):
             KeyError: It is not declared.
         """
         return self.answers or operation_of(self.operation)
+
+
+class NotedWrite(NamedTuple):
+    """A request of a row that changes something in Gladly, and is about to leave; `nth` counts them from 1."""
+
+    seq: int
+    nth: int
+    operation: str
+    effect: Effect
+    at: float = 0.0
+    """When it was noted, in seconds since 1970; the ledger sets it."""
 
 
 GET_ORGANIZATION = Request("getOrganization", "GET", "/api/v1/organization")

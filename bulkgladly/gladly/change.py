@@ -7,7 +7,7 @@ import enum
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from bulkgladly.messages import Reply
+from bulkgladly.messages import Effect, Reply, Request
 from bulkgladly.records import Outcome, Position, Word
 from bulkgladly.times import time_of
 
@@ -16,10 +16,12 @@ __all__ = (
     "Change",
     "Found",
     "Held",
+    "creating",
     "lacking",
     "same_moment",
     "same_set",
     "same_value",
+    "writing",
 )
 
 Held = Mapping[str, Any]
@@ -77,6 +79,17 @@ class Change(NamedTuple):
     after: Held
     before: Held | None = None
     end: Outcome | None = None
+
+
+def creating(request: Request, gladly_id: str | None, fields: Held) -> Request:
+    """Return a request with the note that it creates an object with these fields; None is an id that Gladly gives."""
+    return request._replace(effect=Effect(Action.CREATE.value, gladly_id, None, fields))
+
+
+def writing(request: Request, change: Change, *, part: Held | None = None) -> Request:
+    """Return a request with the note of what it changes: all that a change says, or a part of that."""
+    after = change.after if part is None else part
+    return request._replace(effect=Effect(change.action.value, change.id, change.before, after))
 
 
 def lacking(held: Mapping[str, Any], payload: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from bulkgladly.records import Outcome, Problem
 
 __all__ = (
     "MAX_MERGES",
+    "NOT_KEPT",
     "Endpoint",
     "Look",
     "Search",
@@ -34,6 +35,10 @@ class Unique(NamedTuple):
 
 
 _NAME = Unique()
+
+
+NOT_KEPT = "(not kept)"
+"""What a journal has in place of a value that is secret in Gladly."""
 
 
 # The defaults of an endpoint. A mode that needs one is missing in the object's procedures, so none is ever called.
@@ -115,6 +120,12 @@ class Endpoint:
     def can_create(self) -> bool:
         """Whether the API can create such objects."""
         return self.create is not _no_create
+
+    def noted(self, fields: Held) -> Held:
+        """Return fields as a journal may keep them: without the values that Gladly itself never shows."""
+        if not self.hidden:
+            return fields
+        return {name: NOT_KEPT if name in self.hidden else value for name, value in fields.items()}
 
     @property
     def can_change(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bulkgladly.gladly.change import Change
+from bulkgladly.gladly.change import Change, creating
 from bulkgladly.gladly.decisions import changed_since, create_of, ended
 from bulkgladly.gladly.outcomes import refused
 from bulkgladly.gladly.spec import Deciding, Policy, Procedure, Record, Steps
@@ -83,7 +83,7 @@ class OnceSteps:
             change = yield from self.decide(record, policy)
         if change.end is not None:
             return change.end
-        reply = yield self._at.request(record)
+        reply = yield creating(self._at.request(record), None, record.payload)
         if reply.is_confirmed:
             return self._created(record, self._at.made(reply), status=reply.status)
         if not reply.is_unclear:

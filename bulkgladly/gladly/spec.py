@@ -17,7 +17,7 @@ from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import Field, Link
 from bulkgladly.gladly.metric_sets import MetricSet
 from bulkgladly.gladly.outcomes import unread
-from bulkgladly.messages import Repeat, Reply, Request
+from bulkgladly.messages import NotedWrite, Repeat, Reply, Request
 from bulkgladly.records import Claim, ColumnPlan, Known, Mode, Outcome, Problem, Row
 
 __all__ = (
@@ -126,7 +126,8 @@ class Record(NamedTuple):
     `known` and `doubt` are from the state. `doubt` is true if an earlier process may have sent a
     create and its outcome is unknown; `sent_at` is when it was sent (seconds since 1970, our
     clock). `rivals` are the ids of objects that other records of the run have created; more may
-    be added while the record waits. Everything else is as in its draft.
+    be added while the record waits. `written` is what earlier processes have written for it, or were
+    about to. Everything else is as in its draft.
     """
 
     row: Row
@@ -143,6 +144,7 @@ class Record(NamedTuple):
     doubt: bool = False
     sent_at: float | None = None
     rivals: Collection[str] = ()
+    written: Sequence[NotedWrite] = ()
 
 
 def ready(
@@ -151,13 +153,14 @@ def ready(
     doubt: bool = False,
     sent_at: float | None = None,
     rivals: Collection[str] = (),
+    written: Sequence[NotedWrite] = (),
 ) -> Record:
     """Return the record of a draft, with what is known of it."""
     # Every row comes through here, and by position this is faster than with keywords.
     row, key, gladly_id, has_own_id, payload, prints, claims, _, lanes, former_key, former_id = draft
     return Record(
         row, key, gladly_id, has_own_id, payload, prints, claims, lanes, former_key, former_id,
-        known, doubt, sent_at, rivals,
+        known, doubt, sent_at, rivals, written,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ Facts: gladly-api, README, "Client-supplied ids", "Retry safety" and "Merged cus
 from collections.abc import Callable, Generator
 from typing import Any
 
-from bulkgladly.gladly.change import Action, Change, Found, Held
+from bulkgladly.gladly.change import Action, Change, Found, Held, creating, writing
 from bulkgladly.gladly.decisions import Sight, by_look, by_memory, ended, gap_filling, missing, remember, update_of
 from bulkgladly.gladly.endpoints import MAX_MERGES, Endpoint, look, told_of_owner
 from bulkgladly.gladly.outcomes import first_problem, refused, undone, unknown, unread, with_hint
@@ -66,7 +66,7 @@ class Upserts:
         if change.action is Action.CREATE:
             return (yield from self._create(record, policy))
         if change.action is Action.DELETE:
-            return (yield from self._remove(record, change.id or record.id))
+            return (yield from self._remove(record, change))
         return (yield from self._update(record, policy, change))
 
     def _first_look(self, record: Record, policy: Policy, sight: Sight) -> Generator[Request, Reply, Found | Outcome]:
@@ -89,9 +89,9 @@ class Upserts:
     # --- create --------------------------------------------------------------------------------
 
     def _create(self, record: Record, policy: Policy, hops: int = 0) -> Steps:
-        reply = yield self._at.create(record)
+        left = self._at.completing(record.payload)
+        reply = yield creating(self._at.create(record), record.id, _without(record.payload, left))
         if reply.is_confirmed:
-            left = self._at.completing(record.payload)
             return (yield from self._complete(record, policy, reply, left)) if left else self._made(record, reply)
         if reply.is_taken:
             return (yield from self._after_conflict(record, policy, reply))
@@ -189,7 +189,8 @@ class Upserts:
     ) -> Steps:
         """Write what a change says; `differ` finds what is still missing if the reply does not tell."""
         at, gladly_id = self._at, change.id or record.id
-        reply = yield at.change(record, gladly_id, change.after)
+        request = at.change(record, gladly_id, change.after)
+        reply = yield writing(request, change._replace(id=gladly_id), part=at.noted(change.after))
         if reply.is_confirmed:
             return Outcome(change.word, gladly_id=gladly_id, status=reply.status, accepted=remember(record))
         if reply.is_taken:
@@ -239,10 +240,10 @@ class Upserts:
 
     # --- delete --------------------------------------------------------------------------------
 
-    def _remove(self, record: Record, gladly_id: str) -> Steps:
-        """Delete the object with an id: 1 request, and 1 look if the reply does not tell."""
-        at = self._at
-        reply = yield at.remove(record, gladly_id)
+    def _remove(self, record: Record, change: Change) -> Steps:
+        """Delete an object: 1 request, and 1 look if the reply does not tell."""
+        at, gladly_id = self._at, change.id or record.id
+        reply = yield writing(at.remove(record, gladly_id), change._replace(id=gladly_id))
         if reply.is_confirmed:
             return Outcome(Word.DELETED, gladly_id=gladly_id, status=reply.status)
         may_be_merged = at.is_merged and not reply.is_refused
@@ -271,6 +272,10 @@ class Upserts:
 
     def _with_fix(self, outcome: Outcome) -> Outcome:
         return with_hint(outcome, (self._at.states or {}).get(str(outcome.code)))
+
+
+def _without(payload: Held, left: Held) -> Held:
+    return {name: value for name, value in payload.items() if name not in left} if left else payload
 
 
 def _named(other: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Sends a record, one request after the other as its steps ask, and records the outcome of its row.
+"""Sends a record, one request after the other as its steps ask.
 
 Before each request the journal gets what is needed after a crash. A write that can be looked up later (its id is
 ours) has an *intent* on the disk before it is sent. Any other write *reserves* its key just before it is sent; after
@@ -6,9 +6,8 @@ a crash its outcome is unknown, and no other run sends it.
 """
 
 import time
-from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import anyio
@@ -16,25 +15,12 @@ import orjson
 
 from bulkgladly.api.client import Client
 from bulkgladly.errors import BulkgladlyError
-from bulkgladly.gladly.identity import key_in
-from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Record, Steps
-from bulkgladly.imports.drafts import outcome_of_clash
-from bulkgladly.journal.entries import Intent, Reservation, Standing
-from bulkgladly.journal.ledger import Ledger
-from bulkgladly.journal.results import original_of
-from bulkgladly.mapping.column_shapes import shape
-from bulkgladly.messages import Repeat, Reply, Request
-from bulkgladly.records import Known, Outcome, Problem, Row, Word
-from bulkgladly.runs.stages import Stop
-from bulkgladly.settings import Limits
+from bulkgladly.gladly.spec import ImportSpec, Policy, Record, Steps
+from bulkgladly.journal.entries import Intent, Reservation, UndoneWrites
+from bulkgladly.messages import NotedWrite, Repeat, Reply, Request
+from bulkgladly.records import Known, Outcome, Word
 
-__all__ = (
-    "RECENT_IDS",
-    "Delivery",
-    "Pending",
-    "Precautions",
-    "Settlement",
-)
+__all__ = ("Delivery", "Pending", "Precautions")
 
 
 @dataclass(slots=True)
@@ -51,6 +37,12 @@ class Pending:
     """The state says, for this run, that the record of this key may have been sent."""
     sent_at: float | None = None
     """When a request of it may first have been sent, by this process or an earlier one (our clock)."""
+    noted: list[NotedWrite] = field(default_factory=list[NotedWrite])
+    """What its requests write, as the journal has it: what was carried out, or may have been, and what comes next."""
+    last_write: int = 0
+    """The number of its last write that was noted."""
+    trail: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
+    """The replies so far, as the journal keeps them."""
 
 
 class Precautions(Protocol):
@@ -59,11 +51,21 @@ class Precautions(Protocol):
     All methods raise `DiskFull`, `JournalDamaged` or `JournalError`; the request must not leave then.
     """
 
-    async def intend(self, intents: Sequence[Intent]) -> None:
-        """Note that requests are about to leave whose repeat can be recognised."""
+    async def intend(self, intents: Sequence[Intent], writes: Sequence[NotedWrite] = ()) -> None:
+        """Note that requests are about to leave whose repeat can be recognised, and what requests write."""
         ...
 
-    async def reserve(self, intent: Intent, reservation: Reservation) -> Known | None:
+    def will_write(self, write: NotedWrite) -> None:
+        """Note soon what a request is about to write."""
+        ...
+
+    def has_not_written(self, undone: UndoneWrites) -> None:
+        """Remove soon what was noted of requests that changed nothing."""
+        ...
+
+    async def reserve(
+        self, intent: Intent, reservation: Reservation, writes: Sequence[NotedWrite] = ()
+    ) -> Known | None:
         """Reserve the key of a record that is sent at most once; None if it may leave, else what is known of it."""
         ...
 
@@ -86,17 +88,26 @@ class Delivery:
         except StopIteration as end:
             outcome: Outcome = end.value
             return outcome
-        return Pending(record, steps, request, sent_at=record.sent_at)
+        last_write = record.written[-1].nth if record.written else 0
+        return Pending(record, steps, request, sent_at=record.sent_at, last_write=last_write)
 
     async def intend(self, several: Sequence[Pending]) -> None:
         """Write the intents of those first requests that need one to the disk."""
-        intents = [_intent(one.record, one.request) for one in several if one.request.repeat is Repeat.DETECTED]
-        if intents:
+        detected = [one for one in several if one.request.repeat is Repeat.DETECTED]
+        if detected:
             _note_moment(several)
-            await self._ledger.intend(intents)
+            intents = [_intent(one.record, one.request) for one in detected]
+            await self._ledger.intend(
+                intents, [write for one in detected for write in self._writes_of(one, one.request)]
+            )
 
     async def withdraw(self, several: Sequence[Pending]) -> None:
-        """Remove the intents and reservations of records that were not sent, except those in doubt from before."""
+        """Remove what the journal has of records that were not sent, except of those in doubt from before."""
+        for one in several:
+            self._remove_notes(one, one.noted)
+        await self._take_back(several)
+
+    async def _take_back(self, several: Sequence[Pending]) -> None:
         mine = [one for one in several if not one.record.doubt]
         reserved = [one.record.key for one in mine if one.is_reserved]
         await self._ledger.withdraw([one.record.row.seq for one in mine], reserved=reserved)
@@ -109,7 +120,8 @@ class Delivery:
         Raises:
             Withdrawn, Fatal, Outage: The record is in doubt only if Gladly may have executed something of it.
         """
-        request, tries, is_noted, may_be_done = pending.request, 0, True, False
+        # The intents of first requests are on the disk already.
+        request, tries, is_noted, may_be_done = pending.request, 0, pending.request.repeat is Repeat.DETECTED, False
         while True:
             if request.repeat is Repeat.UNSAFE:
                 # As late as possible: after a crash the outcome of every reserved record is unknown.
@@ -119,32 +131,72 @@ class Delivery:
                         return following, tries
                     request = following
                     continue
-            elif request.repeat is Repeat.DETECTED and not is_noted:
-                _note_moment([pending])
-                await self._ledger.intend([_intent(pending.record, request)])
+            elif not is_noted:
+                await self._note(pending, request)
             reply = await self._send(pending, request, may_be_done=may_be_done)
             if request.repeat is Repeat.UNSAFE:
                 reply = reply._replace(sent_at=pending.sent_at)
             tries += reply.attempts
-            is_write = request.repeat is not Repeat.HARMLESS
-            is_refused = is_write and not reply.lost and not reply.is_confirmed
-            may_be_done |= is_write and not is_refused
+            pending.trail.append(_step_of(request, reply))
+            is_write, is_done = request.repeat is not Repeat.HARMLESS, reply.lost or reply.is_confirmed
+            may_be_done |= is_write and bool(is_done)
+            if request.effect is not None and not is_done:
+                self._remove_notes(pending, pending.noted[-1:])
             try:
                 request = pending.steps.send(reply)
             except StopIteration as end:
-                return end.value, tries
+                return self._ended(pending, end.value), tries
             is_noted = False
-            if is_refused:
+            if is_write and not is_done:
                 # Gladly created nothing, so a resume must not take an object that it finds for ours.
-                await self.withdraw([pending])
+                await self._take_back([pending])
+
+    async def _note(self, pending: Pending, request: Request) -> None:
+        """Write to the journal what must be known of a request after a crash.
+
+        What can be known no more once the request has left is on the disk before: that an object may be ours, and what
+        Gladly held before.
+        """
+        writes = self._writes_of(pending, request)
+        if request.repeat is Repeat.DETECTED:
+            _note_moment([pending])
+            await self._ledger.intend([_intent(pending.record, request)], writes)
+        elif any(one.effect.before is not None for one in writes):
+            await self._ledger.intend((), writes)
+        else:
+            for one in writes:
+                self._ledger.will_write(one)
+
+    def _writes_of(self, pending: Pending, request: Request) -> list[NotedWrite]:
+        """Return what a request writes, numbered, for the journal; nothing if it only reads."""
+        effect, seq = request.effect, pending.record.row.seq
+        if effect is None:
+            return []
+        pending.last_write += 1
+        write = NotedWrite(seq, pending.last_write, request.operation, effect)
+        pending.noted.append(write)
+        if effect.replaces_noted:
+            subject = effect.action, effect.gladly_id
+            before = pending.record.written
+            self._remove_notes(pending, [one for one in before if (one.effect.action, one.effect.gladly_id) == subject])
+        return [write]
+
+    def _remove_notes(self, pending: Pending, several: Sequence[NotedWrite]) -> None:
+        """Remove what the journal has of requests that changed nothing."""
+        if several:
+            numbers = tuple(one.nth for one in several)
+            self._ledger.has_not_written(UndoneWrites(pending.record.row.seq, numbers))
+            pending.noted = [one for one in pending.noted if one.nth not in numbers]
 
     async def _send(self, pending: Pending, request: Request, *, may_be_done: bool) -> Reply:
         """Send a request; if nothing of the record can have been executed, remove what the journal has of it."""
         try:
             return await self._client.send(request)
         except BulkgladlyError as error:
+            if request.effect is not None and not error.lost:
+                self._remove_notes(pending, pending.noted[-1:])
             if not may_be_done and not error.lost:
-                await self.withdraw([pending])
+                await self._take_back([pending])
             raise
 
     async def _reserve(self, pending: Pending, request: Request) -> Known | None:
@@ -152,15 +204,26 @@ class Delivery:
         _note_moment([pending])
         record = pending.record
         pending.is_reserved = True
+        writes = self._writes_of(pending, request)
+        reservation = Reservation(record.key, record.fingerprints)
         try:
-            known = await self._ledger.reserve(_intent(record, request), Reservation(record.key, record.fingerprints))
+            known = await self._ledger.reserve(_intent(record, request), reservation, writes)
         except anyio.get_cancelled_exc_class():
             # It was not sent, so nothing is in doubt.
             with anyio.CancelScope(shield=True):
                 await self.withdraw([pending])
             raise
         pending.is_reserved = known is None
+        if known is not None:
+            pending.noted.clear()
         return known
+
+    def _ended(self, pending: Pending, outcome: Outcome) -> Outcome:
+        """Return the outcome, after what was noted fits it: an object that was updated was not created by the row."""
+        if outcome.word is Word.UPDATED:
+            noted = [*pending.record.written, *pending.noted]
+            self._remove_notes(pending, [one for one in noted if one.effect.action == "create"])
+        return outcome
 
     def _begin_again(self, pending: Pending, known: Known) -> Request | Outcome:
         """Restart the steps of a record after another run has recorded something about its key."""
@@ -180,133 +243,15 @@ def _intent(record: Record, request: Request) -> Intent:
     return Intent(record.row.seq, gladly_id, request.operation)
 
 
+def _step_of(request: Request, reply: Reply) -> tuple[Any, ...]:
+    """Return a request and its reply as a trail keeps them: no values."""
+    codes = [problem.code for problem in reply.problems]
+    return request.operation, reply.status, codes, reply.attempts, round(time.time(), 3), reply.meaning.value
+
+
 def _note_moment(several: Sequence[Pending]) -> None:
     """Keep when a request may first have been sent, to tell what it created from what existed before."""
     now = time.time()
     for one in several:
         if one.sent_at is None:
             one.sent_at = now
-
-
-# --- the outcomes of rows ---
-
-NEEDS_ORIGINAL = (Word.REJECTED, Word.UNKNOWN, Word.SKIPPED)
-_NAMED = (Word.REJECTED, Word.SKIPPED)
-"""Rows that never became a record, but are in the input: their keys tell a later run, and what is not missing."""
-_ONLY_COUNTED = ("mapping_skipped", "blank_row", "header_again")
-"""Codes of rows that are no records, or that the user's own filter leaves out."""
-# As many as can be created, at any pace, within the minutes by which two clocks may differ.
-RECENT_IDS = 10_000
-
-
-class Settlement:
-    """Records the outcome of each row, once. Nothing waits here: the ledger writes to the disk later, in groups."""
-
-    def __init__(
-        self,
-        spec: ImportSpec,
-        policy: Policy,
-        ledger: Ledger,
-        limits: Limits,
-        stop: Stop,
-        names: Sequence[str],
-        *,
-        show_values: bool = False,
-    ) -> None:
-        """Continue the counts of earlier sessions of the run. `names` are the names of the inputs, by number.
-
-        Dropped values are recorded masked, or as they are with `show_values`.
-        """
-        self._as_text = _whole_text if show_values else shape
-        self._spec, self._policy, self._ledger = spec, policy, ledger
-        self._limits, self._stop, self._names = limits, stop, names
-        self._rejected, self._begun = ledger.counts[Word.REJECTED], ledger.counts.total()
-        self.made: deque[str] = deque(maxlen=RECENT_IDS)
-        """Ids created lately, of objects sent at most once: another row must not be matched with one of them."""
-
-    def remember_made(self, ids: Iterable[str]) -> None:
-        """Add the ids that earlier sessions have created."""
-        self.made.extend(ids)
-
-    def taken_in(self, row: Row, item: Draft | Problem | None, standing: Standing) -> Draft | None:
-        """Return the draft of a row that can be sent; otherwise record the row's outcome and return None.
-
-        A row ends here if it has a problem or clashes with an earlier row. `item` is None if an earlier session has
-        finished the row.
-        """
-        self._begun += item is not None
-        if isinstance(item, Problem):
-            self.settle(row, Outcome.rejected(item))
-            return None
-        if item is None or standing.clash is None:
-            return item
-        outcome = outcome_of_clash(standing.clash, self._policy, self._names)
-        if outcome is None:
-            return item
-        self.settle(row, outcome, item)
-        return None
-
-    def settle(
-        self,
-        row: Row,
-        outcome: Outcome,
-        record: Record | Draft | None = None,
-        attempts: int = 0,
-        *,
-        is_reserved: bool = False,
-    ) -> None:
-        """Record the outcome of a row and the number of attempts. `record` is None if the row never became one."""
-        if isinstance(record, Record) and record.former_key is not None:
-            outcome = _remembered_anew(outcome, record)
-        is_kept = outcome.word in NEEDS_ORIGINAL and outcome.code not in _ONLY_COUNTED
-        original = original_of(row) if is_kept else None
-        dropped = record.row.dropped if record else ()
-        key = record.key if record else _key_of(row, self._policy) if outcome.word in _NAMED else None
-        self._ledger.settle(
-            row.seq,
-            row.position,
-            outcome,
-            key=key,
-            former_key=record.former_key if record else None,
-            attempts=attempts,
-            original=original,
-            is_reserved=is_reserved,
-            dropped=tuple(one._replace(value=self._as_text(one.value)) for one in dropped),
-        )
-        if outcome.word is Word.REJECTED:
-            self._rejected += 1
-        if self._spec.is_at_most_once and outcome.gladly_id:
-            self.made.append(outcome.gladly_id)
-        self._check_error_budget()
-
-    def _check_error_budget(self) -> None:
-        # Compared with rows begun, not finished: bad rows end at once, while good rows before them are still in flight.
-        rejected, begun = self._rejected, self._begun
-        limit, percent = self._limits.max_errors, self._limits.max_errors_percent
-        if limit is not None and rejected > limit:
-            self._stop.drain(3, f"more than {limit} records were rejected")
-        if percent is not None and begun >= 100 and rejected * 100 > begun * percent:
-            self._stop.drain(3, f"more than {percent:g} % of the records were rejected")
-
-
-def _key_of(row: Row, policy: Policy) -> str | None:
-    """Return the source key of a row that never became a record, so that a later run recognises its reject."""
-    if row.fields is None:
-        return row.key
-    if policy.key is None:
-        own = row.fields.get("id")
-        return own if isinstance(own, str) and own else None
-    key = key_in(row, policy.key)
-    return None if isinstance(key, Problem) else key.text
-
-
-def _whole_text(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
-
-
-def _remembered_anew(outcome: Outcome, record: Record) -> Outcome:
-    """Make an unchanged record that is known by the former spelling of its key known by its key."""
-    known = record.known
-    if outcome.word is not Word.UNCHANGED or outcome.accepted is not None or known is None:
-        return outcome
-    return outcome._replace(accepted=known.accepted) if outcome.gladly_id == known.gladly_id else outcome

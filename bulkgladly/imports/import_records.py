@@ -21,10 +21,11 @@ import anyio
 from bulkgladly.api.client import Client
 from bulkgladly.errors import Withdrawn
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Record, ready
-from bulkgladly.imports.delivery import RECENT_IDS, Delivery, Pending, Settlement
+from bulkgladly.imports.delivery import Delivery, Pending
 from bulkgladly.imports.drafts import AdmittedRow, DraftReader, in_sending_order
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.ordering import Lanes
+from bulkgladly.imports.settlement import RECENT_IDS, Settlement
 from bulkgladly.journal.entries import known_by
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Outcome, Problem
@@ -105,7 +106,9 @@ class Importer:
         for row, item, standing in batch:
             if (draft := self._settlement.taken_in(row, item, standing)) is None:
                 continue
-            record = ready(draft, standing.known, standing.doubt, standing.sent_at, self._settlement.made)
+            record = ready(
+                draft, standing.known, standing.doubt, standing.sent_at, self._settlement.made, standing.written
+            )
             # In the queue of its lane a record costs nothing; one with a clash or open links must wait here, since
             # only what is known after its predecessors decides how it continues.
             if not standing.clash and not draft.links and self._lanes.stand_behind(record):
@@ -137,7 +140,7 @@ class Importer:
             if isinstance(linked, Problem):
                 self._settlement.settle(draft.row, Outcome.rejected(linked), record)
                 return None
-            record = ready(linked, record.known, record.doubt, record.sent_at, record.rivals)
+            record = ready(linked, record.known, record.doubt, record.sent_at, record.rivals, record.written)
         pending = self._started(record)
         if pending is not None:
             self._lanes.hold(record)
@@ -189,7 +192,14 @@ class Importer:
                 await self._delivery.withdraw([pending])
                 return None
             outcome, attempts = await self._delivery.carry_out(pending)
-            self._settlement.settle(record.row, outcome, pending.record, attempts, is_reserved=pending.is_reserved)
+            self._settlement.settle(
+                record.row,
+                outcome,
+                pending.record,
+                attempts,
+                is_reserved=pending.is_reserved,
+                trail=pending.trail,
+            )
         except Withdrawn as error:
             self._stop.fail(error)
             return None

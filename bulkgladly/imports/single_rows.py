@@ -19,13 +19,15 @@ from bulkgladly.api.client import Client
 from bulkgladly.errors import JournalDamaged
 from bulkgladly.gladly.directory import Directory
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, ready
-from bulkgladly.imports.delivery import RECENT_IDS, Delivery
+from bulkgladly.imports.delivery import Delivery
 from bulkgladly.imports.drafts import Linker, Preparer
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.row_names import fetch_directory
-from bulkgladly.journal.entries import Intent, Reservation
+from bulkgladly.imports.settlement import RECENT_IDS
+from bulkgladly.journal.entries import Intent, Reservation, UndoneWrites
 from bulkgladly.journal.state import State
 from bulkgladly.judging import is_server_error
+from bulkgladly.messages import NotedWrite
 from bulkgladly.records import Known, Outcome, Position, Problem, Row, Word
 
 __all__ = ("KEY_COLUMN", "SingleRow", "SingleRows", "draft_of_row", "is_passing")
@@ -189,11 +191,19 @@ class _StateMemory:
     async def known_in(self, host: str, resource: str, namespace: str, keys: Sequence[str]) -> dict[str, str]:
         return await self._ask(lambda: self._state.known_in((host, resource, namespace), keys))
 
-    async def intend(self, intents: Sequence[Intent]) -> None:
+    async def intend(self, intents: Sequence[Intent], writes: Sequence[NotedWrite] = ()) -> None:
         """Do nothing: the caller has committed that the row may be sent."""
 
-    async def reserve(self, intent: Intent, reservation: Reservation) -> Known | None:
-        del intent
+    def will_write(self, write: NotedWrite) -> None:
+        """Do nothing: without a run there is nothing to take back."""
+
+    def has_not_written(self, undone: UndoneWrites) -> None:
+        """Do nothing."""
+
+    async def reserve(
+        self, intent: Intent, reservation: Reservation, writes: Sequence[NotedWrite] = ()
+    ) -> Known | None:
+        del intent, writes
 
         def reserve() -> Known | JournalDamaged | None:
             if (problem := self._state.misplaced()) is not None:

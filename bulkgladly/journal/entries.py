@@ -3,9 +3,20 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from bulkgladly.messages import NotedWrite
 from bulkgladly.records import Claim, DroppedValue, Known, Outcome, Position
 
-__all__ = ("Admission", "Clash", "Intent", "Reservation", "SettledRow", "Standing", "known_by")
+__all__ = (
+    "Admission",
+    "Clash",
+    "Intent",
+    "LedgerEntry",
+    "Reservation",
+    "SettledRow",
+    "Standing",
+    "UndoneWrites",
+    "known_by",
+)
 
 
 class Admission(NamedTuple):
@@ -41,6 +52,8 @@ class Standing(NamedTuple):
     clash: Clash | None = None
     sent_at: float | None = None
     """When the request in doubt may have left, in seconds since 1970."""
+    written: tuple[NotedWrite, ...] = ()
+    """What earlier processes have written for the row, or were about to, in order."""
 
 
 class Intent(NamedTuple):
@@ -49,6 +62,13 @@ class Intent(NamedTuple):
     seq: int
     gladly_id: str
     operation: str
+
+
+class UndoneWrites(NamedTuple):
+    """Writes of a row that were noted, but not carried out: they did not leave, or were refused."""
+
+    seq: int
+    numbers: tuple[int, ...]
 
 
 class Reservation(NamedTuple):
@@ -74,6 +94,12 @@ class SettledRow(NamedTuple):
     at: float
     is_reserved: bool = False
     dropped: tuple[DroppedValue, ...] = ()
+    trail: str | None = None
+    """The requests that the row took, as JSON; None without requests."""
+
+
+LedgerEntry = SettledRow | NotedWrite | UndoneWrites
+"""What is told to a ledger without waiting for the disk."""
 
 
 def known_by(known: Mapping[str, Known], key: str, former_key: str | None) -> Known | None:

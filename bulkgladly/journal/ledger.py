@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bulkgladly.journal.databases import open_journal, open_state, reading
-from bulkgladly.journal.entries import Admission, Intent, Reservation, SettledRow, Standing
-from bulkgladly.journal.record_tables import RecordTables, intent_rows
+from bulkgladly.journal.entries import Admission, Intent, Reservation, SettledRow, Standing, UndoneWrites
+from bulkgladly.journal.record_tables import RecordTables, intent_rows, write_rows
 from bulkgladly.journal.state import State
 from bulkgladly.journal.writer import Writer, earlier_vitals, usable, write_note
+from bulkgladly.messages import NotedWrite
 from bulkgladly.records import DroppedValue, Known, Mark, Outcome, Position
 
 __all__ = ("Ledger", "Openings", "has_doubts")
@@ -136,12 +137,34 @@ class Ledger:
 
     # --- requests leave, or do not ---
 
-    async def intend(self, intents: Sequence[Intent]) -> None:
-        """Note that requests are about to leave. They are on the disk when this returns."""
-        rows = intent_rows(intents, self._clock())
-        await self._writer.ask(lambda: self._tables.intend(rows))
+    async def intend(self, intents: Sequence[Intent], writes: Sequence[NotedWrite] = ()) -> None:
+        """Note that requests are about to leave, and what they write. It is on the disk when this returns.
 
-    async def reserve(self, intent: Intent, reservation: Reservation) -> Known | None:
+        Only an intent makes a row doubtful: a write whose repeat is harmless has none.
+        """
+        now = self._clock()
+        rows, written = intent_rows(intents, now), write_rows(writes, now)
+        await self._writer.ask(lambda: self._tables.intend(rows, written))
+
+    def will_write(self, write: NotedWrite) -> None:
+        """Note what a request is about to write; it is in the next group commit.
+
+        Raises:
+            DiskFull, JournalDamaged: An earlier commit failed; nothing was noted.
+        """
+        self._writer.tell(write._replace(at=self._clock()))
+
+    def has_not_written(self, undone: UndoneWrites) -> None:
+        """Remove what was noted of requests that changed nothing, with the next group commit.
+
+        Raises:
+            DiskFull, JournalDamaged: An earlier commit failed; nothing was removed.
+        """
+        self._writer.tell(undone)
+
+    async def reserve(
+        self, intent: Intent, reservation: Reservation, writes: Sequence[NotedWrite] = ()
+    ) -> Known | None:
         """Reserve the key of a record of which a second request would create a duplicate; None if it may leave.
 
         If the key is known already, even if another run has reserved it a moment ago, what is known is
@@ -151,9 +174,10 @@ class Ledger:
         Raises:
             JournalDamaged: The state was deleted or replaced; the request must not leave.
         """
-        rows = intent_rows([intent], self._clock())
+        now = self._clock()
+        rows, written = intent_rows([intent], now), write_rows(writes, now)
         result: Known | None = await self._writer.ask(
-            lambda: self._tables.reserve(rows, reservation),
+            lambda: self._tables.reserve(rows, written, reservation),
             afterwards=lambda answer: self._tables.reserved(intent.seq, reservation.key, answer),
         )
         return result
@@ -187,20 +211,22 @@ class Ledger:
         original: bytes | None = None,
         is_reserved: bool = False,
         dropped: tuple[DroppedValue, ...] = (),
+        trail: str | None = None,
     ) -> None:
         """Note how a row ended; it is in the next group commit.
 
         `attempts` counts the requests it took; `original` is the row as it is written to the
         rejects file. A deleted object is forgotten under its `former_key`, too. `is_reserved`
         says that its key was reserved: an outcome by which nothing was sent (a refusal) releases
-        the key. `dropped` are the values that the record was sent without. `flush` waits for the disk.
+        the key. `dropped` are the values that the record was sent without, `trail` its
+        requests as JSON. `flush` waits for the disk.
 
         Raises:
             DiskFull, JournalDamaged: An earlier commit failed; nothing was noted.
         """
         now = self._clock()
         self._writer.tell(
-            SettledRow(seq, position, outcome, key, former_key, attempts, original, now, is_reserved, dropped)
+            SettledRow(seq, position, outcome, key, former_key, attempts, original, now, is_reserved, dropped, trail)
         )
 
     def pass_by(self, seqs: Sequence[int]) -> None:

@@ -9,17 +9,32 @@ from typing import Any
 import orjson
 
 from bulkgladly.errors import BulkgladlyError
-from bulkgladly.journal.entries import Admission, Clash, Intent, Reservation, SettledRow, Standing, known_by
+from bulkgladly.journal.entries import (
+    Admission,
+    Clash,
+    Intent,
+    LedgerEntry,
+    Reservation,
+    SettledRow,
+    Standing,
+    UndoneWrites,
+    known_by,
+)
 from bulkgladly.journal.positions import Frontier
 from bulkgladly.journal.schema import insert_rows
 from bulkgladly.journal.state import State
 from bulkgladly.journal.writer import Contents
+from bulkgladly.messages import Effect, NotedWrite
 from bulkgladly.records import Known, Mark, Position, Word
 
-__all__ = ("RecordTables", "intent_rows")
+__all__ = ("RecordTables", "intent_rows", "write_rows")
+
+_NO_WRITES: tuple[NotedWrite, ...] = ()
+_INSERT_WRITES = "INSERT OR REPLACE INTO writes (seq, nth, operation, action, gladly_id, before, after, at)"
+_INSERT_TRAILS = "INSERT OR REPLACE INTO trails (seq, requests)"
 
 
-class RecordTables(Contents[SettledRow]):
+class RecordTables(Contents[LedgerEntry]):
     """The rows of one run: their claims, the requests about to leave, how each row ended, and where a resume begins.
 
     `counts` are the outcomes so far, `reject_codes` why rows were rejected, `mark` is where this process has begun.
@@ -50,10 +65,13 @@ class RecordTables(Contents[SettledRow]):
         self.frontier = Frontier(self.mark, above)
         self.done_above = {seq for first, last in above for seq in range(first, last + 1)}
         # All rows below the mark are settled, so this reads only what was in flight.
-        open_intents = (
-            "SELECT seq, at FROM intents WHERE seq >= ? AND seq NOT IN (SELECT seq FROM records WHERE seq >= ?)"
-        )
-        self._doubts: dict[int, float] = dict(self._connection.execute(open_intents, (self.mark.seq, self.mark.seq)))
+        is_open, since = "seq >= ? AND seq NOT IN (SELECT seq FROM records WHERE seq >= ?)", (self.mark.seq,) * 2
+        intents = f"SELECT seq, at FROM intents WHERE {is_open}"  # noqa: S608 - a text of our own
+        self._doubts: dict[int, float] = dict(self._connection.execute(intents, since))
+        writes = f"SELECT * FROM writes WHERE {is_open} ORDER BY seq, nth"  # noqa: S608 - a text of our own
+        self._written: dict[int, tuple[NotedWrite, ...]] = {}
+        for row in self._connection.execute(writes, since):
+            self._written[row[0]] = (*self._written.get(row[0], _NO_WRITES), _noted(row))
 
     # --- what is asked ---
 
@@ -89,6 +107,7 @@ class RecordTables(Contents[SettledRow]):
                 doubt=row.seq in self._doubts,
                 clash=clashes.get(row.seq),
                 sent_at=self._doubts.get(row.seq),
+                written=self._written.get(row.seq, _NO_WRITES),
             )
             for row in rows
         ]
@@ -117,17 +136,20 @@ class RecordTables(Contents[SettledRow]):
 
     # --- requests leave ---
 
-    def intend(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Write `intent_rows`."""
+    def intend(self, rows: Sequence[tuple[Any, ...]], writes: Sequence[tuple[Any, ...]]) -> None:
+        """Write `intent_rows` and `write_rows`."""
         insert_rows(self._connection, "INSERT OR REPLACE INTO intents (seq, operation, gladly_id, at)", rows)
+        insert_rows(self._connection, _INSERT_WRITES, writes)
 
-    def reserve(self, rows: Sequence[tuple[Any, ...]], reservation: Reservation) -> Known | BulkgladlyError | None:
+    def reserve(
+        self, rows: Sequence[tuple[Any, ...]], writes: Sequence[tuple[Any, ...]], reservation: Reservation
+    ) -> Known | BulkgladlyError | None:
         """Reserve a key and write its intent; or return what is known of the key, or why nothing may leave."""
         if (problem := self._state.misplaced()) is not None:
             return problem
         known = self._state.reserve(*reservation)
         if known is None:
-            self.intend(rows)
+            self.intend(rows, writes)
         return known
 
     def reserved(self, seq: int, key: str, answer: Known | BulkgladlyError | None) -> Known | BulkgladlyError | None:
@@ -138,7 +160,8 @@ class RecordTables(Contents[SettledRow]):
         if (problem := self._state.misplaced()) is None:
             return answer
         if answer is None:
-            self._connection.execute("DELETE FROM intents WHERE seq = ?", (seq,))
+            for table in ("intents", "writes"):
+                self._connection.execute(f"DELETE FROM {table} WHERE seq = ?", (seq,))  # noqa: S608 - names of our own
             self._state.take_back([key])
             self._state.commit()
         return problem
@@ -156,10 +179,13 @@ class RecordTables(Contents[SettledRow]):
         for seq in seqs:
             self.frontier.settle(seq)
 
-    def write(self, entries: Sequence[SettledRow]) -> None:
-        """Write how rows ended, and what later runs need to know of their keys."""
+    def write(self, entries: Sequence[LedgerEntry]) -> None:
+        """Write what requests are about to write, how rows ended, and what later runs need to know of their keys."""
+        settled = [one for one in entries if isinstance(one, SettledRow)]
+        if len(settled) < len(entries):
+            self._write_writes(entries)
         rows, known, gone, refused = [], [], [], []
-        for one in entries:
+        for one in settled:
             outcome, key = one.outcome, one.key
             self.counts[outcome.word.value] += 1
             if outcome.word is Word.REJECTED:
@@ -175,7 +201,10 @@ class RecordTables(Contents[SettledRow]):
             elif one.is_reserved and outcome.word is not Word.UNKNOWN:
                 refused.append(key)
         insert_rows(self._connection, "INSERT OR REPLACE INTO records", rows)
-        if gone_values := [(one.seq, nth, *value) for one in entries for nth, value in enumerate(one.dropped, 1)]:
+        insert_rows(
+            self._connection, _INSERT_TRAILS, [(one.seq, one.trail) for one in settled if one.trail is not None]
+        )
+        if gone_values := [(one.seq, nth, *value) for one in settled for nth, value in enumerate(one.dropped, 1)]:
             insert_rows(self._connection, "INSERT OR REPLACE INTO dropped", gone_values)
         if known:
             self._state.remember(known)
@@ -183,6 +212,13 @@ class RecordTables(Contents[SettledRow]):
             self._state.forget(gone)
         if refused:
             self._state.take_back(refused)
+
+    def _write_writes(self, entries: Sequence[LedgerEntry]) -> None:
+        # The numbers of a row only grow, so a removal never concerns a write that is noted after it.
+        noted = [one for one in entries if isinstance(one, NotedWrite)]
+        insert_rows(self._connection, _INSERT_WRITES, write_rows(noted))
+        undone = [(one.seq, nth) for one in entries if isinstance(one, UndoneWrites) for nth in one.numbers]
+        self._connection.executemany("DELETE FROM writes WHERE seq = ? AND nth = ?", undone)
 
     def seal(self) -> None:
         """Write where a resume begins, and commit the state."""
@@ -215,6 +251,29 @@ class RecordTables(Contents[SettledRow]):
 def intent_rows(intents: Sequence[Intent], now: float) -> list[tuple[Any, ...]]:
     """Return intents as rows of their table; `now` is in seconds since 1970."""
     return [(intent.seq, intent.operation, intent.gladly_id, now) for intent in intents]
+
+
+def write_rows(writes: Sequence[NotedWrite], now: float | None = None) -> list[tuple[Any, ...]]:
+    """Return writes as rows of their table, noted `now` (seconds since 1970) or at their own time."""
+    return [
+        (
+            one.seq,
+            one.nth,
+            one.operation,
+            one.effect.action,
+            one.effect.gladly_id,
+            None if one.effect.before is None else orjson.dumps(one.effect.before).decode(),
+            orjson.dumps(one.effect.after).decode(),
+            one.at if now is None else now,
+        )
+        for one in writes
+    ]
+
+
+def _noted(row: tuple[Any, ...]) -> NotedWrite:
+    seq, nth, operation, action, gladly_id, before, after, at = row
+    effect = Effect(action, gladly_id, None if before is None else orjson.loads(before), orjson.loads(after))
+    return NotedWrite(seq, nth, operation, effect, at)
 
 
 def _record_row(one: SettledRow) -> tuple[Any, ...]:

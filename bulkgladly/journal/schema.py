@@ -34,6 +34,21 @@ CREATE TABLE IF NOT EXISTS records (
     original   BLOB                  -- the row as read, for the rejects file
 );
 CREATE INDEX IF NOT EXISTS not_done ON records (seq) WHERE original IS NOT NULL;
+CREATE TABLE IF NOT EXISTS writes (    -- what requests changed in Gladly, or were about to
+    seq       INTEGER NOT NULL,
+    nth       INTEGER NOT NULL,      -- of the writes of this record, from 1; those that were refused are removed
+    operation TEXT NOT NULL,         -- updateCustomer
+    action    TEXT NOT NULL,         -- create, update, delete
+    gladly_id TEXT,
+    before    TEXT,                  -- JSON of what Gladly held, as read just before; NULL if nobody read it
+    after     TEXT,                  -- JSON of the fields that were written, or of the part that was removed
+    at        REAL NOT NULL,         -- when it was about to leave
+    PRIMARY KEY (seq, nth)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS trails (    -- the requests of a record, since the process that ended it began with it
+    seq      INTEGER PRIMARY KEY,
+    requests TEXT NOT NULL           -- JSON: [operation, status, [codes], attempts, at, meaning] of each; no values
+);
 CREATE TABLE IF NOT EXISTS dropped (   -- values that records were sent without
     seq    INTEGER NOT NULL,
     nth    INTEGER NOT NULL,         -- of the values of this row, from 1

@@ -14,7 +14,7 @@ from bulkgladly.api.client import Client
 from bulkgladly.emulator import drop_reply, status
 from bulkgladly.journal.entries import Intent, Reservation
 from bulkgladly.journal.ledger import Ledger
-from bulkgladly.messages import Reply, Request
+from bulkgladly.messages import NotedWrite, Reply, Request
 from bulkgladly.records import Known
 from tests.flows.conftest import World, people, person
 
@@ -113,13 +113,15 @@ class DyingLedger(Ledger):
         super().__init__(*args, **more)
         self._plug = plug
 
-    async def intend(self, intents: Sequence[Intent]) -> None:
+    async def intend(self, intents: Sequence[Intent], writes: Sequence[NotedWrite] = ()) -> None:
         self._plug.passed("before intent")
-        await super().intend(intents)
+        await super().intend(intents, writes)
 
-    async def reserve(self, intent: Intent, reservation: Reservation) -> Known | None:
+    async def reserve(
+        self, intent: Intent, reservation: Reservation, writes: Sequence[NotedWrite] = ()
+    ) -> Known | None:
         self._plug.passed("before intent")
-        return await super().reserve(intent, reservation)
+        return await super().reserve(intent, reservation, writes)
 
     def settle(self, *args: Any, **more: Any) -> None:
         if not self._plug.keeps_back():

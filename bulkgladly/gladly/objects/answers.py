@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.change import Change, Found, lacking
+from bulkgladly.gladly.change import Change, Found, lacking, writing
 from bulkgladly.gladly.data_sets import ASKED_ID, FLAG, GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan
 from bulkgladly.gladly.decisions import changed_since, create_of, ended, update_of
 from bulkgladly.gladly.endpoints import Endpoint, Search, look
@@ -123,7 +123,7 @@ def _decide_content(record: Record, policy: Policy) -> Deciding:
 def _put_content(record: Record, _policy: Policy, change: Change) -> Steps:
     """Write a content: 1 request."""
     body = orjson.dumps(change.after)
-    reply = yield Request("addAnswerContentByLanguageAndType", "PUT", _path(record), body=body)
+    reply = yield writing(Request("addAnswerContentByLanguageAndType", "PUT", _path(record), body=body), change)
     if reply.is_confirmed:
         return _written(record, change.word)
     if reply.is_absent:

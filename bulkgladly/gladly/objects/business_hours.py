@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.change import Action, Change, Found, lacking
+from bulkgladly.gladly.change import Action, Change, Found, lacking, writing
 from bulkgladly.gladly.data_sets import (
     FLAG,
     GONE_SINCE,
@@ -186,7 +186,7 @@ def _put(record: Record, change: Change, *, is_last: bool = False) -> Steps:
     gladly_id, held = str(change.id), change.before or {}
     fields = {name: record.payload.get(name, held.get(name)) for name in _WRITTEN}
     body = orjson.dumps({"version": held["version"], **{k: v for k, v in fields.items() if v is not None}})
-    reply = yield Request("updateBusinessHours", "PUT", f"{_PATH}/{segment(gladly_id)}", body=body)
+    reply = yield writing(Request("updateBusinessHours", "PUT", f"{_PATH}/{segment(gladly_id)}", body=body), change)
     if reply.is_confirmed:
         return Outcome(Word.UPDATED, gladly_id=gladly_id, status=reply.status, accepted=record.fingerprints)
     if (reply.is_taken or reply.is_unclear) and not is_last:

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.change import Change, lacking
+from bulkgladly.gladly.change import Change, lacking, writing
 from bulkgladly.gladly.data_sets import ASKED_ID, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, texts_of
 from bulkgladly.gladly.decisions import ended, update_of
 from bulkgladly.gladly.exports import (
@@ -96,8 +96,8 @@ def _apply(record: Record, _policy: Policy, change: Change) -> Steps:
     """
     topic_ids = change.after.get("topicIds")
     body = {name: value for name, value in change.after.items() if name != "topicIds"}
-    parts = [_topics(record, topic_ids)] if topic_ids else []
-    parts += [_patch(record, body)] if body else []
+    parts = [_topics(record, topic_ids, change)] if topic_ids else []
+    parts += [_patch(record, body, change)] if body else []
     word = Word.UNCHANGED
     for part in reversed(parts) if record.payload.get("status") == "OPEN" else parts:
         outcome = yield from part
@@ -107,8 +107,8 @@ def _apply(record: Record, _policy: Policy, change: Change) -> Steps:
     return Outcome(word, gladly_id=record.id)
 
 
-def _topics(record: Record, topic_ids: list[str]) -> Steps:
-    reply = yield add_topics(record.id, topic_ids)
+def _topics(record: Record, topic_ids: list[str], change: Change) -> Steps:
+    reply = yield writing(add_topics(record.id, topic_ids), change, part={"topicIds": topic_ids})
     if reply.is_unclear:
         return (yield from settle_topics(record.id, topic_ids, reply))
     return _ended(record, reply)
@@ -127,9 +127,9 @@ def settle_topics(conversation_id: str, topic_ids: list[str], reply: Reply) -> S
     return refused(reply, conversation_id)
 
 
-def _patch(record: Record, body: Mapping[str, Any]) -> Steps:
+def _patch(record: Record, body: Mapping[str, Any], change: Change) -> Steps:
     path = f"/api/v1/conversations/{segment(record.id)}"
-    reply = yield Request("patchConversation", "PATCH", path, body=orjson.dumps(body))
+    reply = yield writing(Request("patchConversation", "PATCH", path, body=orjson.dumps(body)), change, part=body)
     has_state = any(problem.code == "invalid_state" for problem in reply.problems)
     if not reply.is_unclear and not has_state:
         return _ended(record, reply)

@@ -108,9 +108,7 @@ def _victim(record: Record) -> Search:
         return found
     if found.is_absent:
         return Outcome(Word.UNCHANGED, gladly_id=record.id)
-    if found.is_searched and (doubt := (yield from _doubt_of(record, found.gladly_id))) is not None:
-        return doubt
-    return found
+    return (yield from _looked_at(record, found.gladly_id)) if found.is_searched else found
 
 
 def _rival(record: Record) -> Search:
@@ -179,8 +177,8 @@ def _addresses(payload: Mapping[str, Any], *, by_phone: bool) -> list[tuple[str,
     return emails + [("phoneNumber", entry["original"]) for entry in payload.get("phones") or ()]
 
 
-def _doubt_of(record: Record, gladly_id: str) -> Generator[Request, Reply, Outcome | None]:
-    """Read a customer that a search by address found; return why it must not be deleted, or None."""
+def _looked_at(record: Record, gladly_id: str) -> Search:
+    """Read a customer that a search by address found; return how the row ends if it must not be deleted."""
     found = yield from look(_AT, record, gladly_id)
     if found.is_absent:
         return Outcome(Word.UNCHANGED, gladly_id=gladly_id)
@@ -188,7 +186,7 @@ def _doubt_of(record: Record, gladly_id: str) -> Generator[Request, Reply, Outco
     if profile is None:
         return unread(found.reply, gladly_id)
     if any(holds_email(profile, address) for _, address in _addresses(record.payload, by_phone=False)):
-        return None
+        return found._replace(gladly_id=gladly_id)  # of one that was merged since, the deletion itself says so
     detail = "the search for the row's email address returned a customer without it; nothing was deleted"
     return Outcome.rejected(Problem("ambiguous", detail, "emails", Stage.CONFLICT), gladly_id=gladly_id)
 

@@ -1,11 +1,10 @@
 """Topics and freeform topics of conversations, and redactions. Facts: gladly-api, endpoints 15 to 21, schemas 4.7."""
 
 from collections.abc import Generator
-from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.change import Change
+from bulkgladly.gladly.change import Change, Held, writing
 from bulkgladly.gladly.decisions import deletion_of, ended, update_of
 from bulkgladly.gladly.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.objects.conversations import (
@@ -66,7 +65,7 @@ def _decide_topics(record: Record, policy: Policy) -> Deciding:
 def _add(record: Record, _policy: Policy, change: Change) -> Steps:
     """Add topics to a conversation: 1 request for all of them."""
     conversation_id, topic_ids = record.payload["conversationId"], change.after["topicIds"]
-    reply = yield add_topics(conversation_id, topic_ids)
+    reply = yield writing(add_topics(conversation_id, topic_ids), change)
     if reply.is_unclear:
         return (yield from settle_topics(conversation_id, topic_ids, reply))
     return _ended(reply, conversation_id, Word.UPDATED)
@@ -79,7 +78,8 @@ def _remove(record: Record, _policy: Policy, change: Change) -> Steps:
     # The API removes one topic in a request.
     for topic_id in change.after["topicIds"]:
         path = f"/api/v1/conversations/{segment(conversation_id)}/topics/{segment(topic_id)}"
-        reply = yield Request("deleteTopicFromConversation", "DELETE", path)
+        request = Request("deleteTopicFromConversation", "DELETE", path)
+        reply = yield writing(request, change, part={"topicIds": [topic_id]})
         if reply.is_absent or reply.is_unclear:
             # A conversation that does not exist gives a 404. The response for a topic that it lacks is UNKNOWN.
             asked = yield get_conversation(conversation_id)
@@ -102,12 +102,12 @@ def _remove(record: Record, _policy: Policy, change: Change) -> Steps:
 def _decide_freeform(record: Record, _policy: Policy) -> Deciding:
     """Decide on freeform topics, after 1 request if the row does not name the customer."""
     conversation_id = record.payload["conversationId"]
-    held: dict[str, Any] | None = None
+    held: Held | None = None
     if record.payload.get("customerId") is None:
-        owner = yield from _owner(conversation_id)
-        if isinstance(owner, Outcome):
-            return ended("freeform-topics", record, owner)
-        held = {"customerId": owner}
+        found = yield from _conversation(conversation_id)
+        if isinstance(found, Outcome):
+            return ended("freeform-topics", record, found)
+        held = found
     after = {name: record.payload[name] for name in ("add", "remove") if record.payload.get(name)}
     return update_of("freeform-topics", record, conversation_id, after, before=held)
 
@@ -119,27 +119,28 @@ def _change_freeform(record: Record, _policy: Policy, change: Change) -> Steps:
     reply = yield _freeform_request(conversation_id, customer_id, change)
     if reply.is_absent and "customerId" in record.payload:
         # The customer may have been merged: the conversation shows whom it belongs to now.
-        owner = yield from _owner(conversation_id)
-        if isinstance(owner, Outcome):
-            return owner
-        if owner != customer_id:
-            reply = yield _freeform_request(conversation_id, owner, change)
+        held = yield from _conversation(conversation_id)
+        if isinstance(held, Outcome):
+            return held
+        if held["customerId"] != customer_id:
+            reply = yield _freeform_request(conversation_id, held["customerId"], change._replace(before=held))
     if reply.is_absent:
         return refused(reply, conversation_id)  # the conversation was read, so something else is missing
     return _ended(reply, conversation_id, Word.UPDATED)
 
 
-def _owner(conversation_id: str) -> Generator[Request, Reply, str | Outcome]:
+def _conversation(conversation_id: str) -> Generator[Request, Reply, Held | Outcome]:
+    """Read a conversation, which names its customer."""
     asked = yield get_conversation(conversation_id)
-    if asked.object is not None and isinstance(owner := asked.object.get("customerId"), str):
-        return owner
+    if asked.object is not None and isinstance(asked.object.get("customerId"), str):
+        return asked.object
     return no_conversation(conversation_id) if asked.is_absent else unread(asked, conversation_id)
 
 
 def _freeform_request(conversation_id: str, customer_id: str, change: Change) -> Request:
     customer, conversation = segment(customer_id), segment(conversation_id)
     path = f"/api/v1/customer-history/{customer}/conversations/{conversation}/custom-attributes"
-    return Request("changeFreeformTopics", "POST", path, body=orjson.dumps(change.after))
+    return writing(Request("changeFreeformTopics", "POST", path, body=orjson.dumps(change.after)), change)
 
 
 # --- redactions ---
@@ -150,10 +151,10 @@ def _decide_redaction(record: Record, _policy: Policy) -> Deciding:
     return deletion_of("redactions", record, record.id)
 
 
-def _redact(record: Record, _policy: Policy, _change: Change) -> Steps:
+def _redact(record: Record, _policy: Policy, change: Change) -> Steps:
     """Remove the content of an item permanently: 1 request. Gladly does not say whether it was removed before."""
     path = f"/api/v1/conversation-items/{segment(record.id)}/redact"
-    reply = yield Request("redactContent", "POST", path)
+    reply = yield writing(Request("redactContent", "POST", path), change)
     if reply.is_absent:
         problem = Problem("not_exist", "Gladly has no such conversation item", "itemId", Stage.API)
         return Outcome.rejected(problem, status=reply.status, gladly_id=record.id)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from bulkgladly.gladly.change import Action, Change, Found, Held, lacking
+from bulkgladly.gladly.change import Action, Change, Found, Held, creating, lacking, writing
 from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan
 from bulkgladly.gladly.decisions import (
     Sight,
@@ -115,6 +115,10 @@ def _enabling(payload: Held) -> dict[str, Any]:
     return {"enabled": True} if payload.get("enabled") is True else {}
 
 
+def _without_enabling(payload: Held) -> Held:
+    return {name: value for name, value in payload.items() if name != "enabled"}
+
+
 _AT = Endpoint(
     object="webhooks",
     noun="webhook",
@@ -192,7 +196,7 @@ def _apply(record: Record, policy: Policy, change: Change) -> Steps:
 
 def _create(record: Record, policy: Policy) -> Steps:
     """Create a webhook: 1 request, and 1 to enable it; one that has its URL already is compared."""
-    reply = yield _request(record)
+    reply = yield creating(_request(record), None, _AT.noted(_without_enabling(record.payload)))
     gladly_id = id_in_location(reply) if reply.is_confirmed else None
     if gladly_id is not None:
         return (yield from _enable(record, policy, gladly_id))
@@ -207,7 +211,8 @@ def _create(record: Record, policy: Policy) -> Steps:
 def _delete(record: Record, policy: Policy, change: Change) -> Steps:
     """Disable a webhook, because Gladly deletes no other, and delete it: 2 requests."""
     gladly_id = str(change.id)
-    disabled = yield _change(record, gladly_id, {"enabled": False})
+    disabling = update_of("webhooks", record, gladly_id, {"enabled": False}, before=change.before)
+    disabled = yield writing(_change(record, gladly_id, disabling.after), disabling)
     if disabled.is_absent:
         return Outcome(Word.UNCHANGED, gladly_id=gladly_id)
     if not disabled.is_confirmed:
