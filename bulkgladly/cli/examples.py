@@ -257,7 +257,7 @@ bulkgladly crosswalk export customers -o customers-ids.parquet
 bulkgladly crosswalk export customers -o customers-ids.csv --fingerprints""",
     "crosswalk import": """\
 # ids that another tool has recorded, in columns of its own
-bulkgladly crosswalk import customers other-tool.csv --key-column crm --id-column gladly
+bulkgladly crosswalk import customers other.csv --key-column crm --id-column id
 
 # a file that was exported on another machine
 bulkgladly crosswalk import customers customers-ids.csv""",

@@ -1,6 +1,6 @@
 """Sample rows before and after: what a mapping, and the cleaning behind it, make of the first rows of an input.
 
-`check` and `map check` show the same. A record is made as in an import, so what is shown is what would be sent.
+`check`, `map check` and `explain` show the same. A record is made as in an import, so what is shown is what would be sent.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
