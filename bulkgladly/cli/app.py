@@ -19,6 +19,7 @@ from bulkgladly.cli import (
     check_command,
     crosswalk_command,
     dataset_command,
+    explain_command,
     export_command,
     follow_command,
     import_command,
@@ -71,6 +72,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "export": export_command.export,
     "dump": export_command.dump,
     "check": check_command.check,
+    "explain": explain_command.explain,
     "resume": resume_command.resume,
     "retry": resume_command.retry,
     "follow": follow_command.follow,
@@ -85,7 +87,7 @@ _PANELS: Mapping[str, str] = {
     **dict.fromkeys(("import", "export", "dump"), _MOVE),
     **dict.fromkeys(("follow", "live"), _EVENTS),
     "check": _PREPARE,
-    **dict.fromkeys(("resume", "retry"), _INSPECT),
+    **dict.fromkeys(("resume", "retry", "explain"), _INSPECT),
 }
 _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "listen": ("", _EVENTS, (listen_command.register, listen_command.show, listen_command.unregister)),

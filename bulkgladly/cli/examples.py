@@ -246,6 +246,15 @@ bulkgladly listen unregister https://hooks.example.org/gladly
 
 # one that somebody else has created
 bulkgladly listen unregister https://hooks.example.org/old --force""",
+    "explain": """\
+# why was this row not imported? In the newest run, by its line
+bulkgladly explain customers.csv:4
+
+# by its source key, in a run of this name; nothing is requested
+bulkgladly explain customers-upsert C1 --offline
+
+# with the values of the row, as JSON
+bulkgladly explain C1 --show-values --json""",
     "crosswalk": """\
 bulkgladly crosswalk export customers -o customers-ids.csv
 bulkgladly crosswalk repair customers""",
@@ -257,7 +266,7 @@ bulkgladly crosswalk export customers -o customers-ids.parquet
 bulkgladly crosswalk export customers -o customers-ids.csv --fingerprints""",
     "crosswalk import": """\
 # ids that another tool has recorded, in columns of its own
-bulkgladly crosswalk import customers other.csv --key-column crm --id-column id
+bulkgladly crosswalk import customers tool.csv --key-column crm --id-column id
 
 # a file that was exported on another machine
 bulkgladly crosswalk import customers customers-ids.csv""",

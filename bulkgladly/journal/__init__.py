@@ -7,5 +7,6 @@ without one; the `crosswalk` in it is read whole, taken in and repaired. `databa
 tables are in `schema`. At the end of an import `results` writes
 its files from the journal, `reject_groups` counts why rows did not arrive, and `reject_memory` keeps in the state which
 rows were rejected, so that the next run knows its new rejects; `missing` tells what a complete input no longer has.
+`record_lookup` finds single records.
 `run_writes` reads what a run has changed, with what Gladly held before, and which requests each record took.
 """

@@ -86,7 +86,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
         '{"users": [{"id": 1, "role": "end-user", "name": "Ada Ashby", "email": "ada@example.org", "active": true}]}',
         "utf-8",
     )
-    (tmp_path / "other.csv").write_text("crm,id\nC1,a-customer\n", encoding="utf-8")
+    (tmp_path / "tool.csv").write_text("crm,id\nC1,a-customer\n", encoding="utf-8")
     (tmp_path / "customers-ids.csv").write_text("key,gladly_id\nC1,a-customer\n", encoding="utf-8")
     (tmp_path / "leavers.csv").write_text("crm_id\nC1\n", encoding="utf-8")
     (tmp_path / "bulkgladly.toml").write_text(
