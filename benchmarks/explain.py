@@ -3,13 +3,15 @@
     python -m benchmarks.explain [--records 1000000] [--runs 3] [--check]
 
 It writes the journal of a run of this many records, as a run does, with the claims, the requests and the writes of
-each, and asks for the same record by its row, its key and its id, in a process of its own, start included. It prints
-the slowest way. Bar: 1 s and 24 lines. `--offline` is set: what Gladly takes to reply is not measured.
+each, and asks for the same record by its row, its key and its id, in a process of its own, start included. Bars: 1 s
+of CPU, which a busy machine does not change, and 24 lines. `--offline` is set: what Gladly takes to reply is not
+measured.
 """
 
 import argparse
 import asyncio
 import datetime as dt
+import resource
 import statistics
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
@@ -86,15 +89,24 @@ def prepare(state_dir: Path, file: Path) -> RunFolder:
     return folder
 
 
-def timed(folder: RunFolder, record: str) -> tuple[float, int]:
-    """Return the seconds that `explain` takes for a record, and the lines that it prints."""
+class Timed(NamedTuple):
+    """What one call took: seconds of CPU, seconds by the clock, and the lines that it printed."""
+
+    cpu_s: float
+    wall_s: float
+    lines: int
+
+
+def timed(folder: RunFolder, record: str) -> Timed:
+    """Ask for a record, and return what it took."""
     command = [sys.executable, "-m", "bulkgladly", "explain", folder.name, record, "--offline"]
     environment = environment_for(HOST) | {"BULKGLADLY_STATE_DIR": str(folder.state_dir)}
-    started = time.perf_counter()
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - started
+    seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0, done.stderr
-    return seconds, len(done.stdout.splitlines())
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Timed(cpu_s, seconds, len(done.stdout.splitlines()))
 
 
 def ways(records: int) -> Iterator[tuple[str, str]]:
@@ -122,9 +134,10 @@ def main() -> int:
         folder = prepare(Path(name) / "state", file)
         for way, record in ways(given.records):
             found = [timed(folder, record) for _ in range(given.runs)]
-            seconds, lines = statistics.median(each for each, _ in found), max(each for _, each in found)
-            print(f"  by {way:<12}  {seconds:.2f} s, {lines} lines")
-            missed |= seconds > BAR_S or lines > BAR_LINES
+            cpu_s, wall_s = (statistics.median(each) for each in zip(*(one[:2] for one in found), strict=True))
+            lines = max(one.lines for one in found)
+            print(f"  by {way:<12}  {cpu_s:.2f} s of CPU, {wall_s:.2f} s by the clock, {lines} lines")
+            missed |= cpu_s > BAR_S or lines > BAR_LINES
     return int(given.check and missed)
 
 

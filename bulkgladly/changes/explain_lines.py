@@ -16,7 +16,7 @@ _MOST_OF_VALUE = 2
 
 
 @dataclass(slots=True)
-class _Section:
+class _StoryPart:
     """A label and its lines. `least` is how many of them are shown in any case."""
 
     label: str
@@ -40,7 +40,7 @@ def story_lines(story: RecordStory, *, width: int = 80, most: int = SCREEN_LINES
     return [head, *(line for one in sections for line in _printed(one))][:most]
 
 
-def _printed(section: _Section) -> Iterator[str]:
+def _printed(section: _StoryPart) -> Iterator[str]:
     lines = section.lines[: section.shown]
     if section.shown < len(section.lines) and section.shown > 1:
         lines[-1] = f"and {len(section.lines) - section.shown + 1} more lines (--json has all)"
@@ -48,24 +48,24 @@ def _printed(section: _Section) -> Iterator[str]:
         yield f"{section.label if at == 0 else '':<{_LABEL - 2}}  {line}"
 
 
-def _sections(story: RecordStory, width: int) -> Iterator[_Section]:
+def _sections(story: RecordStory, width: int) -> Iterator[_StoryPart]:
     values = [f"{name} {value}" for name, value in story.row.items()]
     row = textwrap.wrap(", ".join(values), width, break_on_hyphens=False) if values else []
-    yield _Section("row", [*row, *_wrapped(story.row_note, width)], least=min(2, len(row) or 1))
-    yield _Section("record", [_cut(line, width) for line in _made(story)])
-    yield _Section("dropped", [_cut(f"{_named(one)}: {one.value} ({one.reason})", width) for one in story.dropped])
-    yield _Section("key", _wrapped(_with(story.key, story.key_from), width))
-    yield _Section("id", _wrapped(_with(story.gladly_id, story.id_from), width))
-    yield _Section("claims", _wrapped(", ".join(story.claims), width))
-    yield _Section("before", _wrapped(story.known_before, width))
+    yield _StoryPart("row", [*row, *_wrapped(story.row_note, width)], least=min(2, len(row) or 1))
+    yield _StoryPart("record", [_cut(line, width) for line in _made(story)])
+    yield _StoryPart("dropped", [_cut(f"{_named(one)}: {one.value} ({one.reason})", width) for one in story.dropped])
+    yield _StoryPart("key", _wrapped(_with(story.key, story.key_from), width))
+    yield _StoryPart("id", _wrapped(_with(story.gladly_id, story.id_from), width))
+    yield _StoryPart("claims", _wrapped(", ".join(story.claims), width))
+    yield _StoryPart("before", _wrapped(story.known_before, width))
     requests = [_cut(_request_text(one), width) for one in story.requests]
-    yield _Section("requests", requests or _wrapped(story.requests_note, width), least=2)
-    yield _Section("written", [_cut(f"{one.field}: {_change_text(one)}", width) for one in story.written])
-    yield _Section("why", _wrapped(story.decision, width, most=4), least=4)
-    yield _Section("result", _wrapped(_result(story), width, most=4), least=4)
-    yield _Section("fix", _wrapped(story.fix, width, most=3), least=3)
+    yield _StoryPart("requests", requests or _wrapped(story.requests_note, width), least=2)
+    yield _StoryPart("written", [_cut(f"{one.field}: {_change_text(one)}", width) for one in story.written])
+    yield _StoryPart("why", _wrapped(story.decision, width, most=4), least=4)
+    yield _StoryPart("result", _wrapped(_result(story), width, most=4), least=4)
+    yield _StoryPart("fix", _wrapped(story.fix, width, most=3), least=3)
     differs = [_cut(f"{one.field}: {one.before}, and the row says {one.after}", width) for one in story.now_differs]
-    yield _Section("now", [*_wrapped(story.now, width, most=3), *differs], least=3)
+    yield _StoryPart("now", [*_wrapped(story.now, width, most=3), *differs], least=3)
 
 
 def _made(story: RecordStory) -> Iterator[str]:

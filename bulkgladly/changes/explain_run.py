@@ -2,20 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from bulkgladly.changes.explain_now import HeldNow, hold_now, wanted_of
 from bulkgladly.changes.explain_story import RecordStory, StoryField, StoryTeller, ToldRecord
 from bulkgladly.changes.explain_target import FoundRecords, find_records
-from bulkgladly.changes.explain_words import said
 from bulkgladly.errors import BulkgladlyError, UsageError
 from bulkgladly.journal.record_lookup import RecordLookup
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_writes import RunWrites
 from bulkgladly.journal.units import UnitLine, units_of
-from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.settings import Credentials
+
+if TYPE_CHECKING:
+    from bulkgladly.changes.explain_now import HeldNow
+    from bulkgladly.runs.environment import Environment
 
 __all__ = ("Explained", "NowAsked", "explain_record")
 
@@ -48,7 +50,7 @@ async def explain_record(
     asked: NowAsked,
     show_values: bool = False,
     nth: int | None = None,
-    environment: Environment = USUAL,
+    environment: "Environment | None" = None,
 ) -> Explained:
     """Return the story of a record: all that the run's folder knows, and what Gladly holds now.
 
@@ -76,7 +78,7 @@ async def explain_record(
 
     told, note, teller = await anyio.to_thread.run_sync(tell)
     if len(told) == 1:
-        told[0] = told[0]._replace(story=await _with_now(told[0], teller, header.host, asked, environment, show_values))
+        told[0] = told[0]._replace(story=await _with_now(told[0], teller, header.host, asked, environment))
     return Explained(run.name, [one.story for one in told], note=note)
 
 
@@ -100,7 +102,7 @@ def _told(teller: StoryTeller, found: FoundRecords, nth: int | None, text: str) 
 
 
 async def _with_now(
-    told: ToldRecord, teller: StoryTeller, host: str, asked: NowAsked, environment: Environment, show_values: bool
+    told: ToldRecord, teller: StoryTeller, host: str, asked: NowAsked, environment: "Environment | None"
 ) -> RecordStory:
     story, spec, options = told.story, teller.spec, teller.options
     if asked.credentials is None:
@@ -111,19 +113,20 @@ async def _with_now(
         return replace(story, now="not asked: the record has no id in Gladly")
     if asked.credentials.host != host:
         return replace(story, now=f"not asked: the run is of {host}, the credentials of {asked.credentials.host}")
-    wanted = wanted_of(told.draft, told.written, told.position)
+    # Only here: what speaks HTTP takes as long to load as everything else that `explain` does.
+    from bulkgladly.changes.explain_now import hold_now, wanted_of  # noqa: PLC0415
+    from bulkgladly.runs.environment import USUAL  # noqa: PLC0415
+
+    wanted, policy = wanted_of(told.draft, told.written, told.position), options.policy(host)
     try:
-        held = await hold_now(spec, options.policy(host), told.gladly_id, wanted, asked.credentials, environment)
+        held = await hold_now(spec, policy, told.gladly_id, wanted, asked.credentials, environment or USUAL)
     except BulkgladlyError as error:
         return replace(story, now=f"Gladly could not be asked: {error}")
-    differs = [
-        StoryField(one.field, "", said(one.before, show_values=show_values), said(one.after, show_values=show_values))
-        for one in held.differences
-    ]
+    differs = [StoryField(one.field, "", teller.said(one.before), teller.said(one.after)) for one in held.differences]
     return replace(story, now=_now_text(held, told.gladly_id), now_differs=differs)
 
 
-def _now_text(held: HeldNow, gladly_id: str) -> str:
+def _now_text(held: "HeldNow", gladly_id: str) -> str:
     moved = "" if held.gladly_id == gladly_id else f"; it was merged into {held.gladly_id}"
     if held.state == "equal":
         return f"Gladly holds what the row says{moved}"

@@ -205,12 +205,13 @@ class StoryTeller:
             fix="",
             decision="",
             known_before="",
-            row={name: self._said(value) for name, value in (row.source or {}).items() if value not in (None, "")},
+            row={name: self.said(value) for name, value in (row.source or {}).items() if value not in (None, "")},
             row_note=row.note or "",
             made=list(self._made(row)),
         )
 
-    def _said(self, value: Any) -> str:
+    def said(self, value: Any) -> str:
+        """Return a value as text, masked unless it may be shown."""
         return said(value, show_values=self._show_values)
 
     # --- the row -------------------------------------------------------------------------------
@@ -228,15 +229,15 @@ class StoryTeller:
             if one.is_same and one.field == one.column:
                 continue
             column = "" if one.column == one.field else one.column
-            before = "" if one.is_constant or one.before is None else self._said(one.before)
-            after = said(one.after, show_values=True) if one.is_constant else self._said(one.after)
+            before = "" if one.is_constant or one.before is None else self.said(one.before)
+            after = said(one.after, show_values=True) if one.is_constant else self.said(one.after)
             yield StoryField(one.field, column, before, after)
 
     def _dropped(self, seq: int, row: RowFound) -> list[StoryDropped]:
         noted = self._lookup.dropped(seq)
         made = row.made.dropped if row.made is not None else ()
         # Those of the journal were masked when they were noted.
-        told = [(one, str(one.value)) for one in noted] or [(one, self._said(one.value)) for one in made]
+        told = [(one, str(one.value)) for one in noted] or [(one, self.said(one.value)) for one in made]
         return [
             StoryDropped(one.field, one.column, value, one.code, one.detail, reason_for(one.code, None))
             for one, value in told
@@ -322,8 +323,8 @@ class StoryTeller:
                 yield StoryField("the whole object", f"{one.operation}{doubt}", "held", "deleted")
             before = None if one.before is None and one.action != "create" else one.before
             for found in fields_of(before, one.after):
-                was = "?" if one.before is None and one.action == "update" else self._said(found.before)
-                yield StoryField(found.field, f"{one.operation}{doubt}", was, self._said(found.after))
+                was = "?" if one.before is None and one.action == "update" else self.said(found.before)
+                yield StoryField(found.field, f"{one.operation}{doubt}", was, self.said(found.after))
 
 
 def _kind_of(run: RunFolder, header: RunHeader) -> tuple[ImportSpec | None, ImportOptions | None]:

@@ -1,6 +1,5 @@
 """`explain`: the story of one record of a run, on one screen."""
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,9 +9,8 @@ from bulkgladly.cli import completions, flags
 from bulkgladly.cli.configuration import credentials_or_none
 from bulkgladly.cli.flag_groups import WhereFlags, with_flags
 from bulkgladly.cli.flags import RECORDS, call_option
-from bulkgladly.cli.output import print_json, print_lines, tell
+from bulkgladly.cli.output import print_json, print_lines, screen_width, tell
 from bulkgladly.cli.preview_lines import MASKED
-from bulkgladly.cli.terminal_lines import USUAL_WIDTH, terminal_of
 from bulkgladly.commands import next_command
 from bulkgladly.errors import JournalDamaged, UsageError
 
@@ -52,7 +50,6 @@ def explain(
     import anyio
 
     from bulkgladly.changes.explain_run import explain_record
-    from bulkgladly.runs.environment import USUAL
 
     folder, text = _meant(where, words)
 
@@ -63,7 +60,7 @@ def explain(
             asked=_asked(context, where, offline=offline),
             show_values=show_values,
             nth=record,
-            environment=context.obj.environment or USUAL,
+            environment=context.obj.environment,
         )
 
     found = anyio.run(work)
@@ -102,7 +99,7 @@ def _asked(context: typer.Context, where: WhereFlags, *, offline: bool) -> "NowA
 def _print(found: "Explained", words: Sequence[str], where: WhereFlags, *, show_values: bool) -> None:
     from bulkgladly.changes.explain_lines import SCREEN_LINES, few_stories, story_lines
 
-    width = max(_LEAST_WIDTH, terminal_of(sys.stdout).width or USUAL_WIDTH)
+    width = max(_LEAST_WIDTH, screen_width())
     if len(found.stories) == 1:
         print_lines(*story_lines(found.stories[0], width=width))
     elif found.stories:
