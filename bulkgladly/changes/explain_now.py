@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from bulkgladly.api.client import Client
 from bulkgladly.changes.explain_words import ToldField, fields_of
-from bulkgladly.gladly.change import Change, lacking
+from bulkgladly.gladly.change import Action, Change, lacking
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Record
 from bulkgladly.messages import Reply, Request
-from bulkgladly.records import Known, Mode, Position, Row
+from bulkgladly.records import Mode, Position, Row, Word
 from bulkgladly.runs.connection import Connection
 from bulkgladly.runs.environment import Environment
 from bulkgladly.settings import Credentials, Limits, Pace
@@ -19,6 +19,7 @@ __all__ = ("HeldNow", "Wanted", "hold_now", "wanted_of")
 _MOST_REQUESTS = 6
 """The object, and five merges."""
 _PATIENCE_S = 10.0
+_NO_REPLY = "Gladly's response could not be used"
 
 
 class Wanted(NamedTuple):
@@ -26,7 +27,6 @@ class Wanted(NamedTuple):
 
     payload: Mapping[str, Any]
     row: Row
-    has_own_id: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def wanted_of(draft: Draft | None, written: Sequence[Mapping[str, Any]], positio
     linked = {link.place.partition(".")[0] for link in draft.links}
     payload = {name: value for name, value in draft.payload.items() if name not in linked}
     payload |= {name: after[name] for name in linked if name in after}
-    return Wanted(payload, draft.row, draft.has_own_id)
+    return Wanted(payload, draft.row)
 
 
 async def hold_now(
@@ -75,19 +75,16 @@ async def hold_now(
     limits = Limits(give_up_after_s=_PATIENCE_S)
     async with Connection(credentials, Pace(), limits, patient).client as client:
         if wanted is not None and Mode.UPSERT in spec.procedures and policy.mode is not Mode.DELETE:
-            looking = replace(policy, mode=Mode.UPSERT, read_first=True)
-            change = await _decided(client, spec, record, looking)
+            change = await _decided(client, spec, record, replace(policy, mode=Mode.UPSERT))
             if change is not None:
                 return _compared(change, wanted, gladly_id)
         return await _requested(client, spec, record, wanted)
 
 
 def _record(gladly_id: str, wanted: Wanted | None) -> Record:
-    payload, row, has_own_id = wanted or Wanted({}, Row(Position(0, 0, 0), {}))
-    # Fingerprints that are not known: every field may have changed, so the object is looked at.
-    prints = dict.fromkeys(payload, "")
-    known = Known(gladly_id, {})
-    return Record(row, "", gladly_id, has_own_id, payload, prints, (), (), None, None, known)
+    """Return a record that nothing is known of, and that may have been sent: such a one is looked up by its id."""
+    payload, row = wanted or Wanted({}, Row(Position(0, 0, 0), {}))
+    return Record(row, "", gladly_id, True, payload, dict.fromkeys(payload, ""), (), (), None, None, doubt=True)
 
 
 async def _decided(client: Client, spec: ImportSpec, record: Record, policy: Policy) -> Change | None:
@@ -99,18 +96,16 @@ async def _decided(client: Client, spec: ImportSpec, record: Record, policy: Pol
             request = steps.send(await client.send(request))
     except StopIteration as end:
         change: Change = end.value
-        return change if change.before is not None or change.end is not None else None
+        has_looked = change.before is not None or change.end is not None or change.action is Action.CREATE
+        return change if has_looked else None
     return None
 
 
 def _compared(change: Change, wanted: Wanted, gladly_id: str) -> HeldNow:
-    found_id = change.id or gladly_id
-    held = change.before
+    found_id, held, end = change.id or gladly_id, change.before, change.end
     if held is None:
-        end = change.end
-        is_absent = end is not None and end.code in ("deleted_since", "not_exist")
-        detail = "" if end is None or is_absent else end.detail or ""
-        return HeldNow("absent" if is_absent else "unclear", found_id, detail=detail)
+        is_unclear = end is not None and end.word is Word.UNKNOWN
+        return HeldNow("unclear" if is_unclear else "absent", found_id, detail=_NO_REPLY if is_unclear else "")
     differing = {name: wanted.payload.get(name, value) for name, value in change.after.items()}
     told = [one for one in fields_of(held, differing) if one.field.partition(".")[0] in change.after]
     return HeldNow("differs" if change.after else "equal", found_id, told)
@@ -129,11 +124,11 @@ async def _requested(client: Client, spec: ImportSpec, record: Record, wanted: W
         if (held := reply.object) is not None:
             if wanted is None or not wanted.payload:
                 return HeldNow("present", gladly_id)
-            missing = lacking(held, wanted.payload, wanted.payload)
+            missing = lacking(held, wanted.payload, [name for name in wanted.payload if name in held])
             return HeldNow("differs" if missing else "equal", gladly_id, list(fields_of(held, missing)))
         if reply.is_absent:
             return HeldNow("absent", gladly_id)
         if reply.successor is None:
             break
         gladly_id = reply.successor
-    return HeldNow("unclear", gladly_id, detail="the response could not be used")
+    return HeldNow("unclear", gladly_id, detail=_NO_REPLY)

@@ -21,10 +21,12 @@ from bulkgladly.changes.explain_words import (
     time_text,
 )
 from bulkgladly.errors import BulkgladlyError
+from bulkgladly.gladly.identity import derive_id
 from bulkgladly.gladly.spec import Draft, ImportSpec
 from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.fixes import UNKNOWN_FIX, fix_for
 from bulkgladly.imports.import_options import ImportOptions
+from bulkgladly.imports.preview import KEY
 from bulkgladly.imports.reject_reasons import reason_for
 from bulkgladly.journal.record_lookup import RecordLookup, SettledRecord
 from bulkgladly.journal.run_folder import RunFolder
@@ -81,19 +83,19 @@ class RecordStory:
     object: str
     mode: str
     place: str
-    part: str
-    key: str
-    key_from: str
-    gladly_id: str
-    id_from: str
-    outcome: str
-    status: int | None
-    code: str
-    attr: str
-    detail: str
-    fix: str
-    decision: str
-    known_before: str
+    part: str = ""
+    key: str = ""
+    key_from: str = ""
+    gladly_id: str = ""
+    id_from: str = ""
+    outcome: str = ""
+    status: int | None = None
+    code: str = ""
+    attr: str = ""
+    detail: str = ""
+    fix: str = ""
+    decision: str = ""
+    known_before: str = ""
     row: Mapping[str, str] = field(default_factory=dict[str, str])
     row_note: str = ""
     made: Sequence[StoryField] = ()
@@ -196,15 +198,6 @@ class StoryTeller:
             key="" if key is None else key_text(key, show_values=self._show_values),
             key_from=self._key_from(key),
             gladly_id=gladly_id or "",
-            id_from="",
-            outcome="",
-            status=None,
-            code="",
-            attr="",
-            detail="",
-            fix="",
-            decision="",
-            known_before="",
             row={name: self.said(value) for name, value in (row.source or {}).items() if value not in (None, "")},
             row_note=row.note or "",
             made=list(self._made(row)),
@@ -226,8 +219,8 @@ class StoryTeller:
         values = row.made.values if row.made is not None else ()
         # What was changed comes first, what only has another name last.
         for one in sorted(values, key=lambda one: one.is_same):
-            if one.is_same and one.field == one.column:
-                continue
+            if one.field == KEY or (one.is_same and one.field == one.column):
+                continue  # the key has a line of its own
             column = "" if one.column == one.field else one.column
             before = "" if one.is_constant or one.before is None else self.said(one.before)
             after = said(one.after, show_values=True) if one.is_constant else self.said(one.after)
@@ -263,13 +256,20 @@ class StoryTeller:
             return ""
         if Meaning.MOVED.value in meanings:
             return "of the customer that remains after a merge"
-        if draft is not None and draft.id == record.gladly_id:
-            return "the row's own id" if draft.has_own_id else "derived from the key"
+        if draft is not None and draft.has_own_id and draft.id == record.gladly_id:
+            return "the row's own id"
+        if record.key is not None and record.gladly_id == self._derived_id(record.key):
+            return "derived from the key"
         if "findCustomers" in operations:
             return "of the customer that holds its email or phone"
         if self.spec is not None and self.spec.is_at_most_once:
             return "given by Gladly"
-        return "" if draft is None else "remembered from an earlier run"
+        return "" if draft is None else "known from before"
+
+    def _derived_id(self, key: str) -> str | None:
+        if self.options is None:
+            return None
+        return derive_id(self._header.host, self._header.resource, self.options.namespace, key)
 
     def _claims(self, seq: int, draft: Draft | None) -> list[str]:
         """Return what must be unique in the run, and which earlier row has it."""

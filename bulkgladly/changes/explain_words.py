@@ -146,7 +146,7 @@ def _unchanged(
     if record.attempts or trail:
         return "Gladly held the same content already, so nothing was written"
     if about.same_row is not None:
-        return f"{about.same_row} has the same key and content, so nothing was sent again"
+        return f"the row at {about.same_row} has the same key and content, so nothing was sent again"
     run = f"in run {about.earlier_run}" if about.earlier_run else "in an earlier run"
     return f"Gladly had accepted the same content {run}, so nothing was sent"
 

@@ -17,7 +17,7 @@ from bulkgladly.mapping.mapper import KEY_COLUMN
 from bulkgladly.mapping.mapping import parse_mapping
 from bulkgladly.records import DroppedValue, Part, Position, Problem, Row
 
-__all__ = ("PreviewRecord", "PreviewRow", "PreviewValue", "Previewer", "first_rows", "place_in", "told_values")
+__all__ = ("KEY", "PreviewRecord", "PreviewRow", "PreviewValue", "Previewer", "first_rows", "place_in", "told_values")
 
 KEY = "key"
 """What the source key of a record is called, since the user has no such column."""
