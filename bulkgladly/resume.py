@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from bulkgladly.changes.crosswalk_repair import REPAIR, RepairReport, resume_repair
+from bulkgladly.changes.crosswalk_findings import REPAIR
+from bulkgladly.changes.crosswalk_repair import RepairReport, resume_repair
 from bulkgladly.errors import UsageError
 from bulkgladly.exports.export_summary import ExportReport
 from bulkgladly.exports.run_export import EXPORT, resume_export

@@ -8,14 +8,16 @@ only read. Pages are settled in their order, so that a resume begins after the l
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import anyio.to_thread
 import orjson
 
+from bulkgladly.changes.crosswalk_findings import REPAIR, finding_line, settled_pages
 from bulkgladly.commands import next_command
-from bulkgladly.errors import UsageError
+from bulkgladly.errors import UnfinishedRun, UsageError
 from bulkgladly.gladly.endpoints import MAX_MERGES
 from bulkgladly.gladly.spec import ImportSpec, Record
 from bulkgladly.gladly.table import import_spec
@@ -23,11 +25,12 @@ from bulkgladly.imports.run_findings import about_file
 from bulkgladly.journal.crosswalk import CrosswalkRepairs, KnownId
 from bulkgladly.journal.results import publish_lines
 from bulkgladly.journal.run_folder import RunFolder
-from bulkgladly.journal.units import UnitLine, UnitLog, units_of
+from bulkgladly.journal.run_header import RunHeader
+from bulkgladly.journal.units import UnitLine, UnitLog
 from bulkgladly.local_paths import LocalPath
 from bulkgladly.messages import Request
 from bulkgladly.records import Position, Row
-from bulkgladly.runs.beginning import NewRun, resumed
+from bulkgladly.runs.beginning import NewRun, removed_unbegun, resumed, unfinished
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Estimate, Observer, counted, share_text
 from bulkgladly.runs.options import for_next_session, restored, stored
@@ -36,17 +39,8 @@ from bulkgladly.runs.stages import Feed
 from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, resume_command, status_of
 from bulkgladly.settings import Credentials, Limits, Pace, refuse_unlimited
 
-__all__ = (
-    "REPAIR",
-    "REPAIRED_OBJECTS",
-    "RepairOptions",
-    "RepairReport",
-    "repair_counts",
-    "resume_repair",
-    "start_repair",
-)
+__all__ = ("REPAIRED_OBJECTS", "RepairOptions", "RepairReport", "resume_repair", "start_repair")
 
-REPAIR = "repair"
 REPAIRED_OBJECTS = ("customers", "tasks", "topics", "answers", "activities")
 """Objects that can be requested by their id alone."""
 PAGE = 20
@@ -96,6 +90,7 @@ async def start_repair(
     options: RepairOptions | None = None,
     *,
     observer: Observer | None = None,
+    new_run: bool = False,
     with_signals: bool = False,
     environment: Environment = USUAL,
 ) -> RepairReport:
@@ -105,7 +100,8 @@ async def start_repair(
 
     Raises:
         JournalError: The state cannot be used.
-        UsageError: The object cannot be requested by its id, or nothing is known of it. Nothing was sent.
+        UsageError: The object cannot be requested by its id, nothing is known of it, or an unfinished repair of it can
+            be continued (`new_run` overrides that). Nothing was sent.
     """
     spec, options = import_spec(resource_name), options or RepairOptions()
     if spec.name not in REPAIRED_OBJECTS:
@@ -117,9 +113,26 @@ async def start_repair(
         raise UsageError(f"there is no {state}, so no key of {spec.name} is known; choose another with --state-dir")
     terms = Terms(credentials, observer or Observer(), with_signals, environment)
     with NewRun(options.state_dir, spec.name, REPAIR) as new:
-        for line in await new.begin(credentials.host, stored(options)):
+        look = tuple if new_run else partial(_refuse_second, options.state_dir, spec, credentials.host)
+        for line in await new.begin(credentials.host, stored(options), look=look):
             terms.observer.note(line)
         return await _work(new.folder, spec, options, terms)
+
+
+def _refuse_second(state_dir: Path, spec: ImportSpec, host: str) -> tuple[str, ...]:
+    """Refuse to begin from the start what an unfinished repair has paid for in part."""
+
+    def is_same(header: RunHeader) -> bool:
+        return (header.mode, header.resource, header.host) == (REPAIR, spec.name, host)
+
+    for run in unfinished(state_dir, is_same):
+        if not removed_unbegun(run):
+            resume = next_command("resume", run.name, state_dir=run.state_dir, connects=True)
+            raise UnfinishedRun(
+                f"run {run.name} of the same keys is not finished; continue it with `{resume}`, or start again with "
+                "--new-run"
+            )
+    return ()
 
 
 async def resume_repair(
@@ -187,7 +200,7 @@ class _RepairWork:
         self.journal = UnitLog(session.run.path, vitals=session.connection.vitals)
         host = session.connection.host
         self.repairs = CrosswalkRepairs(options.state_dir / "state.sqlite", host, spec.name, options.namespace)
-        self._counts, self._done, self._pages = _settled(self.journal.units())
+        self._counts, self._done, self._pages = settled_pages(self.journal.units())
         self._begun_with = self._counts.total()
         self._total = self._begun_with + self.repairs.left_after(self._done)
         self._open: deque[_Page] = deque()
@@ -330,9 +343,9 @@ class _RepairWork:
         counts = {**dict.fromkeys(COUNT_WORDS, 0), **self._counts}
         counts["unprocessed"] = self._total - self._counts.total()
         code, folder = stop.exit_code, self._session.run.path
-        lines = publish_lines(folder / "repair.ndjson", map(_line_of, self._told()))
+        lines = publish_lines(folder / "repair.ndjson", map(finding_line, self._told()))
         ended = 1 if counts["rejected"] or counts["unknown"] else 0
-        status = "complete" if code is None else status_of(code)
+        status = "complete" if code is None or not counts["unprocessed"] else status_of(code)
         return RepairReport(
             **common,
             **Ending(status, ended if code is None else code, stop.reason)._asdict(),
@@ -366,32 +379,3 @@ class _RepairWork:
         more = counts["updated"] + counts["deleted"] + counts["rejected"] + counts["unknown"]
         if more:
             yield f"each of them is in {self._session.run.path / 'repair.ndjson'}"
-
-
-def repair_counts(folder: Path) -> dict[str, int]:
-    """Return how many keys of a repair were found how, from outside, also while it works.
-
-    Raises:
-        JournalDamaged: The journal cannot be read.
-    """
-    return dict(_settled(units_of(folder))[0])
-
-
-def _settled(lines: list[UnitLine]) -> tuple[Counter[str], tuple[str, str] | None, int]:
-    """Return what earlier sessions have settled: the counts, the last namespace and key, and the number of pages."""
-    counts: Counter[str] = Counter()
-    done: tuple[str, str] | None = None
-    for line in lines:
-        about = orjson.loads(line.detail)
-        counts.update(about["counts"])
-        done = (about["until"][0], about["until"][1])
-    return counts, done, len(lines)
-
-
-def _line_of(told: list[str]) -> bytes:
-    namespace, key, gladly_id, word, detail = told
-    about = {"namespace": namespace, "key": key, "gladly_id": gladly_id, "result": _RESULTS[word]}
-    return orjson.dumps({**about, "now": detail} if word == "updated" else {**about, "detail": detail})
-
-
-_RESULTS = {"updated": "merged", "rejected": "deleted in Gladly", "unknown": "unknown"}

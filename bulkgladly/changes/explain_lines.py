@@ -59,6 +59,7 @@ def _sections(story: RecordStory, width: int) -> Iterator[_StoryPart]:
     yield _StoryPart("claims", _wrapped(", ".join(story.claims), width))
     yield _StoryPart("before", _wrapped(story.known_before, width))
     requests = [_cut(_request_text(one), width) for one in story.requests]
+    yield _StoryPart("plan", _wrapped(story.plan, width))
     yield _StoryPart("requests", requests or _wrapped(story.requests_note, width), least=2)
     yield _StoryPart("written", [_cut(f"{one.field}: {_change_text(one)}", width) for one in story.written])
     yield _StoryPart("why", _wrapped(story.decision, width, most=4), least=4)

@@ -1,7 +1,8 @@
 """What Gladly holds of an object now, compared with what its record says: one request, and one more for each merge."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from bulkgladly.api.client import Client
@@ -12,6 +13,7 @@ from bulkgladly.messages import Reply, Request
 from bulkgladly.records import Mode, Position, Row, Word
 from bulkgladly.runs.connection import Connection
 from bulkgladly.runs.environment import Environment
+from bulkgladly.runs.stages import telling_if_slow
 from bulkgladly.settings import Credentials, Limits, Pace
 
 __all__ = ("HeldNow", "Wanted", "hold_now", "wanted_of")
@@ -19,6 +21,7 @@ __all__ = ("HeldNow", "Wanted", "hold_now", "wanted_of")
 _MOST_REQUESTS = 6
 """The object, and five merges."""
 _PATIENCE_S = 10.0
+_SLOW_S = 2.0
 _NO_REPLY = "Gladly's response could not be used"
 
 
@@ -64,8 +67,12 @@ async def hold_now(
     wanted: Wanted | None,
     credentials: Credentials,
     environment: Environment,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> HeldNow:
     """Request an object, and compare it with what its record says.
+
+    If the host does not reply soon, `tell` gets a line for people that says how long it will be tried.
 
     Raises:
         BulkgladlyError: Gladly cannot be asked; the message says why.
@@ -73,12 +80,21 @@ async def hold_now(
     record = _record(gladly_id, wanted)
     patient = replace(environment, first_contact_s=min(_PATIENCE_S, environment.first_contact_s))
     limits = Limits(give_up_after_s=_PATIENCE_S)
-    async with Connection(credentials, Pace(), limits, patient).client as client:
+
+    async def asked(client: Client) -> HeldNow:
         if wanted is not None and Mode.UPSERT in spec.procedures and policy.mode is not Mode.DELETE:
             change = await _decided(client, spec, record, replace(policy, mode=Mode.UPSERT))
             if change is not None:
                 return _compared(change, wanted, gladly_id)
         return await _requested(client, spec, record, wanted)
+
+    async with Connection(credentials, Pace(), limits, patient).client as client:
+        return await telling_if_slow(
+            partial(asked, client),
+            partial(tell, f"no reply from {credentials.host} yet; trying for {patient.first_contact_s:g} s"),
+            after_s=_SLOW_S,
+            sleep=environment.sleep,
+        )
 
 
 def _record(gladly_id: str, wanted: Wanted | None) -> Record:

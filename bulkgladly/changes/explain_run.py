@@ -1,11 +1,12 @@
 """`explain`: finds a record of a run, tells its story, and asks Gladly what it holds of it now."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
+from bulkgladly.changes.crosswalk_findings import REPAIR, repaired_in
 from bulkgladly.changes.explain_story import RecordStory, StoryField, StoryTeller, ToldRecord
 from bulkgladly.changes.explain_target import FoundRecords, find_records
 from bulkgladly.errors import BulkgladlyError, UsageError
@@ -27,10 +28,14 @@ _MOST_UNITS = 20
 
 @dataclass(frozen=True, slots=True)
 class NowAsked:
-    """Whether Gladly is asked what it holds now. Without credentials it is not, and `why_not` says why."""
+    """Whether Gladly is asked what it holds now. Without credentials it is not, and `why_not` says why.
+
+    `tell` gets a line for people if Gladly does not reply soon.
+    """
 
     credentials: Credentials | None = None
     why_not: str = ""
+    tell: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,8 @@ async def explain_record(
     if not (run.path / "run.json").exists():
         raise UsageError(f"run {run.name} is just beginning and has no records yet; ask again in a moment")
     header = run.header()
+    if header.mode == REPAIR:
+        return Explained(run.name, note=_repaired(run, text))
     units = [] if run.has_records() else await anyio.to_thread.run_sync(units_of, run.path)
     if units or header.mode == "export":
         return Explained(run.name, units=_units_named(run, units, text))
@@ -119,7 +126,9 @@ async def _with_now(
 
     wanted, policy = wanted_of(told.draft, told.written, told.position), options.policy(host)
     try:
-        held = await hold_now(spec, policy, told.gladly_id, wanted, asked.credentials, environment or USUAL)
+        held = await hold_now(
+            spec, policy, told.gladly_id, wanted, asked.credentials, environment or USUAL, tell=asked.tell
+        )
     except BulkgladlyError as error:
         return replace(story, now=f"Gladly could not be asked: {error}")
     differs = [StoryField(one.field, "", teller.said(one.before), teller.said(one.after)) for one in held.differences]
@@ -139,7 +148,18 @@ def _now_text(held: "HeldNow", gladly_id: str) -> str:
     return f"it is not known: {held.detail}"
 
 
-# --- units of an export ---
+# --- runs without records ---
+
+
+def _repaired(run: RunFolder, text: str) -> str:
+    found = repaired_in(run.path, text)
+    if not found:
+        return f"run {run.name} looked at known ids, and nothing was wrong with the key or id {text}, or it has none"
+    return "; ".join(
+        f"key {one['key']} (namespace {one['namespace']}) led to {one['gladly_id']}: {one['result']}"
+        + (f" into {one['now']}, to which it leads now" if "now" in one else "")
+        for one in found
+    )
 
 
 def _units_named(run: RunFolder, units: Sequence[UnitLine], text: str) -> list[UnitLine]:

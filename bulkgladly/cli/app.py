@@ -101,7 +101,7 @@ _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "rules": ("Check rules for events.", _EVENTS, (rules_command.check,)),
     "runs": ("List, inspect and remove runs.", _INSPECT, (runs_command.list_, runs_command.show, runs_command.purge)),
     "crosswalk": (
-        "Export, import and repair which source key is which id in Gladly.",
+        "Export, import and repair the known keys and ids.",
         _INSPECT,
         (crosswalk_command.export, crosswalk_command.import_, crosswalk_command.repair),
     ),

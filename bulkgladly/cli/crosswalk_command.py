@@ -224,6 +224,9 @@ def repair(
             "--max-forgotten", "Forget none (exit code 3) if more than this share is deleted.", SAFETY, "SHARE"
         ),
     ] = "10%",
+    new_run: Annotated[
+        bool, call_option("--new-run", "Start from the first key even if an earlier repair is not finished.", SAFETY)
+    ] = False,
 ) -> None:
     """Look up every known id in Gladly, and follow merges of customers.
 
@@ -242,4 +245,4 @@ def repair(
         state_dir=where.state_dir,
     )
     credentials = where.credentials(context)
-    run_and_leave(context, partial(start_repair, resource, credentials, options), output)
+    run_and_leave(context, partial(start_repair, resource, credentials, options, new_run=new_run), output)

@@ -31,7 +31,7 @@ def explain(
             help="The run, or an unambiguous part of its name (default: the newest); and the record: its row "
             "(customers.csv:17, or 17), its source key, or its id in Gladly.",
             metavar="[RUN] RECORD",
-            autocompletion=completions.runs,
+            autocompletion=completions.explained_runs,
         ),
     ],
     where: WhereFlags,
@@ -43,9 +43,10 @@ def explain(
     show_values: flags.ShowValues = False,
     json: flags.Json = False,
 ) -> None:
-    """Tell the story of one record: its row, its key, what was sent, what Gladly replied, and why it ended so.
+    """Tell what became of one record, and why.
 
-    It also asks Gladly what it holds of the record now: one request. A run that works is not disturbed.
+    Its row, its key, what was sent, what Gladly replied and what was written; and, by one request, what Gladly holds
+    now. A run that works is not disturbed.
     """
     import anyio
 
@@ -93,7 +94,8 @@ def _asked(context: typer.Context, where: WhereFlags, *, offline: bool) -> "NowA
         credentials = credentials_or_none(context, where.profile)
     except UsageError as error:
         return NowAsked(None, f"not asked: {error}")
-    return NowAsked(credentials, "" if credentials else "not asked: no credentials; set GLADLY_HOST or pass --profile")
+    why_not = "" if credentials else "not asked: no credentials; set GLADLY_HOST or pass --profile"
+    return NowAsked(credentials, why_not, tell)
 
 
 def _print(found: "Explained", words: Sequence[str], where: WhereFlags, *, show_values: bool) -> None:
@@ -108,7 +110,9 @@ def _print(found: "Explained", words: Sequence[str], where: WhereFlags, *, show_
         print_lines(f"  next: {example}")
     for unit in found.units:
         print_lines(*_unit_lines(unit))
-    if found.note:
+    if found.note and not found.stories:
+        print_lines(found.note)
+    elif found.note:
         tell(found.note)
     if found.stories and not show_values:
         tell(MASKED)

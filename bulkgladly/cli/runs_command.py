@@ -227,7 +227,7 @@ def _show_export(report: Mapping[str, Any]) -> None:
 
 def _units_by_state(run: Any) -> dict[str, int]:
     """Count the units of an export by state, or the keys of a repair by what was found."""
-    from bulkgladly.changes.crosswalk_repair import REPAIR, repair_counts
+    from bulkgladly.changes.crosswalk_findings import REPAIR, repair_counts
     from bulkgladly.journal.units import units_of
 
     if run.status() == "new":

@@ -45,7 +45,7 @@ SETUP: Mapping[str, tuple[str, ...]] = {
     "runs list": (EXPORT + " --state-dir dumps",),
     "runs show": (f"{IMPORT} --phone-region GB", "bulkgladly import tasks tasks.csv --key ticket"),
     "map check": (MAP,),
-    **dict.fromkeys(("crosswalk", "crosswalk repair"), (IMPORT,)),
+    **dict.fromkeys(("crosswalk", "crosswalk repair", "explain"), (IMPORT,)),
     "listen unregister": (f"bulkgladly listen register {HOOK}", f"bulkgladly listen register {OLD_HOOK} --name other"),
     **dict.fromkeys((f"dataset {name}" for name in ("verify", "show", "drift", "compact", "sql")), (EXPORT,)),
 }

@@ -9,7 +9,9 @@ from bulkgladly import Limits, Pace, UsageError
 from bulkgladly.changes.crosswalk_export import export_crosswalk
 from bulkgladly.changes.crosswalk_import import CrosswalkSource, import_crosswalk
 from bulkgladly.changes.crosswalk_repair import REPAIRED_OBJECTS, RepairOptions, RepairReport, start_repair
+from bulkgladly.changes.explain_run import NowAsked, explain_record
 from bulkgladly.emulator import status
+from bulkgladly.errors import UnfinishedRun
 from bulkgladly.gladly.spec import Record
 from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.journal.crosswalk import entries_in
@@ -50,7 +52,10 @@ async def test_merges_are_followed_and_deletions_told(make_world: Any) -> None:
     }
     assert world.asked() == {"getCustomer": 5}
     assert ids(world) == {**before, "c-1": "heir"}
-    told = {one["key"]: one for one in lines(world.last_run().path / "repair.ndjson")}
+    run = world.last_run()
+    told = {one["key"]: one for one in lines(run.path / "repair.ndjson")}
+    story = await explain_record(run, "c-1", asked=NowAsked())
+    assert story.note.endswith("merged into heir, to which it leads now")
     assert (told["c-1"]["now"], told["c-2"]["result"]) == ("heir", "deleted in Gladly")
     world.forget()
     again = await world.rows([person(1, name="Changed"), person(2)])
@@ -70,7 +75,7 @@ async def test_deleted_ones_are_forgotten_only_on_demand_and_never_many(world: W
     kept = ids(world)
     done = await repair(world, forget_deleted=True, max_forgotten=1.0)
 
-    assert (refused.exit_code, refused.status, kept) == (3, "stopped", before)
+    assert (refused.exit_code, refused.status, kept) == (3, "complete", before)
     assert "suspicious" in (refused.reason or "")
     assert (done.exit_code, done.counts["deleted"], len(ids(world))) == (0, 11, 1)
 
@@ -99,6 +104,8 @@ async def test_a_resume_looks_only_at_what_is_left(world: World) -> None:
     options = RepairOptions(pace=alone, state_dir=world.state, limits=Limits(max_requests=52))
     first = await start_repair("customers", world.credentials, options, environment=QUICK)
     world.forget()
+    with pytest.raises(UnfinishedRun, match="continue it with `bulkgladly resume customers-repair"):
+        await start_repair("customers", world.credentials, options, environment=QUICK)
 
     last = await resume_run(
         world.last_run(), world.credentials, change=lambda found: replace(found, limits=Limits()), environment=QUICK
