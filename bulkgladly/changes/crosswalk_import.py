@@ -83,9 +83,10 @@ def import_crosswalk(
     """
     spec = import_spec(resource)
     inputs = Inputs.open([source.file], source.reading)
-    if len(inputs.readers) > 1:
+    [reader, *others] = inputs.readers
+    if others:
         raise UsageError(f"{source.file} matches {len(inputs.readers)} files; import them one after the other")
-    columns = _columns_of(inputs.readers[0], source)
+    columns = _columns_of(reader, source)
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     state = state_dir / "state.sqlite"
     with CrosswalkIntake(state) as intake:

@@ -197,8 +197,9 @@ def _tell_taken_in(found: "CrosswalkImported", resource: str) -> None:
         keys = ", ".join(found.shared)
         tell(f"  {counted(found.shared_ids, 'id')} with several keys, such as {keys}: their rows change one object")
     if (found.added or found.replaced) and not found.has_fingerprints:
-        rows = counted(found.added + found.replaced, "row")
-        tell(f"  the next import of these {rows} sends 1 or 2 requests for each, even if nothing has changed")
+        new = found.added + found.replaced
+        rows = "this row sends 1 or 2 requests" if new == 1 else f"these {new:,} rows sends 1 or 2 requests for each"
+        tell(f"  the next import of {rows}, even if nothing has changed")
 
 
 @with_flags

@@ -42,8 +42,8 @@ def init(
 ) -> None:
     """Set up access to an organisation, and check that it works.
 
-    It writes a profile into bulkgladly.toml, and asks for whatever is not passed as an option, if there is a terminal. The token itself is never asked for and never
-    written: the profile says where it is.
+    It writes a profile into bulkgladly.toml, and asks for whatever is not passed as an option, if there is a terminal.
+    The token itself is never asked for and never written: the profile says where it is.
     """
     from bulkgladly.cli.program_commands import doctor
 

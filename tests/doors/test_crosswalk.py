@@ -240,6 +240,6 @@ def test_a_state_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "state.sqlite").write_bytes(b"not a database" * 100)
 
     with pytest.raises(Exception, match=r"state\.sqlite"):
-        [*entries_in(tmp_path / "state.sqlite", "customers")]
+        list(entries_in(tmp_path / "state.sqlite", "customers"))
     with pytest.raises(Exception, match=r"state\.sqlite"):
         taken_in(tmp_path, "key,gladly_id\nA,a\n")
