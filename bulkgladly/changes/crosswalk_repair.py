@@ -43,7 +43,7 @@ __all__ = ("REPAIRED_OBJECTS", "RepairOptions", "RepairReport", "resume_repair",
 
 REPAIRED_OBJECTS = ("customers", "tasks", "topics", "answers", "activities")
 """Objects that can be requested by their id alone."""
-PAGE = 20
+PAGE = 10
 _LEAST_JUDGED = 10
 _UNSAFE_SHARE = 0.1
 _MOST_TOLD = 10
@@ -82,6 +82,12 @@ class RepairReport(Summary):
     def details(self) -> tuple[str, ...]:
         """Lines for people, besides counts and files."""
         return self.told
+
+    def _title(self) -> str:
+        return f"Known keys of {self.resource}, looked up in Gladly"
+
+    def _told(self) -> list[str]:
+        return [f"{text[:1].upper()}{text[1:]}." for text in self.told]
 
 
 async def start_repair(

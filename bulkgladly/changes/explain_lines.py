@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bulkgladly.changes.explain_story import PENDING, RecordStory, StoryDropped, StoryField, StoryRequest
+from bulkgladly.changes.explain_story import PENDING, UNCERTAIN, RecordStory, StoryDropped, StoryField, StoryRequest
 
 __all__ = ("SCREEN_LINES", "few_stories", "story_lines")
 
@@ -61,7 +61,8 @@ def _sections(story: RecordStory, width: int) -> Iterator[_StoryPart]:
     requests = [_cut(_request_text(one), width) for one in story.requests]
     yield _StoryPart("plan", _wrapped(story.plan, width))
     yield _StoryPart("requests", requests or _wrapped(story.requests_note, width), least=2)
-    yield _StoryPart("written", [_cut(f"{one.field}: {_change_text(one)}", width) for one in story.written])
+    label = "writing" if story.outcome == PENDING else "written"
+    yield _StoryPart(label, [_cut(_write_text(one), width) for one in story.written])
     yield _StoryPart("why", _wrapped(story.decision, width, most=4), least=4)
     yield _StoryPart("result", _wrapped(_result(story), width, most=4), least=4)
     yield _StoryPart("fix", _wrapped(story.fix, width, most=3), least=3)
@@ -84,6 +85,11 @@ def _change_text(one: StoryField) -> str:
     if one.before in ("", "nothing", one.after):
         return one.after
     return f"{one.before} -> {one.after}"
+
+
+def _write_text(one: StoryField) -> str:
+    doubt = " (not certain)" if one.from_.endswith(UNCERTAIN) else ""
+    return f"{one.field}: {_change_text(one)}{doubt}"
 
 
 def _request_text(one: StoryRequest) -> str:

@@ -154,7 +154,7 @@ def _now_text(held: "HeldNow", gladly_id: str) -> str:
 def _repaired(run: RunFolder, text: str) -> str:
     found = repaired_in(run.path, text)
     if not found:
-        return f"run {run.name} looked at known ids, and nothing was wrong with the key or id {text}, or it has none"
+        return f"run {run.name} found nothing wrong with the key or id {text}, or did not look at it"
     return "; ".join(
         f"key {one['key']} (namespace {one['namespace']}) led to {one['gladly_id']}: {one['result']}"
         + (f" into {one['now']}, to which it leads now" if "now" in one else "")

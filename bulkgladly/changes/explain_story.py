@@ -36,9 +36,20 @@ from bulkgladly.messages import Meaning
 from bulkgladly.records import Position, Problem, Stage, Word, place_of_row
 from bulkgladly.runs.options import restored
 
-__all__ = ("PENDING", "RecordStory", "StoryDropped", "StoryField", "StoryRequest", "StoryTeller", "ToldRecord")
+__all__ = (
+    "PENDING",
+    "UNCERTAIN",
+    "RecordStory",
+    "StoryDropped",
+    "StoryField",
+    "StoryRequest",
+    "StoryTeller",
+    "ToldRecord",
+)
 
 PENDING = "pending"
+UNCERTAIN = "(not certain)"
+"""Behind the operation of a write that may not have been carried out."""
 
 
 class StoryField(NamedTuple):
@@ -174,7 +185,7 @@ class StoryTeller:
         gladly_id = intent.gladly_id if intent is not None else None
         status = self._run.live_status()
         if intent is not None:
-            told = f"{intent.operation} was about to leave at {time_text(intent.at)}, and its outcome is not known yet"
+            told = f"at {time_text(intent.at)} {intent.operation} was about to leave; its outcome is not known yet"
         else:
             told = "it was read, and waits for its turn, or its request is in flight"
         if status != "running":
@@ -320,7 +331,7 @@ class StoryTeller:
 
     def _written(self, writes: Sequence[WrittenChange]) -> Iterator[StoryField]:
         for one in writes:
-            doubt = "" if one.is_done else " (not certain)"
+            doubt = "" if one.is_done else f" {UNCERTAIN}"
             if one.action == "delete" and not one.after:
                 yield StoryField("the whole object", f"{one.operation}{doubt}", "held", "deleted")
             before = None if one.before is None and one.action != "create" else one.before

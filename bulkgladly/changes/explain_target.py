@@ -149,10 +149,10 @@ class _Search:
 
     def _nothing(self, text: str) -> FoundRecords:
         meant = closest(text, self._lookup.near_keys(text))
-        hint = f"; did you mean {meant!r}?" if meant else ""
+        then = f"; did you mean {meant!r}? Otherwise {self._how()}" if meant else f"; {self._how()}"
         status = self._run.live_status()
         far = "" if status == "complete" else f" (it is {status}, so the row may not have been reached)"
-        raise UsageError(f"run {self._run.name} has no record with the key or id {text!r}{far}{hint}; {self._how()}")
+        raise UsageError(f"run {self._run.name} has no record with the key or id {text!r}{far}{then}")
 
     # --- messages ---
 
