@@ -30,6 +30,8 @@ _USUAL_NAMESPACE = "default"
 _MOST_ID = {"customers": 49}
 """The longest id, where it is known [gladly-api, schemas, conventions]."""
 _SAMPLE = 100
+_DELETED = "deleted"
+"""What `success.ndjson` of a run says of an object that Gladly no longer has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +204,8 @@ class _CrosswalkReading:
         fields = row.fields
         if wrong := self._of_another(fields):
             return wrong
+        if fields.get("action") == _DELETED:
+            return "was deleted by the run that wrote this file; remove the row"
         try:
             key = read_key(fields.get(self._columns.key))
         except NotAKey as error:

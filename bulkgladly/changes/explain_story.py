@@ -187,7 +187,7 @@ class StoryTeller:
         if intent is not None:
             told = f"at {time_text(intent.at)} {intent.operation} was about to leave; its outcome is not known yet"
         else:
-            told = "it was read, and waits for its turn, or its request is in flight"
+            told = "it was read; it waits for its turn, or its request is in flight"
         if status != "running":
             told += f"; the run is {status}, and a resume looks it up first"
         story = replace(
@@ -196,7 +196,7 @@ class StoryTeller:
             decision=f"{told[:1].upper()}{told[1:]}.",
             written=list(self._written(writes)),
         )
-        return ToldRecord(story, None, None, [], position)
+        return ToldRecord(story, gladly_id, None, [one.after for one in writes], position)
 
     def _begun(self, position: Position, row: RowFound, key: str | None, gladly_id: str | None) -> RecordStory:
         part = row.part

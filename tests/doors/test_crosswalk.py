@@ -113,6 +113,7 @@ def test_what_is_known_already_keeps_its_fingerprints(tmp_path: Path) -> None:
         ("key,gladly_id,object\nK1,a,tasks\n", "is about tasks, not customers"),
         ("key,gladly_id,host\nK1,a,https://other.gladly.com\n", "is of https://other.gladly.com, not"),
         ("key,gladly_id,namespace\nK1,a,shop\n", "is of namespace shop"),
+        ("key,gladly_id,action\nK1,a,deleted\n", "was deleted by the run that wrote this file"),
         ("key,gladly_id,fingerprints\nK1,a,[1]\n", "fingerprints is not what `crosswalk export` writes"),
     ],
 )
