@@ -202,10 +202,8 @@ class _CrosswalkReading:
         if row.problem is not None or row.fields is None:
             return row.problem.detail if row.problem is not None else "the row cannot be read"
         fields = row.fields
-        if wrong := self._of_another(fields):
+        if wrong := self._not_meant(fields):
             return wrong
-        if fields.get("action") == _DELETED:
-            return "was deleted by the run that wrote this file; remove the row"
         try:
             key = read_key(fields.get(self._columns.key))
         except NotAKey as error:
@@ -230,8 +228,10 @@ class _CrosswalkReading:
             return None
         return f"key {key.text} is {gladly_id or 'of unknown outcome'} here, and {other} in line {place}; remove one"
 
-    def _of_another(self, fields: Mapping[str, Any]) -> str | None:
-        """Return why a row is about another organisation, object or namespace than is meant."""
+    def _not_meant(self, fields: Mapping[str, Any]) -> str | None:
+        """Return why a row is about another organisation, object or namespace than is meant, or about nothing."""
+        if fields.get("action") == _DELETED:
+            return "was deleted by the run that wrote this file; remove the row"
         if (resource := fields.get("object")) and resource != self._spec.name:
             return f"is about {resource}, not {self._spec.name}; import it as those"
         named = self._source.namespace
