@@ -12,6 +12,7 @@ QUICK = (
     "start_up",
     "import_speed",
     "resume",
+    "explain",
     "pacing",
     "neighbour",
     "mappings",

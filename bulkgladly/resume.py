@@ -1,8 +1,10 @@
 """Resuming any run, whatever it moves."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from bulkgladly.changes.crosswalk_findings import REPAIR
+from bulkgladly.changes.crosswalk_repair import RepairReport, resume_repair
 from bulkgladly.changes.run_undo import resume_undo
 from bulkgladly.changes.undo_options import UNDO
 from bulkgladly.changes.undo_summary import UndoReport
@@ -18,6 +20,13 @@ from bulkgladly.settings import Credentials
 
 __all__ = ("resume_run",)
 
+_WITHOUT_INPUT: Mapping[str, tuple[str, Callable[..., Awaitable[Any]]]] = {
+    EXPORT: ("an export", resume_export),
+    REPAIR: ("a repair", resume_repair),
+    UNDO: ("an undo", resume_undo),
+}
+"""Runs without input files, by their mode: what they are called, and how they are resumed."""
+
 
 async def resume_run(
     run: RunFolder,
@@ -29,27 +38,20 @@ async def resume_run(
     observer: Observer | None = None,
     with_signals: bool = False,
     environment: Environment = USUAL,
-) -> Report | ExportReport | UndoReport:
+) -> Report | ExportReport | RepairReport | UndoReport:
     """Continue a run where it stopped, and return the report of all its sessions.
 
-    It calls `resume_import`, `resume_export` or `resume_undo`, as the run requires. `change` gets the options with
-    which the run began, and may set another pace and other limits. `fail_on` changes which rejects of an import count
-    in its exit code.
+    What resumes it follows from its mode. `change` gets the options with which the run began, and may set another
+    pace and other limits. `fail_on` changes which rejects of an import count in its exit code.
 
     Raises:
-        UsageError: The credentials are for another host, or an export or an undo is told to accept a changed input.
+        UsageError: The credentials are for another host, or a run without an input is told to accept a changed one.
         JournalError: The run cannot be used, or another process works on it.
         InputChanged: An input file, the mapping or the transform is not the one with which the run began.
     """
     run.check()
     mode = run.header().mode
-    if mode == UNDO:
-        if accept_changed_input:
-            raise UsageError(f"run {run.name} is an undo and has no input; omit --accept-changed-input")
-        return await resume_undo(
-            run, credentials, change=change, observer=observer, with_signals=with_signals, environment=environment
-        )
-    if mode != EXPORT:
+    if mode not in _WITHOUT_INPUT:
         return await resume_import(
             run,
             credentials,
@@ -60,8 +62,10 @@ async def resume_run(
             with_signals=with_signals,
             environment=environment,
         )
+    what, resume = _WITHOUT_INPUT[mode]
     if accept_changed_input:
-        raise UsageError(f"run {run.name} is an export and has no input; omit --accept-changed-input")
-    return await resume_export(
+        raise UsageError(f"run {run.name} is {what} and has no input; omit --accept-changed-input")
+    report: ExportReport | RepairReport | UndoReport = await resume(
         run, credentials, change=change, observer=observer, with_signals=with_signals, environment=environment
     )
+    return report

@@ -5,5 +5,5 @@ screen (`customer_screen`, `field_screen`) clears most rows and `judge` looks at
 spreadsheets leave in values, and `date_screen` dates that can be read in two ways; `claims` and `digests` keep what
 must be unique and what is referred to, `key_spellings` which keys are nearly the same, `known_parents` what exists,
 and `planned_keys` what an earlier import will create. In the second pass the rows that may clash are compared.
-`check_report` has the findings. `preview` shows what the first rows become. `map_check` tries a mapping on samples.
+`check_report` has the findings. `map_check` tries a mapping on samples.
 """

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bulkgladly.checks.preview import PreviewRow
 from bulkgladly.imports.fixes import fix_for
+from bulkgladly.imports.preview import PreviewRow
 from bulkgladly.records import Position, Problem, Row, Word
 from bulkgladly.runs.observer import Estimate
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from bulkgladly.checks.preview import Previewer, PreviewRow
 from bulkgladly.errors import UsageError
 from bulkgladly.files.contract import Reader, ReadOptions
 from bulkgladly.files.csv_files import refuse_wrong_delimiter
@@ -28,6 +27,7 @@ from bulkgladly.imports.mapping_choice import (
     reading_for,
     refuse_cut_identity,
 )
+from bulkgladly.imports.preview import Previewer, PreviewRow
 from bulkgladly.mapping.check import Difference, compare, outputs, read_cases
 from bulkgladly.mapping.column_profiles import profiles
 from bulkgladly.mapping.draft import DraftFiles, draft_mapping

@@ -28,7 +28,6 @@ from bulkgladly.checks.judge import Judge, Screen, Verdict
 from bulkgladly.checks.key_spellings import KeySpellings
 from bulkgladly.checks.known_parents import Parents
 from bulkgladly.checks.planned_keys import PlannedKeys
-from bulkgladly.checks.preview import Previewer, PreviewRow, first_rows, place_in
 from bulkgladly.checks.two_pass import Pieces
 from bulkgladly.checks.value_screen import ValueScreen
 from bulkgladly.files.inputs import Inputs
@@ -38,6 +37,7 @@ from bulkgladly.imports.forecast import Forecast, memory_text
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import droppable_targets, mapper_dropping
 from bulkgladly.imports.overwriting import notes_on_owners
+from bulkgladly.imports.preview import Previewer, PreviewRow, first_rows, place_in
 from bulkgladly.imports.shared_keys import notes_on_keys
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger

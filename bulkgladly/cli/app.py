@@ -17,7 +17,9 @@ from bulkgladly._version import __version__
 from bulkgladly.choices import closest, unsupported
 from bulkgladly.cli import (
     check_command,
+    crosswalk_command,
     dataset_command,
+    explain_command,
     export_command,
     follow_command,
     import_command,
@@ -71,6 +73,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "export": export_command.export,
     "dump": export_command.dump,
     "check": check_command.check,
+    "explain": explain_command.explain,
     "resume": resume_command.resume,
     "retry": resume_command.retry,
     "undo": undo_command.undo,
@@ -86,7 +89,7 @@ _PANELS: Mapping[str, str] = {
     **dict.fromkeys(("import", "export", "dump"), _MOVE),
     **dict.fromkeys(("follow", "live"), _EVENTS),
     "check": _PREPARE,
-    **dict.fromkeys(("resume", "retry", "undo"), _INSPECT),
+    **dict.fromkeys(("resume", "retry", "explain", "undo"), _INSPECT),
 }
 _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "listen": ("", _EVENTS, (listen_command.register, listen_command.show, listen_command.unregister)),
@@ -99,6 +102,11 @@ _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "schema": ("Show the columns of an object.", _PREPARE, (schema_command.show,)),
     "rules": ("Check rules for events.", _EVENTS, (rules_command.check,)),
     "runs": ("List, inspect and remove runs.", _INSPECT, (runs_command.list_, runs_command.show, runs_command.purge)),
+    "crosswalk": (
+        "Export, import and repair the known keys and ids.",
+        _INSPECT,
+        (crosswalk_command.export, crosswalk_command.import_, crosswalk_command.repair),
+    ),
     "inbox": (
         "Look at received events, and pass them on again.",
         _INSPECT,

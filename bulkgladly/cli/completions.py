@@ -185,6 +185,11 @@ def _runs(ctx: typer.Context) -> Iterable[Proposal]:
     return ((run.name, status) for run, status in _newest(ctx))
 
 
+def _explained(ctx: typer.Context) -> Iterable[Proposal]:
+    """Propose the newest runs, unless one is there already: then a record follows."""
+    return () if ctx.params.get("words") else _runs(ctx)
+
+
 def _unfinished(ctx: typer.Context) -> Iterable[Proposal]:
     """Propose the newest runs that can be resumed."""
     return ((run.name, status) for run, status in _newest(ctx) if status != "complete")
@@ -228,6 +233,7 @@ profiles = _completer(_profiles)
 runs = _completer(_runs)
 unfinished_runs = _completer(_unfinished)
 finished_runs = _completer(_finished)
+explained_runs = _completer(_explained)
 several_runs = _completer(_runs, is_list=True)
 data_sets = _completer(_data_sets)
 commands = _completer(_commands)

@@ -27,6 +27,7 @@ _MEMBERS: Mapping[str, tuple[str, ...]] = {
     "runs": ("list", "show"),
     "listen": ("register", "show", "unregister"),
     "migrate": ("check", "run", "status"),
+    "crosswalk": ("export", "import", "repair"),
 }
 """Commands of a group that take their defaults from the file as well."""
 _OWN_OF_CHECK = frozenset({"json", "show_values"})

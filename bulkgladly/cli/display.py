@@ -234,7 +234,8 @@ def summary_of(report: Any) -> Sequence[str]:
 def read_text(report: Any) -> str:
     """Return how many rows were read, and what became of them."""
     counts = report.counts
-    read = counted(counts["read"], "row")
+    is_of_keys = report.mode == "repair"
+    read = counted(counts["read"], "key" if is_of_keys else "row")
     # Only an export that had no trouble can know that there is nothing new.
     if report.mode == "export" and report.exit_code == 0 and counts["read"] == counts["unchanged"]:
         return f"nothing new ({read} unchanged)" if counts["read"] else "nothing new"
@@ -247,7 +248,7 @@ def read_text(report: Any) -> str:
     # A mapping may make several records of a row, and the counts are those of records.
     if (rows := getattr(report, "rows", 0)) not in (0, counts["read"]):
         return f"{counted(rows, 'row')}, {counted(counts['read'], 'record')}: {text}"
-    return f"{read} {'fetched' if is_export else 'read'}: {text}"
+    return f"{read} {'fetched' if is_export else 'checked' if is_of_keys else 'read'}: {text}"
 
 
 def _rows_text(about: Mapping[str, Any]) -> str:

@@ -252,6 +252,36 @@ bulkgladly listen unregister https://hooks.example.org/gladly
 
 # one that somebody else has created
 bulkgladly listen unregister https://hooks.example.org/old --force""",
+    "explain": """\
+# why was this row not imported? In the newest run, by its line
+bulkgladly explain customers.csv:4
+
+# by its source key, in a run of this name; nothing is requested
+bulkgladly explain customers-upsert C1 --offline
+
+# with the values of the row, as JSON
+bulkgladly explain C1 --show-values --json""",
+    "crosswalk": """\
+bulkgladly crosswalk export customers -o customers-ids.csv
+bulkgladly crosswalk repair customers""",
+    "crosswalk export": """\
+# which source key is which id in Gladly, as a table
+bulkgladly crosswalk export customers -o customers-ids.parquet
+
+# for another machine, where unchanged rows cost nothing either
+bulkgladly crosswalk export customers -o customers-ids.csv --fingerprints""",
+    "crosswalk import": """\
+# ids that another tool has recorded, in columns of its own
+bulkgladly crosswalk import customers tool.csv --key-column crm --id-column id
+
+# a file that was exported on another machine
+bulkgladly crosswalk import customers customers-ids.csv""",
+    "crosswalk repair": """\
+# one request for each known customer: merged ones are found
+bulkgladly crosswalk repair customers
+
+# also forget the keys of tasks that were deleted in Gladly
+bulkgladly crosswalk repair tasks --forget-deleted""",
     "doctor": """\
 bulkgladly doctor
 

@@ -36,6 +36,10 @@ FIRST_OPTIONS: Mapping[str, tuple[str, ...]] = {
         *("--dry-run", "--yes", "--limit", "--show-values", "--rate", "--max-duration", "--state-dir", "--profile"),
         "--json",
     ),
+    "crosswalk repair": (
+        *("--namespace", "--forget-deleted", "--max-forgotten", "--rate", "--max-duration", "--max-requests"),
+        *("--state-dir", "--profile", "--json"),
+    ),
     "map check": (
         *("--map", "--key", "--rows", "--expect", "--phone-region", "--invalid-contacts", "--mode", "--transform"),
         *("--show-values", "--json"),

@@ -161,7 +161,8 @@ def _is_option(item: Any) -> bool:
 def _term(item: Any) -> str:
     """Return an option with what it takes, or an argument as the usage names it."""
     if not _is_option(item):
-        named = argument_name(item) + ("..." if item.nargs == -1 else "")
+        # A name that says itself which words it stands for, such as [RUN] RECORD, needs no dots.
+        named = argument_name(item) + ("..." if item.nargs == -1 and " " not in argument_name(item) else "")
         return named if item.required else f"[{named}]"
     metavar = item.metavar or item.opts[0].strip("-").upper().replace("-", "_")
     names = ", ".join(sorted(item.opts, key=len))

@@ -40,10 +40,10 @@ def init(
     name: Annotated[str, call_option("--name", "The name of the profile.", _ACCOUNT, "NAME")] = "default",
     state_dir: flags.StateDir = Path(".bulkgladly"),
 ) -> None:
-    """Set up access to an organisation: write a profile into bulkgladly.toml, and check that it works.
+    """Set up access to an organisation, and check that it works.
 
-    Asks for whatever is not passed as an option, if there is a terminal. The token itself is never asked for and never
-    written: the profile says where it is.
+    It writes a profile into bulkgladly.toml, and asks for whatever is not passed as an option, if there is a terminal.
+    The token itself is never asked for and never written: the profile says where it is.
     """
     from bulkgladly.cli.program_commands import doctor
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from bulkgladly.cli.streams import lost_output
-from bulkgladly.cli.terminal_lines import Line, ending_line, folded_table, rendered, terminal_of
+from bulkgladly.cli.terminal_lines import USUAL_WIDTH, Line, ending_line, folded_table, rendered, terminal_of
 from bulkgladly.shown import escaped_json, shown
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ __all__ = (
     "print_table",
     "print_text",
     "run_and_leave",
+    "screen_width",
     "tell",
     "tell_below",
     "why_lost",
@@ -50,6 +51,11 @@ def print_text(text: str) -> None:
     lines = text.removesuffix("\n").split("\n")
     sys.stdout.write("".join(f"{shown(line, len(line))}\n" for line in lines))
     sys.stdout.flush()
+
+
+def screen_width() -> int:
+    """Return how many columns stdout shows: those of its terminal, else 80."""
+    return terminal_of(sys.stdout).width or USUAL_WIDTH
 
 
 def tell(*lines: str | Line) -> None:

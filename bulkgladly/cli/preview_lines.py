@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bulkgladly.checks.preview import PreviewRecord, PreviewRow, PreviewValue
+    from bulkgladly.imports.preview import PreviewRecord, PreviewRow, PreviewValue
 
 __all__ = ("MASKED", "preview_as_dict", "preview_lines", "valued")
 
@@ -31,7 +31,7 @@ def valued(*, show_values: bool) -> Callable[[Any], str]:
 
 def preview_lines(rows: "Sequence[PreviewRow]", *, show_values: bool) -> Iterator[str]:
     """Yield the lines of sample rows; none for a row that is sent as it is."""
-    from bulkgladly.checks.preview import told_values
+    from bulkgladly.imports.preview import told_values
 
     say = valued(show_values=show_values)
     if same := told_values(rows):

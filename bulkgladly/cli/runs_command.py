@@ -238,11 +238,14 @@ def _show_export(report: Mapping[str, Any]) -> None:
 
 
 def _units_by_state(run: Any) -> dict[str, int]:
-    """Count the units of an export by state."""
+    """Count the units of an export by state, or the keys of a repair by what was found."""
+    from bulkgladly.changes.crosswalk_findings import REPAIR, repair_counts
     from bulkgladly.journal.units import units_of
 
     if run.status() == "new":
         return {}
+    if run.header().mode == REPAIR:
+        return repair_counts(run.path)
     return dict(Counter(f"{_UNITS}{unit.state}" for unit in units_of(run.path)))
 
 

@@ -13,6 +13,7 @@ from bulkgladly.shown import shown
 
 __all__ = (
     "PLAIN",
+    "USUAL_WIDTH",
     "Line",
     "Style",
     "Terminal",

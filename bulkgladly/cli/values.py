@@ -15,8 +15,8 @@ MOST_SECONDS = 3650 * 86400.0  # ten years, far below where dates overflow
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def share_of(text: str) -> float:
-    """Return a share from 0 to below 1, written as 0.1 or 10%.
+def share_of(text: str, *, flag: str = "--reserve", can_be_all: bool = False) -> float:
+    """Return a share from 0 to below 1, or with `can_be_all` to 1, written as 0.1 or 10%.
 
     Raises:
         UsageError: Not a share.
@@ -25,8 +25,9 @@ def share_of(text: str) -> float:
         share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
     except ValueError:
         share = math.nan
-    if not 0 <= share < 1:
-        raise UsageError(f"--reserve {text} is not a share from 0 to below 1; use 0.1 or 10%, for example")
+    if not 0 <= share <= 1 or (share == 1 and not can_be_all):
+        most = "to 1" if can_be_all else "to below 1"
+        raise UsageError(f"{flag} {text} is not a share from 0 {most}; use 0.1 or 10%, for example")
     return share
 
 

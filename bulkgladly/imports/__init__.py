@@ -7,7 +7,8 @@ the same keys. `retry_import` begins a run with the rejects of another. `import_
 and its outcome recorded (`settlement`).
 `dry_run` reads as an import does and sends nothing, and `forecast` says what rows would take, by what earlier runs have
 sent; a `rehearsal` sends to an emulator. `single_rows` sends rows that come one at a time, without a run.
-`dropped_values` says what a record is sent without, and `overwriting` what is written over and cannot be taken back.
+`dropped_values` says what a record is sent without, `overwriting` what is written over and cannot be taken back, and
+`preview` shows rows beside the records that they make.
 
 At the end `import_summary` accounts for every row, with the `run_findings` in the journal; `import_page` says so to
 people, in the words of `reject_reasons`, and `next_steps` says what to run next. `result_tables` writes what people

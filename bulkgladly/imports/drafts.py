@@ -7,7 +7,7 @@ wrong with it, how many rows are read, and which earlier row it clashes with. No
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio.to_thread
 
@@ -24,7 +24,10 @@ from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.entries import Admission, Clash, Standing
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import DroppedValue, Mark, Outcome, Problem, Row, Stage, Word, place_of_row
-from bulkgladly.runs.environment import Bounds
+
+if TYPE_CHECKING:
+    # It leads to what speaks HTTP, which `explain` does not need to read a row.
+    from bulkgladly.runs.environment import Bounds
 
 __all__ = (
     "AdmittedRow",
@@ -60,7 +63,7 @@ class DraftReader:
         *,
         inputs: Inputs,
         ledger: Ledger,
-        bounds: Bounds,
+        bounds: "Bounds",
     ) -> None:
         """`policy` is that of the options, as of now."""
         self._spec, self._inputs, self._ledger = spec, inputs, ledger

@@ -4,6 +4,7 @@ An export hands a body of lines to a `UnitWriter`. `conversion` turns the lines 
 schema of their data set, `part_writer` sorts the rows into files, and `folder` publishes these
 files as one unit, by `publishing`. What is published is read again with `published_rows`; `compact`,
 `merged_units`, `old_units` and `verify` maintain it. `view_sql` writes views over it for a database.
+`text_parquet` writes a table that belongs to no data set.
 
 Each module imports only modules on floors below its own (a test reads this picture):
 
@@ -15,7 +16,7 @@ Each module imports only modules on floors below its own (a test reads this pict
     4  catalogue current_folder           conversion               file_formats side_files   merge
     3  manifest                           typed_rows fitted_lines                            row_keys
                                           line_bundles report_csv
-    2                                                              rows                      schemas
+    2                                                              rows                      schemas text_parquet
     1  places joined_views                                         arrow
 """
 

@@ -46,6 +46,7 @@ SETUP: Mapping[str, tuple[str, ...]] = {
     "runs list": (EXPORT + " --state-dir dumps",),
     "runs show": (f"{IMPORT} --phone-region GB", "bulkgladly import tasks tasks.csv --key ticket"),
     "map check": (MAP,),
+    **dict.fromkeys(("crosswalk", "crosswalk repair", "explain"), (IMPORT,)),
     "listen unregister": (f"bulkgladly listen register {HOOK}", f"bulkgladly listen register {OLD_HOOK} --name other"),
     **dict.fromkeys((f"dataset {name}" for name in ("verify", "show", "drift", "compact", "sql")), (EXPORT,)),
 }
@@ -86,6 +87,8 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
         '{"users": [{"id": 1, "role": "end-user", "name": "Ada Ashby", "email": "ada@example.org", "active": true}]}',
         "utf-8",
     )
+    (tmp_path / "tool.csv").write_text("crm,id\nC1,a-customer\n", encoding="utf-8")
+    (tmp_path / "customers-ids.csv").write_text("key,gladly_id\nC1,a-customer\n", encoding="utf-8")
     (tmp_path / "leavers.csv").write_text("crm_id\nC1\n", encoding="utf-8")
     (tmp_path / "bulkgladly.toml").write_text(
         '[profiles.sandbox]\nhost = "http://127.0.0.1:1"\nusername = "agent@example.org"\n'

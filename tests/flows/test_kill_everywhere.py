@@ -273,6 +273,41 @@ class Undo(Flow):
         assert (again["created"], again["updated"]) == (2, GOOD), again
 
 
+class Repair(Flow):
+    """Known ids, of which one was merged."""
+
+    command: tuple[str, ...] = ("crosswalk", "repair", "customers", *PACE)
+
+    def prepare(self, desk: Desk) -> None:
+        desk.write("people.ndjson", [person(number) for number in range(GOOD)])
+        assert desk.run("import", "customers", "people.ndjson", "--key", "crm", *PACE).status == 0
+        store = desk.emulator.store
+        desk.emulator.add_customer(id="heir", name="Heir")
+        store.merge(next(iter(store.customers)), "heir")
+
+    def check(self, desk: Desk, end: End) -> None:
+        assert end.status == 0, end
+        counts = json.loads(end.output)["counts"]
+        assert (counts["read"], counts["updated"] + counts["unchanged"]) == (GOOD, GOOD), counts
+        exported = desk.run("crosswalk", "export", "customers")
+        assert exported.output.count(",heir,") == 1, exported
+        assert exported.output.count(",known") == GOOD, exported
+
+
+class Intake(Flow):
+    """Keys and ids of another tool: all of them, or none."""
+
+    command: tuple[str, ...] = ("crosswalk", "import", "customers", "ids.ndjson")
+
+    def prepare(self, desk: Desk) -> None:
+        desk.write("ids.ndjson", [{"key": f"k-{number}", "gladly_id": f"id-{number}"} for number in range(GOOD)])
+
+    def check(self, desk: Desk, end: End) -> None:
+        assert end.status == 0, end
+        exported = desk.run("crosswalk", "export", "customers")
+        assert exported.output.count(",known") == GOOD, exported
+
+
 class Export(Flow):
     """Two nights' files into a new data set."""
 
@@ -355,6 +390,8 @@ FLOWS: Mapping[str, Callable[[], Flow]] = {
     "notes": Notes,
     "project": Project,
     "undo": Undo,
+    "repair": Repair,
+    "intake": Intake,
     "export": Export,
     "dump": Dump,
     "compact": Compact,

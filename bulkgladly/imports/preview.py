@@ -1,6 +1,7 @@
 """Sample rows before and after: what a mapping, and the cleaning behind it, make of the first rows of an input.
 
-`check` and `map check` show the same. A record is made as in an import, so what is shown is what would be sent.
+`check`, `map check` and `explain` show the same. A record is made as in an import, so what is shown is what would be
+sent.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from bulkgladly.mapping.mapper import KEY_COLUMN
 from bulkgladly.mapping.mapping import parse_mapping
 from bulkgladly.records import DroppedValue, Part, Position, Problem, Row
 
-__all__ = ("PreviewRecord", "PreviewRow", "PreviewValue", "Previewer", "first_rows", "place_in", "told_values")
+__all__ = ("KEY", "PreviewRecord", "PreviewRow", "PreviewValue", "Previewer", "first_rows", "place_in", "told_values")
 
 KEY = "key"
 """What the source key of a record is called, since the user has no such column."""
@@ -109,10 +110,11 @@ class Previewer:
     def shown(self, row: Row) -> PreviewRow:
         """Return a row with its records."""
         made = [row] if self._expand is None else self._expand(row)
-        records = tuple(self._record(one, row.fields or {}) for one in made)
+        records = tuple(self.record(one, row.fields or {}) for one in made)
         return PreviewRow(row, place_in(self._inputs, row.position), row.fields or {}, records)
 
-    def _record(self, row: Row, source: Mapping[str, Any]) -> PreviewRecord:
+    def record(self, row: Row, source: Mapping[str, Any]) -> PreviewRecord:
+        """Return one record of a row, as the mapping made it, beside the row as it was read."""
         item = self._preparer.draft_of(row)
         problem, draft = (item, None) if isinstance(item, Problem) else (None, item)
         dropped = row.dropped if draft is None else draft.row.dropped
