@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from bulkgladly.changes.verify_run import VERIFY, resume_verify
+from bulkgladly.changes.verify_summary import VerifyReport
 from bulkgladly.errors import UsageError
 from bulkgladly.exports.export_summary import ExportReport
 from bulkgladly.exports.run_export import EXPORT, resume_export
@@ -26,20 +28,27 @@ async def resume_run(
     observer: Observer | None = None,
     with_signals: bool = False,
     environment: Environment = USUAL,
-) -> Report | ExportReport:
+) -> Report | ExportReport | VerifyReport:
     """Continue a run where it stopped, and return the report of all its sessions.
 
-    It calls `resume_import` or `resume_export`, as the run requires. `change` gets the options with which the run
-    began, and may set another pace and other limits. `fail_on` changes which rejects of an import count in its exit
-    code.
+    It calls `resume_import`, `resume_export` or `resume_verify`, as the run requires. `change` gets the options with
+    which the run began, and may set another pace and other limits. `fail_on` changes which rejects of an import count
+    in its exit code.
 
     Raises:
-        UsageError: The credentials are for another host, or an export is told to accept a changed input.
+        UsageError: The credentials are for another host, or a run that is no import is told to accept a changed input.
         JournalError: The run cannot be used, or another process works on it.
         InputChanged: An input file, the mapping or the transform is not the one with which the run began.
     """
     run.check()
-    if run.header().mode != EXPORT:
+    mode = run.header().mode
+    if mode == VERIFY:
+        if accept_changed_input:
+            raise UsageError(f"run {run.name} compares a file with Gladly; if the file has changed, verify it again")
+        return await resume_verify(
+            run, credentials, change=change, observer=observer, with_signals=with_signals, environment=environment
+        )
+    if mode != EXPORT:
         return await resume_import(
             run,
             credentials,

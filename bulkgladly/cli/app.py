@@ -33,6 +33,7 @@ from bulkgladly.cli import (
     rules_command,
     runs_command,
     schema_command,
+    verify_command,
 )
 from bulkgladly.cli.completions import COMPLETE_VARIABLE
 from bulkgladly.cli.configuration import CallContext, use_settings_file
@@ -72,6 +73,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "check": check_command.check,
     "resume": resume_command.resume,
     "retry": resume_command.retry,
+    "verify": verify_command.verify,
     "follow": follow_command.follow,
     "listen": listen_command.listen,
     "live": live_command.live,
@@ -84,7 +86,7 @@ _PANELS: Mapping[str, str] = {
     **dict.fromkeys(("import", "export", "dump"), _MOVE),
     **dict.fromkeys(("follow", "live"), _EVENTS),
     "check": _PREPARE,
-    **dict.fromkeys(("resume", "retry"), _INSPECT),
+    **dict.fromkeys(("resume", "retry", "verify"), _INSPECT),
 }
 _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "listen": ("", _EVENTS, (listen_command.register, listen_command.show, listen_command.unregister)),

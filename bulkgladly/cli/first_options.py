@@ -32,6 +32,10 @@ FIRST_OPTIONS: Mapping[str, tuple[str, ...]] = {
         *("--phone-region", "--invalid-contacts", "--on-conflict", "--on-duplicate", "--sent-nothing"),
         *("--rate", "--max-errors", "--state-dir", "--profile", "--json"),
     ),
+    "verify": (
+        *("--sample", "--key", "--map", "--mode", "--phone-region", "--show-values", "--rate", "--max-duration"),
+        *("--max-requests", "--state-dir", "--profile", "--json"),
+    ),
     "map check": (
         *("--map", "--key", "--rows", "--expect", "--phone-region", "--invalid-contacts", "--mode", "--transform"),
         *("--show-values", "--json"),

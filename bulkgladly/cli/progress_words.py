@@ -20,9 +20,13 @@ __all__ = (
 FAR_OFF_S = 12 * 3600.0
 """An end that is further away is named with its day."""
 # In the order of the sum in the README and in report.md.
-SHOWN = ("created", "new", "updated", "restated", "deleted", "unchanged", "skipped", "rejected", "unknown")
+SHOWN = (
+    *("created", "new", "updated", "restated", "deleted", "unchanged", "skipped", "rejected", "unknown"),
+    *("equal", "different", "missing", "merged", "unreadable", "not_sent", "not_sampled"),
+)
 _OF_EXPORTS = {"created": "new", "updated": "restated"}
 """What became of the rows of an export, in words for people."""
+_IN_PROSE = {"not_sent": "not sent", "not_sampled": "not in the sample"}
 _SAID = {"units": "downloads"}
 """What a run counts, in words for people, where its own word is an inner one."""
 
@@ -34,7 +38,8 @@ def counts_text(counts: Mapping[str, int], words: Sequence[str] = SHOWN, *, with
     found = {word: counts[word] for word in words if counts.get(word)}
     total = sum(found.values())
     return ", ".join(
-        f"{number:,} {word}" + (f" ({share_text(number, total)})" if with_shares and len(found) > 1 else "")
+        f"{number:,} {_IN_PROSE.get(word, word)}"
+        + (f" ({share_text(number, total)})" if with_shares and len(found) > 1 else "")
         for word, number in found.items()
     )
 

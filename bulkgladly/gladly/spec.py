@@ -8,7 +8,7 @@ import datetime as dt
 import enum
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkgladly.errors import UsageError
 from bulkgladly.gladly.change import Action, Change
@@ -19,6 +19,9 @@ from bulkgladly.gladly.metric_sets import MetricSet
 from bulkgladly.gladly.outcomes import unread
 from bulkgladly.messages import Repeat, Reply, Request
 from bulkgladly.records import Claim, ColumnPlan, Known, Mode, Outcome, Problem, Row
+
+if TYPE_CHECKING:
+    from bulkgladly.gladly.proofs import Proof  # which is about the records below
 
 __all__ = (
     "DEFAULT_MODES",
@@ -197,7 +200,8 @@ class ImportSpec:
     create again could do. `contacts_people` is what a record does to a person, and `deletes`
     what a deletion removes; both are printed before it starts. `not_kept` names what Gladly does
     not keep of a row. `fetch` requests an object by id, where ids are derived from source keys.
-    `screening` says which rows a check may accept without drafts.
+    `screening` says which rows a check may accept without drafts. `proof` is how an object is read back
+    and compared with its row, and `unproven` why that is not possible.
 
     Chapters: the steps of a record; names, keys and modes.
     """
@@ -220,6 +224,8 @@ class ImportSpec:
     not_kept: tuple[str, ...] = ()
     fetch: Callable[[Record, str], Request] | None = None
     screening: Screening = Screening.NONE
+    proof: "Proof | None" = None
+    unproven: str = ""
 
     # --- the steps of a record -----------------------------------------------------------------
 

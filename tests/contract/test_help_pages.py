@@ -42,6 +42,7 @@ SETUP: Mapping[str, tuple[str, ...]] = {
         f"{IMPORT} --phone-region GB --limit 1",
     ),
     "retry": (IMPORT,),
+    "verify": (f"{IMPORT} --phone-region GB",),
     "runs list": (EXPORT + " --state-dir dumps",),
     "runs show": (f"{IMPORT} --phone-region GB", "bulkgladly import tasks tasks.csv --key ticket"),
     "map check": (MAP,),

@@ -9,6 +9,7 @@ from bulkgladly.gladly.change import lacking
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.fields import MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
+from bulkgladly.gladly.proofs import Proof, by_id
 from bulkgladly.gladly.rules import keeps_its_tags, occurred_within_a_year
 from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Policy, Record, Screening
 from bulkgladly.gladly.upserts import Upserts
@@ -83,24 +84,27 @@ def _remove(_record: Record, gladly_id: str) -> Request:
     return Request("deleteItem", "DELETE", f"/api/v1/conversation-items/{segment(gladly_id)}")
 
 
-def _differences(held: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
+def _content(held: Mapping[str, Any]) -> Mapping[str, Any]:
     content = held.get("content")
-    return lacking(content if isinstance(content, Mapping) else {}, payload, _NAMES)
+    return content if isinstance(content, Mapping) else {}
+
+
+def _differences(held: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
+    return lacking(_content(held), payload, _NAMES)
 
 
 # The API cannot change an activity, so there is no update.
-_STEPS = Upserts(
-    Endpoint(
-        object="activities",
-        noun="activity",
-        fetch=_fetch,
-        differences=_differences,
-        create=_create,
-        remove=_remove,
-        owner="customerId",
-        parent=lambda record: "customer" if "customerId" in record.payload else None,
-    )
+_AT = Endpoint(
+    object="activities",
+    noun="activity",
+    fetch=_fetch,
+    differences=_differences,
+    create=_create,
+    remove=_remove,
+    owner="customerId",
+    parent=lambda record: "customer" if "customerId" in record.payload else None,
 )
+_STEPS = Upserts(_AT)
 
 ACTIVITIES = ImportSpec(
     name="activities",
@@ -117,6 +121,7 @@ ACTIVITIES = ImportSpec(
     deletes="activities of customers",
     not_kept=("activities more than a year old", "attachments", "who did it: the API user is the initiator"),
     screening=Screening.FIELDS,
+    proof=Proof(by_id(_AT), lambda content, payload: lacking(content, payload, _NAMES), _NAMES, view=_content),
 )
 
 OBJECT = GladlyObject(writes=(ACTIVITIES,))

@@ -13,6 +13,7 @@ from bulkgladly.gladly.exports import COMPOSITE, IdColumn, LiveExport, Parent
 from bulkgladly.gladly.fields import ALWAYS, MAKING, Field, Kind, column_plan
 from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.proofs import proof_of
 from bulkgladly.gladly.rules import language_is_known
 from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
 from bulkgladly.gladly.upserts import Upserts
@@ -59,19 +60,18 @@ def _holder(problem: ApiProblem) -> str | None:
     return other if isinstance(other, str) else None
 
 
-_STEPS = Upserts(
-    Endpoint(
-        object="answers",
-        noun="answer",
-        fetch=_fetch,
-        differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
-        create=_create,
-        change=_change,
-        remove=_remove,
-        holder=_holder,
-        states=_STATES,
-    )
+_AT = Endpoint(
+    object="answers",
+    noun="answer",
+    fetch=_fetch,
+    differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
+    create=_create,
+    change=_change,
+    remove=_remove,
+    holder=_holder,
+    states=_STATES,
 )
+_STEPS = Upserts(_AT)
 
 _CONTENT_FIELDS = (
     Field("answerKey", into="answerId", key_of="answers", required=ALWAYS, help="the answer, by its source key"),
@@ -169,6 +169,10 @@ def _content_by_place(record: Record) -> Search:
     return Found(_content_id(record))
 
 
+def _find_content(record: Record, _gladly_id: str | None, _policy: Policy) -> Search:
+    return (yield from look(_CONTENT_AT, record, _content_id(record)))
+
+
 def _path(record: Record) -> str:
     answer, language, kind = (segment(str(record.payload[name])) for name in ("answerId", "language", "type"))
     return f"/api/v1/answers/{answer}/languages/{language}/type/{kind}"
@@ -213,6 +217,7 @@ ANSWERS = ImportSpec(
     fetch=_fetch,
     id_rule="our id; its length in Gladly is unknown",
     deletes="answers with all their contents",
+    proof=proof_of(_AT, _CHANGEABLE),
 )
 
 ANSWER_CONTENTS = ImportSpec(
@@ -240,6 +245,7 @@ ANSWER_CONTENTS = ImportSpec(
     repeat=Repeat.HARMLESS,
     id_rule="none: answer, language and type identify a content",
     deletes="contents of answers",
+    proof=proof_of(_CONTENT_AT, _SAID, find=_find_content, instructions=("answerId", "language", "type")),
 )
 
 _LANGUAGE = DataColumn("language", TEXT, "The language, such as en-us.")

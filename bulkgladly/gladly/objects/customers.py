@@ -16,7 +16,9 @@ from bulkgladly.gladly.contacts import email_identity
 from bulkgladly.gladly.customer_rows import (
     CONTACT_LISTS,
     CUSTOMER_COLUMNS,
+    SCALARS,
     changes_to,
+    differing_parts_of,
     gaps_in,
     holds_email,
     holds_mobile,
@@ -26,6 +28,7 @@ from bulkgladly.gladly.data_sets import FLAG, MOMENT, TEXT, TEXTS, DataColumn, D
 from bulkgladly.gladly.endpoints import Endpoint, Search, Unique, look
 from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, LiveExport, Parent
 from bulkgladly.gladly.outcomes import unread
+from bulkgladly.gladly.proofs import by_id, proof_of
 from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Policy, Record, Screening
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import Repeat, Reply, Request
@@ -229,6 +232,15 @@ _AT = Endpoint(
 )
 _STEPS = Upserts(_AT)
 
+
+def _seek(record: Record, policy: Policy) -> Search:
+    """Find the customer of a row that has no id in Gladly: by its addresses, as an import would."""
+    searched = yield from _by_address(record, by_phone=policy.mode is not Mode.DELETE)
+    if not isinstance(searched, _Searched):
+        return searched
+    return Outcome.rejected(searched.doubt) if searched.doubt is not None else Found(record.id)
+
+
 CUSTOMERS = ImportSpec(
     name="customers",
     columns=CUSTOMER_COLUMNS,
@@ -241,6 +253,12 @@ CUSTOMERS = ImportSpec(
     deletes="customers and their conversations",
     not_kept=("createdAt and updatedAt", "externalCustomerIds"),
     screening=Screening.CONTACTS,
+    proof=proof_of(
+        _AT,
+        (*SCALARS, *CONTACT_LISTS, "customAttributes"),
+        find=by_id(_AT, _seek),
+        details=differing_parts_of,
+    ),
 )
 
 _EMAIL = Struct({"original": TEXT, "normalized": TEXT, "primary": FLAG})

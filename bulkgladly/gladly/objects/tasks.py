@@ -11,6 +11,7 @@ from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, IdColumn, LiveExport, Parent
 from bulkgladly.gladly.fields import ALWAYS, MAKING, MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
+from bulkgladly.gladly.proofs import proof_of
 from bulkgladly.gladly.rules import assignee_has_inbox, due_in_future, due_only_if_known, is_assigned, keeps_its_tags
 from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Policy, Record, Screening
 from bulkgladly.gladly.upserts import Upserts
@@ -77,22 +78,21 @@ def _may_create(record: Record, policy: Policy) -> Problem | None:
     return Problem("due_in_past", detail, "dueAt")
 
 
-_STEPS = Upserts(
-    Endpoint(
-        object="tasks",
-        noun="task",
-        fetch=_fetch,
-        differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
-        create=_create,
-        change=_change,
-        # A task cannot be moved to another customer.
-        fixed=("customerId", "customer"),
-        owner="customerId",
-        parent=lambda record: "customer" if "customerId" in record.payload else None,
-        completing=_completing,
-        may_create=_may_create,
-    )
+_AT = Endpoint(
+    object="tasks",
+    noun="task",
+    fetch=_fetch,
+    differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
+    create=_create,
+    change=_change,
+    # A task cannot be moved to another customer.
+    fixed=("customerId", "customer"),
+    owner="customerId",
+    parent=lambda record: "customer" if "customerId" in record.payload else None,
+    completing=_completing,
+    may_create=_may_create,
 )
+_STEPS = Upserts(_AT)
 
 TASKS = ImportSpec(
     name="tasks",
@@ -108,6 +108,7 @@ TASKS = ImportSpec(
     id_rule="our id, at most 50 characters",
     not_kept=("when the task was created, and by whom", "a due date in the past"),
     screening=Screening.FIELDS,
+    proof=proof_of(_AT, _CHANGEABLE),
 )
 
 # --- Comments, written ---
@@ -136,17 +137,17 @@ def _fetch_comment(record: Record, gladly_id: str) -> Request:
     return Request("getTaskComment", "GET", f"{_comments_path(record)}/{segment(gladly_id)}")
 
 
-_COMMENT_STEPS = Upserts(
-    Endpoint(
-        object="task-comments",
-        noun="comment",
-        fetch=_fetch_comment,
-        differences=lambda held, payload: lacking(held, payload, ("taskId", "agentId", "comment")),
-        create=_comment,
-        parent=lambda _: "task",
-        states={"invalid_state": "a closed task cannot get comments: reopen it, or leave the row out"},
-    )
+_SAID = ("taskId", "agentId", "comment")
+_COMMENT_AT = Endpoint(
+    object="task-comments",
+    noun="comment",
+    fetch=_fetch_comment,
+    differences=lambda held, payload: lacking(held, payload, _SAID),
+    create=_comment,
+    parent=lambda _: "task",
+    states={"invalid_state": "a closed task cannot get comments: reopen it, or leave the row out"},
 )
+_COMMENT_STEPS = Upserts(_COMMENT_AT)
 
 TASK_COMMENTS = ImportSpec(
     name="task-comments",
@@ -161,6 +162,7 @@ TASK_COMMENTS = ImportSpec(
     id_rule="our id, at most 50 characters",
     not_kept=("when it was written: Gladly has now",),
     screening=Screening.FIELDS,
+    proof=proof_of(_COMMENT_AT, _SAID),
 )
 
 # --- Both, read ---

@@ -6,13 +6,14 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.change import lacking
+from bulkgladly.gladly.change import Found, lacking
 from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, TEXT, DataColumn, DataSetPlan
 from bulkgladly.gladly.directory import names_below, path_of
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import ALWAYS, Field, Kind, Link, column_plan
 from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.proofs import in_list, proof_of
 from bulkgladly.gladly.spec import Draft, GladlyObject, ImportSpec, Record
 from bulkgladly.gladly.upserts import Upserts
 from bulkgladly.messages import ApiProblem, Repeat, Request
@@ -120,17 +121,26 @@ def _holder(problem: ApiProblem) -> str | None:
     return other if isinstance(other, str) else None
 
 
-_STEPS = Upserts(
-    Endpoint(
-        object="topics",
-        noun="topic",
-        fetch=_fetch,
-        differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
-        create=_create,
-        change=_change,
-        holder=_holder,
-    )
+_AT = Endpoint(
+    object="topics",
+    noun="topic",
+    fetch=_fetch,
+    differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
+    create=_create,
+    change=_change,
+    holder=_holder,
 )
+_STEPS = Upserts(_AT)
+_LIST = Request("getTopics", "GET", "/api/v1/topics")
+
+
+def _pick(record: Record, listed: list[dict[str, Any]]) -> Found:
+    """Find a topic by its derived id, else by its name, which is unique."""
+    ids = (record.id, record.former_id)
+    held = next((one for one in listed if one["id"] in ids), None)
+    held = held or next((one for one in listed if one.get("name") == record.payload["name"]), None)
+    return Found(record.id) if held is None else Found(str(held["id"]), held)
+
 
 TOPICS = ImportSpec(
     name="topics",
@@ -148,6 +158,9 @@ TOPICS = ImportSpec(
     fetch=_fetch,
     # A topic is created below a parent that exists, so the whole input is read and sorted first.
     arrange=parents_first,
+    proof=proof_of(
+        _AT, _CHANGEABLE, find=in_list(_AT, _LIST, _pick), shared=frozenset({_LIST.operation}), is_listed=True
+    ),
     id_rule="our id; its length in Gladly is unknown",
 )
 
