@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bulkgladly.gladly.change import Found, Held
 from bulkgladly.gladly.proofs import FieldDifference, Proof
 from bulkgladly.gladly.spec import Policy, Record
-from bulkgladly.journal.verdicts import Verdict
+from bulkgladly.journal.verdicts import RowVerdict
 from bulkgladly.messages import Reply
 from bulkgladly.records import Mode, Outcome, Problem, Row
 
@@ -26,7 +26,7 @@ class Candidate(NamedTuple):
 
 def verdict_of(
     candidate: Candidate, found: Found | Outcome, proof: Proof, policy: Policy, *, status: int | None = None
-) -> Verdict:
+) -> RowVerdict:
     """Return the verdict of a row, given what a look has shown; `status` is that of the last response."""
     record = candidate.record
     if isinstance(found, Outcome):
@@ -35,7 +35,7 @@ def verdict_of(
         return unread_verdict(record.row, record.key, problem, gladly_id=gladly_id, status=found.status)
     if found.held is None and found.reply is not None:
         return _unclear(record, found.gladly_id, found.reply)
-    verdict = Verdict(record.row.seq, record.row.position, "equal", record.key, found.gladly_id, status=status)
+    verdict = RowVerdict(record.row.seq, record.row.position, "equal", record.key, found.gladly_id, status=status)
     if policy.mode is Mode.DELETE:
         return _of_deletion(verdict, candidate, found, proof)
     if found.held is None:
@@ -67,21 +67,21 @@ def owned_by_file(candidate: Candidate, found: Found, proof: Proof, policy: Poli
     return record.payload
 
 
-def not_sent(row: Row, code: str, detail: str, *, key: str | None = None) -> Verdict:
+def not_sent(row: Row, code: str, detail: str, *, key: str | None = None) -> RowVerdict:
     """Return the verdict of a row that was not sent, or would not be: there is nothing to compare."""
-    return Verdict(row.seq, row.position, "not_sent", key, code=code, detail=detail)
+    return RowVerdict(row.seq, row.position, "not_sent", key, code=code, detail=detail)
 
 
 def unread_verdict(
     row: Row, key: str | None, problem: Problem, *, gladly_id: str | None = None, status: int | None = None
-) -> Verdict:
+) -> RowVerdict:
     """Return the verdict of a row of which it cannot be told what Gladly holds."""
-    return Verdict(
+    return RowVerdict(
         row.seq, row.position, "unreadable", key, gladly_id, code=problem.code, status=status, detail=problem.detail
     )
 
 
-def _unclear(record: Record, gladly_id: str, reply: Reply) -> Verdict:
+def _unclear(record: Record, gladly_id: str, reply: Reply) -> RowVerdict:
     if not reply.status:
         problem = Problem("no_answer", f"no response in {reply.attempts} attempts")
     elif reply.is_refused:
@@ -95,7 +95,7 @@ def _unclear(record: Record, gladly_id: str, reply: Reply) -> Verdict:
     return unread_verdict(record.row, record.key, problem, gladly_id=gladly_id, status=reply.status or None)
 
 
-def _of_deletion(verdict: Verdict, candidate: Candidate, found: Found, proof: Proof) -> Verdict:
+def _of_deletion(verdict: RowVerdict, candidate: Candidate, found: Found, proof: Proof) -> RowVerdict:
     """Return the verdict of a row that deletes: equal if what it names is gone."""
     if found.held is None:
         # What removes a part of an object has done so if the object itself is gone.

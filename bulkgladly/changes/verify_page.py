@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bulkgladly.journal.verdicts import Verdict
+from bulkgladly.journal.verdicts import RowVerdict
 from bulkgladly.mapping.column_shapes import shape, shown
 from bulkgladly.records import place_of_row
 from bulkgladly.runs.observer import counted
@@ -49,7 +49,7 @@ class Samples:
         self._samples: dict[str, list[Mapping[str, str]]] = {}
         self._places: dict[str, list[str]] = {}
 
-    def take(self, one: Verdict) -> None:
+    def take(self, one: RowVerdict) -> None:
         """Add a verdict."""
         place = self._place(one)
         if one.word in _HEADINGS and len(kept := self._places.setdefault(one.word, [])) < _SAMPLES:
@@ -81,7 +81,7 @@ class Samples:
     def _said(self, value: Any) -> str:
         return "nothing" if value is None or value in ("", [], {}) else self._shown(value)
 
-    def _place(self, one: Verdict) -> str:
+    def _place(self, one: RowVerdict) -> str:
         at = one.position
         name = self._names[at.file] if at.file < len(self._names) else str(at.file)
         return place_of_row(name.rpartition("/")[2], at.number)

@@ -19,12 +19,12 @@ from bulkgladly.imports.row_names import fetch_directory
 from bulkgladly.journal.entries import Admission, Clash, known_by
 from bulkgladly.journal.run_outcomes import RunOutcome, RunOutcomes
 from bulkgladly.journal.state_reader import StateReader
-from bulkgladly.journal.verdicts import NOT_SAMPLED, Verdict, VerdictLog
+from bulkgladly.journal.verdicts import NOT_SAMPLED, RowVerdict, VerdictLog
 from bulkgladly.records import Problem, Row, Word
 
 __all__ = ("KnownKeys", "RowJudge", "Seen", "identity_of")
 
-Seen = tuple[Row, Candidate | Verdict]
+Seen = tuple[Row, Candidate | RowVerdict]
 """A row, and what is to be compared of it, or its verdict if that needs no request."""
 
 _UNSENT = frozenset({Word.REJECTED, Word.SKIPPED})
@@ -167,12 +167,12 @@ class RowJudge:
 
     def _seen(
         self, row: Row, item: Draft | Problem | None, end: RunOutcome | None, clash: Clash | None, known: str | None
-    ) -> Candidate | Verdict:
+    ) -> Candidate | RowVerdict:
         if self._outcomes is not None and (end is None or end.word in _UNSENT):
             code, detail = _said(end) if end is not None else ("unprocessed", "the run has not reached this row")
             return not_sent(row, code, detail, key=row.key)
         if end is not None and not self._is_in(row, end):
-            return Verdict(row.seq, row.position, NOT_SAMPLED)
+            return RowVerdict(row.seq, row.position, NOT_SAMPLED)
         if not isinstance(item, Draft):
             problem = item or Problem("unreadable", "the row could not be read")
             if end is None:
@@ -182,9 +182,9 @@ class RowJudge:
             return Candidate(ready(item), end.gladly_id)
         if clash is not None and (outcome := outcome_of_clash(clash, self._policy, self._names)) is not None:
             return not_sent(row, outcome.code or outcome.word, outcome.detail or "", key=item.key)
-        return (
-            Candidate(ready(item), known) if self._is_chosen(item.key) else Verdict(row.seq, row.position, NOT_SAMPLED)
-        )
+        if not self._is_chosen(item.key):
+            return RowVerdict(row.seq, row.position, NOT_SAMPLED)
+        return Candidate(ready(item), known)
 
     def _is_in(self, row: Row, end: RunOutcome) -> bool:
         return self._is_chosen(identity_of(row, end.gladly_id))

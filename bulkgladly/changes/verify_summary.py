@@ -16,7 +16,7 @@ from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.imports.run_findings import about_file, names_of_inputs
 from bulkgladly.journal.run_folder import RunFolder
-from bulkgladly.journal.verdicts import NOT_SAMPLED, VERDICT_WORDS, Verdict, verdicts_of
+from bulkgladly.journal.verdicts import NOT_SAMPLED, VERDICT_WORDS, RowVerdict, verdicts_of
 from bulkgladly.records import Mark
 from bulkgladly.runs.summary import Ending, Summary, resume_command, status_of
 
@@ -88,7 +88,7 @@ class VerifyClosing(NamedTuple):
     not_sampled: int
 
 
-class _Tally:
+class _VerdictTally:
     """Counts verdicts while they are written to the table, and keeps a few samples; memory is flat."""
 
     def __init__(self, samples: Samples) -> None:
@@ -98,7 +98,7 @@ class _Tally:
         self.unverified: Counter[str] = Counter()
         self.differing = 0
 
-    def take(self, one: Verdict) -> Verdict:
+    def take(self, one: RowVerdict) -> RowVerdict:
         self.words[one.word] += 1
         self.differing += one.word in ("different", "missing") or (one.word == "merged" and bool(one.fields))
         if one.code is not None and one.word in ("unreadable", "not_sent"):
@@ -122,7 +122,7 @@ def publish_verdicts(
     If the table cannot be written, the report says so.
     """
     names = names_of_inputs(folder)
-    tally = _Tally(Samples(names, show_values=options.show_values))
+    tally = _VerdictTally(Samples(names, show_values=options.show_values))
     files: Mapping[str, Mapping[str, Any]] = {}
     problem: BulkgladlyError | None = None
     try:

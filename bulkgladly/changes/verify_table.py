@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bulkgladly.journal.results import ResultFile
-from bulkgladly.journal.verdicts import Verdict
+from bulkgladly.journal.verdicts import RowVerdict
 from bulkgladly.storage.durable import hash_of, replacing
 from bulkgladly.storage.failures import file_error
 
@@ -35,7 +35,7 @@ _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
 _SCHEMA = pa.schema(_COLUMNS)
 
 
-def write_verdicts(path: Path, verdicts: Iterable[Verdict], names: Sequence[str]) -> ResultFile:
+def write_verdicts(path: Path, verdicts: Iterable[RowVerdict], names: Sequence[str]) -> ResultFile:
     """Write the table of verdicts, whole or not at all, and return its digest; memory is flat.
 
     `names` are the input files, by number. `row` counts the records of the input from 1. Values are texts: a text as
@@ -57,7 +57,7 @@ def write_verdicts(path: Path, verdicts: Iterable[Verdict], names: Sequence[str]
         raise file_error(error, path) from error
 
 
-def _line(one: Verdict, names: Sequence[str]) -> dict[str, Any]:
+def _line(one: RowVerdict, names: Sequence[str]) -> dict[str, Any]:
     return {
         "row": one.seq + 1,
         "file": names[one.position.file] if one.position.file < len(names) else str(one.position.file),

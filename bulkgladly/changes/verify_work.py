@@ -21,7 +21,7 @@ from bulkgladly.gladly.proofs import Proof
 from bulkgladly.gladly.spec import ImportSpec, Policy
 from bulkgladly.imports.drafts import refuse_too_many
 from bulkgladly.journal.run_outcomes import RunOutcomes
-from bulkgladly.journal.verdicts import Verdict, VerdictLog
+from bulkgladly.journal.verdicts import RowVerdict, VerdictLog
 from bulkgladly.records import Problem, Row
 from bulkgladly.runs.observer import Estimate, counted
 from bulkgladly.runs.session import Progress, Session
@@ -142,7 +142,7 @@ class VerifyWork:
         seen = await self._judge.judged(rows, moves_mark=self._reservoir is None)
         candidates: list[Candidate] = []
         for row, one in seen:
-            if isinstance(one, Verdict):
+            if isinstance(one, RowVerdict):
                 if self.journal.wants(row.seq):
                     self.journal.settle(one)
             elif self._reservoir is None:
@@ -180,7 +180,7 @@ class VerifyWork:
                 return
             self.journal.settle(verdict)
 
-    async def _verdict_of(self, candidate: Candidate) -> Verdict:
+    async def _verdict_of(self, candidate: Candidate) -> RowVerdict:
         record = candidate.record
         try:
             verdict, found = await self._looked_up(candidate)
@@ -192,7 +192,7 @@ class VerifyWork:
             return unread_verdict(record.row, record.key, problem, gladly_id=candidate.gladly_id)
         return verdict
 
-    async def _looked_up(self, candidate: Candidate) -> tuple[Verdict, Any]:
+    async def _looked_up(self, candidate: Candidate) -> tuple[RowVerdict, Any]:
         look = self._proof.find(candidate.record, candidate.gladly_id, self._policy)
         found, status = await self._looker.run(look)
         return verdict_of(candidate, found, self._proof, self._policy, status=status), found

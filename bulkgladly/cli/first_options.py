@@ -34,7 +34,7 @@ FIRST_OPTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "verify": (
         *("--sample", "--key", "--map", "--mode", "--phone-region", "--show-values", "--rate", "--max-duration"),
-        *("--max-requests", "--state-dir", "--profile", "--json"),
+        *("--state-dir", "--profile", "--json"),
     ),
     "map check": (
         *("--map", "--key", "--rows", "--expect", "--phone-region", "--invalid-contacts", "--mode", "--transform"),

@@ -18,7 +18,7 @@ from bulkgladly.journal.schema import insert_rows, make_tables
 from bulkgladly.journal.writer import Contents, Writer, earlier_vitals, usable, write_note
 from bulkgladly.records import Mark, Position
 
-__all__ = ("NOT_SAMPLED", "VERDICT_WORDS", "Verdict", "VerdictLog", "count_verdicts", "verdicts_of")
+__all__ = ("NOT_SAMPLED", "VERDICT_WORDS", "RowVerdict", "VerdictLog", "count_verdicts", "verdicts_of")
 
 VERDICT_WORDS = ("equal", "different", "missing", "merged", "unreadable", "not_sent", "not_sampled")
 """How a row of a verification can end. The last one is only counted."""
@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS verdicts (
 _COLUMNS = "seq, file, place, number, key, gladly_id, word, code, status, detail, fields, unverified"
 
 
-class Verdict(NamedTuple):
+class RowVerdict(NamedTuple):
     """What Gladly was seen to hold of one row; `fields` has each difference as (field, expected, held)."""
 
     seq: int
@@ -118,7 +118,7 @@ class VerdictLog:
         result: dict[int, Clash] = await self._writer.ask(lambda: self._tables.admit(rows, moves_mark=moves_mark))
         return result
 
-    def settle(self, verdict: Verdict) -> None:
+    def settle(self, verdict: RowVerdict) -> None:
         """Note a verdict; it is in the next group commit. One with the word `not_sampled` is only counted.
 
         Raises:
@@ -146,7 +146,7 @@ class VerdictLog:
         self._writer.close()
 
 
-class _VerdictTables(Contents[Verdict]):
+class _VerdictTables(Contents[RowVerdict]):
     """The table of verdicts and the checkpoint; used in the writer's thread only."""
 
     def __init__(
@@ -171,7 +171,7 @@ class _VerdictTables(Contents[Verdict]):
             self.frontier.admit(row.seq, row.position)
         return take_claims(self._connection, [row for row in rows if row.claims])
 
-    def write(self, entries: Sequence[Verdict]) -> None:
+    def write(self, entries: Sequence[RowVerdict]) -> None:
         now, rows = self._clock(), []
         for one in entries:
             self.counts[one.word] += 1
@@ -210,7 +210,7 @@ class _VerdictTables(Contents[Verdict]):
             self._load()
 
 
-def _row_of(one: Verdict, now: float) -> tuple[Any, ...]:
+def _row_of(one: RowVerdict, now: float) -> tuple[Any, ...]:
     fields = orjson.dumps([list(each) for each in one.fields], default=str).decode()
     unverified = orjson.dumps(one.unverified).decode()
     about = (one.key, one.gladly_id, one.word, one.code, one.status, one.detail)
@@ -224,7 +224,7 @@ def count_verdicts(folder: Path) -> dict[str, int]:
         return {str(word): int(number) for word, number in rows}
 
 
-def verdicts_of(folder: Path) -> Iterator[Verdict]:
+def verdicts_of(folder: Path) -> Iterator[RowVerdict]:
     """Yield the verdicts of a verification, in input order, with memory for one row.
 
     Raises:
@@ -233,7 +233,7 @@ def verdicts_of(folder: Path) -> Iterator[Verdict]:
     with reading(folder / "journal.sqlite") as connection:
         for row in connection.execute(f"SELECT {_COLUMNS} FROM verdicts ORDER BY seq"):  # noqa: S608 - our own names
             seq, file, place, number, key, gladly_id, word, code, status, detail, fields, unverified = row
-            yield Verdict(
+            yield RowVerdict(
                 seq=seq,
                 position=Position(file, place, number),
                 word=word,
