@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pyarrow.parquet as pq
 import pytest
 
@@ -13,6 +14,8 @@ from bulkgladly import Limits
 from bulkgladly.changes.verify_options import VerifyOptions
 from bulkgladly.changes.verify_run import resume_verify, verify_files, verify_plan, verify_run
 from bulkgladly.changes.verify_summary import VerifyReport
+from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.emulator.faults.fault_catalogue import CATALOGUE
 from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.runs.observer import Observer
 from bulkgladly.runs.options import stored
@@ -208,3 +211,213 @@ async def test_what_cannot_be_verified_is_said_before_anything_is_sent(resource:
         await compared(world, [{"crm": "1"}], resource)
 
     assert world.emulator.requests.count() == 0
+
+
+# --- what lies ---
+
+LIES: Mapping[str, Fault] = {
+    "a sign-in page": CATALOGUE["200_html"],
+    "another object": CATALOGUE["own_other"],
+    "a 404 of a gateway": CATALOGUE["404_html"],
+    "an empty 404": CATALOGUE["404_empty"],
+    "a 503": CATALOGUE["503_html"],
+    "a list": CATALOGUE["own_listed"],
+    "a cut body": CATALOGUE["200_cut_json"],
+    "an object without members": CATALOGUE["200_object"],
+    "a redirect": CATALOGUE["302_to_sign_in"],
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+async def test_a_lie_is_unreadable_and_never_equal_or_missing(lie: str, world: World) -> None:
+    """Each response about one customer is a lie; the others are equal, and the exit code says that one was not read."""
+    made = await world.rows(persons(4))
+    victim = next(row["gladly_id"] for row in world.result(made, "success") if row["key"] == "k-2")
+    world.emulator.faults.after(f"GET /api/v1/customer-profiles/{victim}", 0, LIES[lie])
+
+    report = await verified(world)
+
+    assert differences(report) == {"k-2": ["unreadable"]}
+    assert (report.status, report.exit_code, report.counts["equal"]) == ("complete", 1, 3)
+    assert any(" verify " in command for command in report.next_commands)
+
+
+async def test_a_list_that_lies_is_replaced_by_a_look_at_each(world: World) -> None:
+    """Topics come by one list; if that is a sign-in page, each is requested by its id."""
+    await world.rows(rows_of("topics")[:3], resource="topics")
+    world.emulator.faults.after("getTopics", 0, CATALOGUE["200_html"])
+    world.forget()
+
+    report = await verified(world)
+
+    assert (report.exit_code, report.counts["equal"]) == (0, 3)
+    assert world.asked()["getTopic"] == 3
+
+
+# --- files, with and without what is remembered ---
+
+
+async def test_a_file_is_found_as_an_import_would_find_it(world: World) -> None:
+    """By the state, else by the derived id, else by an address that only one customer has; a stranger is missing."""
+    await world.rows(persons(2))
+    world.emulator.add_customer(id="theirs", **{**ADA, "emails": [{"original": "ada2@example.org"}], "phones": []})
+    rows = [*persons(4), {"crm": "bad", "emails": [{"original": "nobody"}]}]
+    world.forget()
+
+    known = await compared(world, rows)
+    asked = world.asked()
+    forget_state(world)
+    derived = await compared(world, rows)
+
+    expected = {"k-3": ["missing"], None: ["not_sent"], "k-2": ["different", "phones"]}
+    assert differences(known) == differences(derived) == expected
+    assert asked == {"getCustomer": 2 + 2 + 1, "findCustomers": 1 + 2}
+    assert not (world.state / "state.sqlite").exists()
+
+
+async def test_rows_that_an_import_would_reject_are_not_sent(world: World) -> None:
+    """A second row with the same key, or the same address; an equal row is compared like the first."""
+    await world.rows(persons(1))
+    other = {"crm": "other", "emails": [{"original": "ada0@example.org"}]}
+
+    report = await compared(world, [*persons(1), *persons(1), {**persons(1)[0], "name": "Bela Birch"}, other])
+
+    assert [row["word"] for row in table(report)] == ["equal", "equal", "not_sent", "not_sent"]
+    assert [row["code"] for row in table(report)][2:] == ["duplicate_key", "duplicate_address"]
+
+
+async def test_a_row_that_a_later_one_has_overwritten_is_no_difference(world: World) -> None:
+    """With `on_duplicate="last"` the last row counts, in a run and in a file."""
+    rows = [persons(1)[0], {**persons(1)[0], "name": "Bela Birch"}]
+    await world.rows(rows, on_duplicate="last")
+
+    of_run = await verified(world)
+    of_file = await compared(world, rows, on_duplicate="last")
+
+    for report in (of_run, of_file):
+        assert [(row["word"], row["code"]) for row in table(report)] == [("not_sent", "superseded"), ("equal", None)]
+        assert report.exit_code == 0
+
+
+async def test_what_a_merge_policy_leaves_to_gladly_is_no_difference(world: World) -> None:
+    """`on_conflict="merge"` fills what is empty, and keeps what Gladly holds; a lost address is one all the same."""
+    world.emulator.add_customer(id="theirs", name="Theirs", emails=[{"original": "ada0@example.org"}])
+    await world.rows(persons(1), on_conflict="merge")
+    run = world.last_run()
+    before = await verified(world)
+    world.emulator.store.replace_customer({**world.emulator.customer("theirs"), "phones": []})
+
+    after = await verify_run(run, chosen(world), terms(world))
+
+    assert (before.exit_code, before.counts["equal"]) == (0, 1)
+    assert differences(after) == {"k-0": ["different", "phones"]}
+
+
+async def test_deletions_are_verified_as_gone(world: World) -> None:
+    """What is still there is a difference, also if somebody has made it again."""
+    await world.rows(persons(3))
+    rows = [{"crm": f"k-{n}"} for n in range(3)]
+    await world.rows(rows, mode="delete")
+    run = world.last_run()
+    first = await verified(world)
+    [gladly_id] = [row["id"] for row in table(first) if row["key"] == "k-1"]
+    world.emulator.add_customer(id=gladly_id, name="Back Again", emails=[{"original": "back@example.org"}])
+
+    again = await verify_run(run, chosen(world), terms(world))
+
+    assert (first.exit_code, first.counts["equal"]) == (0, 3)
+    assert differences(again) == {"k-1": ["different", ""]}
+
+
+async def test_hidden_fields_are_said_to_be_unverified(world: World) -> None:
+    """Gladly never shows a webhook's credentials: a row with nothing else is not equal."""
+    hook = {"crm": "1", **KINDS["webhooks"], "credentials": {"username": "x", "password": "y"}}
+    await world.rows([hook], resource="webhooks")
+    [gladly_id] = world.emulator.store.collections["webhooks"]
+
+    report = await verified(world)
+    other = {"id": gladly_id, "credentials": {"username": "z", "password": "y"}}
+    bare = await compared(world, [other], "webhooks", key=None, mode="update")
+
+    assert (report.exit_code, report.unverified) == (0, {"credentials": 1})
+    assert [(row["word"], row["code"]) for row in table(bare)] == [("unreadable", "not_shown")]
+
+
+# --- samples, stops, and inputs that changed ---
+
+
+@pytest.mark.parametrize("sample", ["7", "30%"])
+async def test_a_sample_is_the_same_on_resume(sample: str, world: World) -> None:
+    """A run that was stopped twice looks at the rows at which one look would, each once."""
+    await world.rows(people(40))
+    run = world.last_run()
+    world.forget()
+    report = await verify_run(run, chosen(world, sample=sample, limits=Limits(max_requests=3)), terms(world))
+    assert (report.status, report.exit_code, report.adds_up) == ("stopped", 10, True)
+    verification = world.last_run()
+    for limits in (Limits(max_requests=3), Limits()):
+
+        def change(options: VerifyOptions, limits: Limits = limits) -> VerifyOptions:
+            return replace(options, limits=limits)
+
+        report = await resume_verify(verification, world.credentials, change=change, environment=world.environment)
+        assert report.adds_up, report.counts
+
+    assert (report.status, report.exit_code) == ("complete", 0)
+    looked_at = report.counts["equal"]
+    assert world.asked() == {"getCustomer": looked_at}
+    assert looked_at == 7 if sample == "7" else 3 <= looked_at <= 25
+    assert (report.counts["read"], report.counts["not_sampled"]) == (40, 40 - looked_at)
+    assert f"{looked_at} of 40 rows checked; none differs, so at most" in report.sample_says
+
+
+async def test_a_changed_input_is_refused_with_the_fix(world: World) -> None:
+    """What a file said when it was sent can only be known from that file."""
+    await world.rows([person(1)])
+    run = world.last_run()
+    world.ndjson([person(2)])
+
+    with pytest.raises(InputChanged, match="restore the old file, or compare Gladly with the files as they are now"):
+        await verify_run(run, chosen(world), terms(world))
+    (world.folder / "customers.ndjson").unlink()
+    with pytest.raises(UsageError, match="does not exist any more; move it back, or compare"):
+        await verify_run(run, chosen(world), terms(world))
+
+
+async def test_an_unfinished_verification_does_not_stand_in_the_way_of_an_import(world: World) -> None:
+    """It has read the same input, but sends nothing."""
+    path = world.ndjson(people(4))
+    await world.run(path)
+    stopped = await verified(world, limits=Limits(max_requests=2))
+
+    again = await world.run(path)
+
+    assert (stopped.exit_code, again.exit_code, again.counts["unchanged"]) == (10, 0, 4)
+
+
+async def test_a_plan_is_verified_with_its_options(world: World, tmp_path: Path) -> None:
+    """Its files, object and options are in `plan.json`; a changed file is refused."""
+    path = world.ndjson(people(2))
+    await world.run(path)
+    plan = tmp_path / "night.plan"
+    plan.mkdir()
+    about = {"host": world.emulator.url, "object": "customers", "options": stored(world.options)}
+    (plan / "plan.json").write_bytes(orjson.dumps({**about, "input": {"files": [str(path)]}}))
+
+    report = await verify_plan(plan, chosen(world), terms(world))
+
+    assert (report.exit_code, report.counts["equal"]) == (0, 2)
+    (plan / "plan.json").write_bytes(orjson.dumps({**about, "input": {"files": [{"path": str(path), "digest": "0"}]}}))
+    with pytest.raises(InputChanged, match="changed since it was planned"):
+        await verify_plan(plan, chosen(world), terms(world))
+
+
+async def test_a_run_on_its_way_is_verified_as_far_as_it_is(world: World) -> None:
+    """Rows that it has not reached are not sent; a verification cannot be verified."""
+    await world.rows(people(5), max_rows=2)
+
+    report = await verified(world)
+
+    assert (report.counts["equal"], report.counts["not_sent"], report.codes) == (2, 3, {"unprocessed": 3})
+    with pytest.raises(UsageError, match="is not an import"):
+        await verified(world)
