@@ -14,8 +14,9 @@ from bulkgladly.shown import shown_cell
 if TYPE_CHECKING:
     from bulkgladly.changes.verify_summary import VerifyReport
 
-__all__ = ("DifferingField", "Samples", "detail_lines", "story_of")
+__all__ = ("VERIFY_TABLE", "DifferingField", "Samples", "detail_lines", "story_of")
 
+VERIFY_TABLE = "verify.parquet"
 _SAMPLES = 3
 _MOST_FIELDS = 500
 """Fields that are told apart; custom attributes may have any number of names."""
@@ -92,9 +93,11 @@ def detail_lines(report: "VerifyReport") -> tuple[str, ...]:
     lines: list[str] = []
     for one in report.fields[:_FIELDS_TOLD]:
         first = one.samples[0]
-        lines.append(f"{counted(one.rows, 'row')} with another {one.field}, such as {_sample_text(first)}")
+        lines.append(f"{_differ(one)}, such as {_sample_text(first)}")
     if more := report.fields[_FIELDS_TOLD:]:
         lines.append(f"and {counted(len(more), 'more field')}: {', '.join(one.field for one in more)}")
+    if report.fields and report.is_masked:
+        lines.append(f"values are masked (a/A letter, 9 digit); {VERIFY_TABLE} has them, or use --show-values")
     for word, heading in _HEADINGS.items():
         if (number := report.counts[word]) and word != "not_sent":
             lines.append(f"{counted(number, 'row')} {heading}: {'; '.join(report.samples.get(word, ()))}")
@@ -113,7 +116,7 @@ def story_of(report: "VerifyReport") -> list[str]:
     parts = [f"{report.sample_says}."] if report.sample_says else []
     for one in report.fields:
         samples = "\n".join(f"- {shown_cell(_sample_text(each))}" for each in one.samples)
-        parts.append(f"**{shown_cell(one.field)}** differs in {counted(one.rows, 'row')}:\n\n{samples}")
+        parts.append(f"{shown_cell(_differ(one))}:\n\n{samples}")
     for word, heading in _HEADINGS.items():
         if number := report.counts[word]:
             places = "\n".join(f"- {shown_cell(each)}" for each in report.samples.get(word, ()))
@@ -121,6 +124,10 @@ def story_of(report: "VerifyReport") -> list[str]:
     if report.unverified:
         parts.append(f"Not compared, because Gladly does not show it or cannot change it: {_unverified(report)}.")
     return parts
+
+
+def _differ(one: DifferingField) -> str:
+    return f"{counted(one.rows, 'row')} {'differs' if one.rows == 1 else 'differ'} in {one.field}"
 
 
 def _sample_text(sample: Mapping[str, str]) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 from bulkgladly.changes.verify_options import VerifyOptions
-from bulkgladly.changes.verify_page import DifferingField, Samples, detail_lines, story_of
+from bulkgladly.changes.verify_page import VERIFY_TABLE, DifferingField, Samples, detail_lines, story_of
 from bulkgladly.changes.verify_sample import confidence_text
-from bulkgladly.changes.verify_table import VERIFY_TABLE, write_verdicts
+from bulkgladly.changes.verify_table import write_verdicts
 from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, InputError
 from bulkgladly.files.inputs import Inputs
@@ -50,6 +50,7 @@ class VerifyReport(Summary):
     unverified: Mapping[str, int] = field(default_factory=dict)
     sample_says: str = ""
     verified_run: str | None = None
+    is_masked: bool = True
 
     @property
     def details(self) -> tuple[str, ...]:
@@ -151,6 +152,7 @@ def publish_verdicts(
         unverified=dict(tally.unverified.most_common()),
         sample_says=says,
         verified_run=options.run,
+        is_masked=not options.show_values,
         next_commands=_commands_after(folder, spec, options, end, counts),
     )
 
@@ -208,7 +210,9 @@ def _commands_after(
     elif counts["unreadable"]:
         commands.append(verify_again(folder, spec, options))
     if end.status == "complete" and options.run is not None and counts["not_sent"]:
-        commands.append(next_command("retry", options.run, state_dir=folder.state_dir, connects=True))
+        # What helps against its rejects is what the run itself has said.
+        about = RunFolder(folder.path.parent / options.run).report() or {}
+        commands += [each for each in about.get("next_commands", ()) if " runs show " not in each]
     commands.append(next_command("runs", "show", folder.name, state_dir=folder.state_dir))
     return tuple(commands)
 

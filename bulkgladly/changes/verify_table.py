@@ -14,9 +14,8 @@ from bulkgladly.journal.verdicts import RowVerdict
 from bulkgladly.storage.durable import hash_of, replacing
 from bulkgladly.storage.failures import file_error
 
-__all__ = ("VERIFY_TABLE", "write_verdicts")
+__all__ = ("write_verdicts",)
 
-VERIFY_TABLE = "verify.parquet"
 _GROUP_ROWS = 10_000
 _FIELD: pa.DataType = pa.struct([("field", pa.string()), ("expected", pa.string()), ("held", pa.string())])
 _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (

@@ -218,8 +218,10 @@ def _row_of(one: RowVerdict, now: float) -> tuple[Any, ...]:
 
 
 def count_verdicts(folder: Path) -> dict[str, int]:
-    """Return how many rows have which verdict, counted from the rows themselves."""
+    """Return how many rows have which verdict, counted from the rows themselves; also while the run works."""
     with reading(folder / "journal.sqlite") as connection:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'verdicts'").fetchone() is None:
+            return {}  # it has only just begun
         rows = connection.execute("SELECT word, count(*) FROM verdicts GROUP BY word")
         return {str(word): int(number) for word, number in rows}
 
