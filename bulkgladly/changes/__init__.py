@@ -3,5 +3,5 @@
 `verify_run` compares Gladly with an earlier run, a plan or files (`verify_options`): a run whose work is `verify_work`.
 `verify_rows` reads the rows as an import would, `verify_sample` chooses among them, `verify_requests` looks, and
 `verify_compare` makes the verdict. At the end `verify_summary` has the report, `verify_table` writes `verify.parquet`,
-and `verify_page` says it to people.
+and `verify_page` says it to people; `verify_forget` lets the next import write what differs.
 """

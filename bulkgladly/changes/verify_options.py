@@ -1,16 +1,18 @@
 """What a verification is to compare, how much of it, and how fast."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from bulkgladly.errors import UsageError
+from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.imports.import_options import ImportOptions
+from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.local_paths import LocalPath
 from bulkgladly.runs.options import restored
 from bulkgladly.settings import Limits, Pace
 
-__all__ = ("MOST_SAMPLED", "SampleSize", "VerifyOptions", "sample_size")
+__all__ = ("MOST_SAMPLED", "SampleSize", "VerifyOptions", "sample_size", "words_of_rows")
 
 MOST_SAMPLED = 20_000
 """Rows of a sample by number: they wait in memory until the input is read to its end."""
@@ -29,7 +31,8 @@ class VerifyOptions:
 
     `rows` are the options of the import that the rows are for, as `runs.options.stored` returns them. `run` is the run
     whose journal says what became of the rows; None if the rows are compared without a run. `sample` is a number of
-    rows or a percentage. `show_values` writes values into the summary as they are, and not masked.
+    rows or a percentage. `show_values` writes values into the summary as they are, and not masked. `forget` drops from
+    the state what Gladly no longer holds, so that the next import of the rows writes it again.
 
     Raises:
         UsageError: `sample` is not valid.
@@ -39,6 +42,7 @@ class VerifyOptions:
     run: str | None = None
     sample: str | None = None
     show_values: bool = False
+    forget: bool = False
     pace: Pace = field(default_factory=Pace)
     limits: Limits = field(default_factory=Limits)
     state_dir: LocalPath = LocalPath(".bulkgladly")
@@ -76,3 +80,10 @@ def sample_size(text: str | None) -> SampleSize | None:
     except ValueError:
         pass
     raise UsageError(f"--sample {text} is not a number of rows, such as 500, or a percentage, such as 5%")
+
+
+def words_of_rows(spec: ImportSpec, header: RunHeader, options: ImportOptions) -> list[str]:
+    """Return object, files and flags of the rows of a run, as the command `verify` takes them."""
+    # What says how an import writes is not asked for here.
+    read = replace(options, read_first=False, attributes="unknown", missing_names="stop", force_close=False)
+    return [spec.name, *(item.path for item in header.inputs), *read.flags(spec), *read.reading.flags()]

@@ -9,7 +9,8 @@ from typing import Any, BinaryIO
 import anyio.to_thread
 import orjson
 
-from bulkgladly.changes.verify_options import VerifyOptions
+from bulkgladly.changes.verify_forget import refuse_to_forget
+from bulkgladly.changes.verify_options import VerifyOptions, words_of_rows
 from bulkgladly.changes.verify_summary import VerifyReport
 from bulkgladly.changes.verify_work import VerifyWork
 from bulkgladly.commands import next_command
@@ -167,8 +168,7 @@ def _inputs_of(run: RunFolder, header: RunHeader, spec: ImportSpec, options: Imp
 
 def _as_it_is(run: RunFolder, header: RunHeader, spec: ImportSpec, options: ImportOptions) -> str:
     """Return the advice to compare the files as they are now."""
-    words = ["verify", spec.name, *(item.path for item in header.inputs), *options.flags(spec)]
-    command = next_command(*words, *options.reading.flags(), state_dir=run.state_dir, connects=True)
+    command = next_command("verify", *words_of_rows(spec, header, options), state_dir=run.state_dir, connects=True)
     return f"compare Gladly with the files as they are now: `{command}`"
 
 
@@ -228,6 +228,8 @@ async def _begin(
     inputs: Inputs,
     files: Sequence[InputFile],
 ) -> VerifyReport:
+    if options.forget:
+        refuse_to_forget(spec, spec.mode(options.of_import().mode))
     told = await new.begin(terms.credentials.host, stored(options), inputs=files, parent=options.run)
     for line in (*inputs.notes, *told):
         terms.observer.note(line)

@@ -1,12 +1,14 @@
 """The end of a verification: the table of verdicts, and the report that says what Gladly holds."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
-from bulkgladly.changes.verify_options import VerifyOptions
+from bulkgladly.changes.verify_forget import can_forget
+from bulkgladly.changes.verify_options import VerifyOptions, words_of_rows
 from bulkgladly.changes.verify_page import VERIFY_TABLE, DifferingField, Samples, detail_lines, story_of
 from bulkgladly.changes.verify_sample import confidence_text
 from bulkgladly.changes.verify_table import write_verdicts
@@ -17,7 +19,7 @@ from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.imports.run_findings import about_file, names_of_inputs
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.verdicts import NOT_SAMPLED, VERDICT_WORDS, RowVerdict, verdicts_of
-from bulkgladly.records import Mark
+from bulkgladly.records import Mark, Mode
 from bulkgladly.runs.summary import Ending, Summary, resume_command, status_of
 
 __all__ = ("VerifyClosing", "VerifyReport", "publish_verdicts")
@@ -153,7 +155,7 @@ def publish_verdicts(
         sample_says=says,
         verified_run=options.run,
         is_masked=not options.show_values,
-        next_commands=_commands_after(folder, spec, options, end, counts),
+        next_commands=_commands_after(folder, spec, options, end, counts, tally.samples.fields()),
     )
 
 
@@ -202,13 +204,18 @@ def _commands_after(
     options: VerifyOptions,
     end: Ending,
     counts: Mapping[str, int],
+    fields: Sequence[DifferingField],
 ) -> tuple[str, ...]:
-    """Return what to run next."""
+    """Return what to run next: what helps against what was found."""
     commands = []
     if end.status != "complete":
         commands.append(resume_command(folder))
     elif counts["unreadable"]:
-        commands.append(verify_again(folder, spec, options))
+        commands.append(_verify_again(folder, spec, options))
+    if end.status == "complete" and fields and can_forget(spec, options.of_import().mode or Mode.UPSERT):
+        # An import remembers what it has sent, so without this it would not write it again.
+        follow_up = _import_again if options.forget else partial(_verify_again, forget=True)
+        commands.append(follow_up(folder, spec, options))
     if end.status == "complete" and options.run is not None and counts["not_sent"]:
         # What helps against its rejects is what the run itself has said.
         about = RunFolder(folder.path.parent / options.run).report() or {}
@@ -217,11 +224,17 @@ def _commands_after(
     return tuple(commands)
 
 
-def verify_again(folder: RunFolder, spec: ImportSpec, options: VerifyOptions) -> str:
+def _verify_again(folder: RunFolder, spec: ImportSpec, options: VerifyOptions, *, forget: bool = False) -> str:
     """Return the command that compares the same rows with Gladly again."""
-    sample = ("--sample", options.sample) if options.sample else ()
+    more = [*(("--sample", options.sample) if options.sample else ()), *(["--forget"] if forget else [])]
     if options.run is not None:
-        return next_command("verify", options.run, *sample, state_dir=folder.state_dir, connects=True)
-    chosen = options.of_import()
+        return next_command("verify", options.run, *more, state_dir=folder.state_dir, connects=True)
+    words = words_of_rows(spec, folder.header(), options.of_import())
+    return next_command("verify", *words, *more, state_dir=folder.state_dir, connects=True)
+
+
+def _import_again(folder: RunFolder, spec: ImportSpec, options: VerifyOptions) -> str:
+    """Return the command that imports the same rows, and reads what it changes."""
+    chosen = replace(options.of_import(), read_first=True)
     words = [spec.name, *(item.path for item in folder.header().inputs), *chosen.flags(spec), *chosen.reading.flags()]
-    return next_command("verify", *words, *sample, state_dir=folder.state_dir, connects=True)
+    return next_command("import", *words, "--new-run", state_dir=folder.state_dir, connects=True)

@@ -9,6 +9,7 @@ from typing import Any
 import anyio.to_thread
 
 from bulkgladly.changes.verify_compare import Candidate, unread_verdict, verdict_of
+from bulkgladly.changes.verify_forget import forget_differences
 from bulkgladly.changes.verify_options import VerifyOptions, sample_size
 from bulkgladly.changes.verify_requests import Looker
 from bulkgladly.changes.verify_rows import RowJudge, identity_of
@@ -21,7 +22,7 @@ from bulkgladly.gladly.proofs import Proof
 from bulkgladly.gladly.spec import ImportSpec, Policy
 from bulkgladly.imports.drafts import refuse_too_many
 from bulkgladly.journal.run_outcomes import RunOutcomes
-from bulkgladly.journal.verdicts import RowVerdict, VerdictLog
+from bulkgladly.journal.verdicts import RowVerdict, VerdictLog, verdicts_of
 from bulkgladly.records import Problem, Row
 from bulkgladly.runs.observer import Estimate, counted
 from bulkgladly.runs.session import Progress, Session
@@ -214,6 +215,15 @@ class VerifyWork:
         await self.journal.flush()
         if self._stop.exit_code in _WELL and (problem := await self._look_back()) is not None:
             self._stop.exit_code, self._stop.reason = problem.exit_code, str(problem)
+        if self._options.forget and self._stop.exit_code is None:
+            await anyio.to_thread.run_sync(self._forget)
+
+    def _forget(self) -> None:
+        run = self._session.run
+        scope = (self._session.connection.host, self._spec.name, self._policy.namespace)
+        number = forget_differences(verdicts_of(run.path), run.state_dir / "state.sqlite", scope, run.name)
+        if number:
+            self._observer.note(f"the next import writes what differs in {counted(number, 'row')} again")
 
     async def _look_back(self) -> BulkgladlyError | None:
         """Return what is wrong if a file has changed while it was read."""

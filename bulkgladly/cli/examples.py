@@ -57,7 +57,7 @@ bulkgladly check tasks tasks.csv --key ticket --json""",
 bulkgladly verify customers-upsert
 
 # a file, without a run; 500 of its rows, chosen at random
-bulkgladly verify customers customers.csv --key crm_id --phone-region GB --sample 500""",
+bulkgladly verify customers customers.csv --key crm_id --sample 500""",
     "migrate": """\
 bulkgladly migrate check
 bulkgladly migrate run --rehearse

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,9 @@ from bulkgladly.cli.output import run_and_leave
 from bulkgladly.cli.row_flags import RowFlags, words_of
 from bulkgladly.cli.streams import standard_input
 from bulkgladly.errors import UsageError
+
+if TYPE_CHECKING:
+    from bulkgladly.changes.verify_options import VerifyOptions
 
 __all__ = ("VerifyFlags", "verify")
 
@@ -29,12 +32,31 @@ class VerifyFlags(FlagGroup):
         str | None,
         call_option(
             "--sample",
-            "Compare only N rows, or a percentage such as 5%, chosen at random. (default: all rows)",
+            "Compare only N rows, or a percentage such as 5%, chosen at random. (default: all)",
             "What is compared",
             "N|P%",
         ),
     ] = None
+    forget: Annotated[
+        bool,
+        call_option(
+            "--forget",
+            "Let the next import of these rows write again the fields that differ. Without it an import leaves them, "
+            "because it remembers that it has sent them.",
+            "What is compared",
+        ),
+    ] = False
     show_values: flags.ShowValues = False
+
+    def options(self, **more: Any) -> "VerifyOptions":
+        """Return the options of a verification; `more` are those of other groups.
+
+        Raises:
+            UsageError: The value of an option is not valid.
+        """
+        from bulkgladly.changes.verify_options import VerifyOptions
+
+        return VerifyOptions(sample=self.sample, forget=self.forget, show_values=self.show_values, **more)
 
 
 @dataclass(frozen=True)
@@ -100,33 +122,24 @@ def _of_files(
     stop: StopFlags,
     where: WhereFlags,
 ) -> Callable[..., Any]:
-    from bulkgladly.changes.verify_options import VerifyOptions
     from bulkgladly.changes.verify_run import verify_files
     from bulkgladly.imports.import_options import namespaces_after
 
     after = namespaces_after(where.state_dir, words_of(rows.after))
     options = rows.options(pace=pace.over(), limits=stop.over(), after=after, state_dir=where.state_dir)
-    mine = VerifyOptions(sample=chosen.sample, show_values=chosen.show_values)
     credentials = where.credentials(context)
-    begin = partial(verify_files, what, files, options, chosen=mine, stdin=standard_input())
+    begin = partial(verify_files, what, files, options, chosen=chosen.options(), stdin=standard_input())
     return partial(_with_terms, begin, credentials)
 
 
 def _of_run_or_plan(
     what: str, chosen: VerifyFlags, *, pace: PaceFlags, stop: StopFlags, where: WhereFlags
 ) -> Callable[..., Any]:
-    from bulkgladly.changes.verify_options import VerifyOptions
     from bulkgladly.changes.verify_run import verify_plan, verify_run
     from bulkgladly.gladly.table import IMPORTS
     from bulkgladly.journal.runs import find_run
 
-    options: VerifyOptions = VerifyOptions(
-        sample=chosen.sample,
-        show_values=chosen.show_values,
-        pace=pace.over(),
-        limits=stop.over(),
-        state_dir=where.state_dir,
-    )
+    options = chosen.options(pace=pace.over(), limits=stop.over(), state_dir=where.state_dir)
     if (Path(what) / _PLAN).is_file():
         return partial(verify_plan, Path(what), options)
     if what in IMPORTS:

@@ -421,3 +421,38 @@ async def test_a_run_on_its_way_is_verified_as_far_as_it_is(world: World) -> Non
     assert (report.counts["equal"], report.counts["not_sent"], report.codes) == (2, 3, {"unprocessed": 3})
     with pytest.raises(UsageError, match="is not an import"):
         await verified(world)
+
+
+# --- from a difference back to what the file says ---
+
+
+async def test_what_was_forgotten_is_written_by_the_next_import(world: World) -> None:
+    """Without `forget` an import leaves the difference; with it, it costs a look and a change. A deletion stays."""
+    await world.rows(persons(4))
+    run = world.last_run()
+    first, second, gone, _ = world.emulator.store.customers.values()
+    world.emulator.store.replace_customer({**first, "name": "Edited"})
+    world.emulator.store.replace_customer({**second, "emails": [], "customAttributes": {"tier": "none", "plan": "b"}})
+    world.emulator.store.remove_customer(gone["id"])
+    told = await verify_run(run, chosen(world), terms(world))
+    left = await world.rows(persons(4))
+    assert (left.counts["unchanged"], told.exit_code) == (4, 6)
+    assert any("--forget" in command for command in told.next_commands)
+
+    forgot = await verify_run(run, chosen(world, forget=True), terms(world))
+    world.forget()
+    again = await world.rows(persons(4), read_first=True)
+
+    assert any("--read-first" in command for command in forgot.next_commands)
+    assert world.asked() == {"getCustomer": 2, "updateCustomer": 2}
+    assert (again.counts["updated"], again.counts["unchanged"]) == (2, 2)
+    assert differences(await verified(world)) == {"k-2": ["missing"]}
+    assert world.emulator.customer(second["id"])["customAttributes"] == {"tier": "gold", "plan": "b"}
+
+
+async def test_notes_are_never_forgotten(world: World) -> None:
+    """What is sent at most once would be sent twice."""
+    with pytest.raises(UsageError, match="--forget is for objects that an import can change"):
+        mine = chosen(world, forget=True)
+        path = world.ndjson([{"crm": "1", "conversationId": "talk", "body": "x"}])
+        await verify_files("notes", [path], world.options, terms(world), chosen=mine)
