@@ -89,7 +89,7 @@ def _unclear(record: Record, gladly_id: str, reply: Reply) -> RowVerdict:
         detail = first.detail if first is not None and first.detail else "Gladly refused the request"
         problem = Problem(first.code if first is not None and first.code else f"http_{reply.status}", detail)
     elif reply.successor is not None:
-        problem = Problem("merged_too_often", "the customer was merged into one that was merged again, too often")
+        problem = Problem("unreadable", "the customer was merged into one that was merged again, too often")
     else:
         problem = Problem(f"http_{reply.status}", f"HTTP {reply.status} with a body that is not Gladly's")
     return unread_verdict(record.row, record.key, problem, gladly_id=gladly_id, status=reply.status or None)

@@ -89,7 +89,7 @@ def _find(record: Record, gladly_id: str | None, _policy: Policy) -> Search:
     if len(reply.objects) < _MOST_ITEMS:
         return Found(record.id)
     detail = "the conversation has more items than Gladly lists, so that a missing note proves nothing"
-    return Outcome.rejected(Problem("not_listed", detail, None, Stage.API))
+    return Outcome.rejected(Problem("unreadable", detail, None, Stage.API))
 
 
 def _content(item: Mapping[str, Any]) -> Mapping[str, Any]:
