@@ -452,7 +452,7 @@ async def test_what_was_forgotten_is_written_by_the_next_import(world: World) ->
 
 async def test_notes_are_never_forgotten(world: World) -> None:
     """What is sent at most once would be sent twice."""
+    path = world.ndjson([{"crm": "1", "conversationId": "talk", "body": "x"}])
+
     with pytest.raises(UsageError, match="--forget is for objects that an import can change"):
-        mine = chosen(world, forget=True)
-        path = world.ndjson([{"crm": "1", "conversationId": "talk", "body": "x"}])
-        await verify_files("notes", [path], world.options, terms(world), chosen=mine)
+        await verify_files("notes", [path], world.options, terms(world), chosen=chosen(world, forget=True))
