@@ -1,5 +1,6 @@
 """The work of a verification, as the engine of runs drives it: rows are read, looked up in Gladly, and compared."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
@@ -32,6 +33,7 @@ __all__ = ("VerifyWork",)
 
 _WELL = (None, 10)
 """The ends of a run after which its files should be as they were."""
+_REASONS_TOLD = 5
 _PER_SEARCHED = 3
 """Requests for a customer that is neither known nor has its derived id: by id, by address, and by the id found."""
 _SUPERSEDED = "a later row about the same object has overwritten this one; that row was compared"
@@ -82,6 +84,8 @@ class VerifyWork:
         self._read_rows: int | None = None
         """How many rows the input has, once it was read to its end."""
         self._chosen = 0
+        self._differing: Counter[str] = Counter()
+        """In how many rows of this session each field differs."""
         names = [PurePath(name).name for name in inputs.names]
         more = f" and {counted(len(names) - 1, 'more file')}" if len(names) > 1 else ""
         self._subject = f"{names[0]}{more} compared with {session.connection.host}" if names else session.run.name
@@ -179,6 +183,7 @@ class VerifyWork:
             except Withdrawn as error:
                 self._stop.fail(error)
                 return
+            self._differing.update({name or "still exists" for name, _, _ in verdict.fields})
             self.journal.settle(verdict)
 
     async def _verdict_of(self, candidate: Candidate) -> RowVerdict:
@@ -206,7 +211,16 @@ class VerifyWork:
         done = sum(counts.values())
         size = sample_size(self._options.sample)
         total = self.rows if size is None or size.rows is None else min(self.rows, size.rows)
-        return Progress(counts, done, total, self.rows_exact, self._done_before, subject=self._subject)
+        return Progress(
+            counts,
+            done,
+            total,
+            self.rows_exact,
+            self._done_before,
+            things="comparisons",
+            subject=self._subject,
+            reasons=self._differing.most_common(_REASONS_TOLD),
+        )
 
     async def settle(self) -> None:
         """Wait until the last verdicts are on the disk; then check that the files are as they were."""

@@ -27,7 +27,7 @@ SHOWN = (
 _OF_EXPORTS = {"created": "new", "updated": "restated"}
 """What became of the rows of an export, in words for people."""
 _IN_PROSE = {"not_sent": "not sent", "not_sampled": "not in the sample"}
-_SAID = {"units": "downloads"}
+_SAID = {"units": "downloads", "comparisons": "rows"}
 """What a run counts, in words for people, where its own word is an inner one."""
 
 
