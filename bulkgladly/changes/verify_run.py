@@ -134,7 +134,8 @@ def _verify_options(chosen: VerifyOptions | None, options: ImportOptions) -> Ver
 def _proof_of(spec: ImportSpec) -> Proof:
     if spec.proof is None:
         able = ", ".join(name for name, one in IMPORTS.items() if one.proof is not None)
-        raise UsageError(f"{spec.name} cannot be verified: {spec.unproven}. These can: {able}")
+        why = spec.unproven or "there is no way to read it back"
+        raise UsageError(f"{spec.name} cannot be verified: {why}. These can: {able}")
     return spec.proof
 
 
