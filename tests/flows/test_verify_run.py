@@ -10,11 +10,11 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 
-from bulkgladly import Limits
+from bulkgladly import Limits, Pace
 from bulkgladly.changes.verify_options import VerifyOptions
 from bulkgladly.changes.verify_run import resume_verify, verify_files, verify_plan, verify_run
 from bulkgladly.changes.verify_summary import VerifyReport
-from bulkgladly.emulator.faults.fault import Fault
+from bulkgladly.emulator.faults.fault import Fault, drop_reply, reset
 from bulkgladly.emulator.faults.fault_catalogue import CATALOGUE
 from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.runs.observer import Observer
@@ -456,3 +456,41 @@ async def test_notes_are_never_forgotten(world: World) -> None:
 
     with pytest.raises(UsageError, match="--forget is for objects that an import can change"):
         await verify_files("notes", [path], world.options, terms(world), chosen=chosen(world, forget=True))
+
+
+async def test_what_a_run_does_not_know_is_found_out(world: World) -> None:
+    """A note whose response was lost is there, one whose request was reset is not; both runs call them unknown."""
+    world.emulator.add_customer(id="ada", emails=[{"original": "ada@example.org"}])
+    world.emulator.add_conversation("ada", id="talk", inboxId="inbox-1")
+    world.emulator.faults.script("addNoteToConversation", [drop_reply(), reset()])
+    world.emulator.faults.after("getConversationItems", 0, CATALOGUE["503_html"])
+    rows = [{"crm": f"n-{n}", "conversationId": "talk", "body": f"Note {n}"} for n in range(2)]
+    made = await world.rows(rows, resource="notes", pace=Pace(unlimited=True, concurrency=1))
+    world.emulator.faults.clear()
+
+    report = await verified(world)
+
+    assert made.counts["unknown"] == 2
+    assert sorted(row["word"] for row in table(report)) == ["equal", "missing"]
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+async def test_no_response_of_the_catalogue_makes_a_wrong_verdict(world: World) -> None:
+    """Each odd response there is, about one customer, for as long as it takes: different is never said."""
+    made = await world.rows(persons(2))
+    run = world.last_run()
+    victim = next(row["gladly_id"] for row in world.result(made, "success") if row["key"] == "k-1")
+    found: dict[str, set[str]] = {}
+    for name, fault in CATALOGUE.items():
+        if any(part in name for part in ("429", "hang", "silence", "retry_after")):
+            continue  # they are waited out
+        world.emulator.faults.clear()
+        world.emulator.faults.after(f"GET /api/v1/customer-profiles/{victim}", 0, fault)
+        report = await verify_run(run, chosen(world), terms(world))
+        for word in words(report) if report.status == "complete" else ():
+            found.setdefault(word, set()).add(name)
+
+    assert found.keys() == {"equal", "unreadable", "missing"}
+    # Gladly's own words, and a merge into a customer who does not exist, are believed.
+    assert found["missing"] == {"404_errors", "404_gladly", "301_to_other_id", "301_moved_to_other"}
