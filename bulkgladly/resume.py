@@ -8,6 +8,8 @@ from bulkgladly.changes.crosswalk_repair import RepairReport, resume_repair
 from bulkgladly.changes.run_undo import resume_undo
 from bulkgladly.changes.undo_options import UNDO
 from bulkgladly.changes.undo_summary import UndoReport
+from bulkgladly.changes.verify_run import VERIFY, resume_verify
+from bulkgladly.changes.verify_summary import VerifyReport
 from bulkgladly.errors import UsageError
 from bulkgladly.exports.export_summary import ExportReport
 from bulkgladly.exports.run_export import EXPORT, resume_export
@@ -20,12 +22,13 @@ from bulkgladly.settings import Credentials
 
 __all__ = ("resume_run",)
 
-_WITHOUT_INPUT: Mapping[str, tuple[str, Callable[..., Awaitable[Any]]]] = {
-    EXPORT: ("an export", resume_export),
-    REPAIR: ("a repair", resume_repair),
-    UNDO: ("an undo", resume_undo),
+_OTHERS: Mapping[str, tuple[str, Callable[..., Awaitable[Any]]]] = {
+    EXPORT: ("is an export and has no input", resume_export),
+    REPAIR: ("is a repair and has no input", resume_repair),
+    UNDO: ("is an undo and has no input", resume_undo),
+    VERIFY: ("compares a file with Gladly, and a changed file has to be verified anew", resume_verify),
 }
-"""Runs without input files, by their mode: what they are called, and how they are resumed."""
+"""Runs that are no imports, by their mode: why they do not accept a changed input, and how they are resumed."""
 
 
 async def resume_run(
@@ -38,7 +41,7 @@ async def resume_run(
     observer: Observer | None = None,
     with_signals: bool = False,
     environment: Environment = USUAL,
-) -> Report | ExportReport | RepairReport | UndoReport:
+) -> Report | ExportReport | RepairReport | UndoReport | VerifyReport:
     """Continue a run where it stopped, and return the report of all its sessions.
 
     What resumes it follows from its mode. `change` gets the options with which the run began, and may set another
@@ -51,7 +54,7 @@ async def resume_run(
     """
     run.check()
     mode = run.header().mode
-    if mode not in _WITHOUT_INPUT:
+    if mode not in _OTHERS:
         return await resume_import(
             run,
             credentials,
@@ -62,10 +65,10 @@ async def resume_run(
             with_signals=with_signals,
             environment=environment,
         )
-    what, resume = _WITHOUT_INPUT[mode]
+    what, resume = _OTHERS[mode]
     if accept_changed_input:
-        raise UsageError(f"run {run.name} is {what} and has no input; omit --accept-changed-input")
-    report: ExportReport | RepairReport | UndoReport = await resume(
+        raise UsageError(f"run {run.name} {what}; omit --accept-changed-input")
+    report: ExportReport | RepairReport | UndoReport | VerifyReport = await resume(
         run, credentials, change=change, observer=observer, with_signals=with_signals, environment=environment
     )
     return report

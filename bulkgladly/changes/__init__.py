@@ -12,4 +12,9 @@ what is known, with its row (`explain_row`), what earlier runs did (`explain_ear
 Which source key is which id in Gladly is written to files by `crosswalk_export` and read from them by
 `crosswalk_import`; `crosswalk_repair` is a run that follows merges of customers, and `crosswalk_findings` reads what
 it found.
+
+`verify_run` compares Gladly with an earlier run, a plan or files (`verify_options`): a run whose work is `verify_work`.
+`verify_rows` reads the rows as an import would, `verify_sample` chooses among them, `verify_requests` looks, and
+`verify_compare` makes the verdict. At the end `verify_summary` has the report, `verify_table` writes `verify.parquet`,
+and `verify_page` says it to people; `verify_forget` lets the next import write what differs.
 """

@@ -36,6 +36,7 @@ from bulkgladly.cli import (
     runs_command,
     schema_command,
     undo_command,
+    verify_command,
 )
 from bulkgladly.cli.completions import COMPLETE_VARIABLE
 from bulkgladly.cli.configuration import CallContext, use_settings_file
@@ -77,6 +78,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "resume": resume_command.resume,
     "retry": resume_command.retry,
     "undo": undo_command.undo,
+    "verify": verify_command.verify,
     "follow": follow_command.follow,
     "listen": listen_command.listen,
     "live": live_command.live,
@@ -89,7 +91,7 @@ _PANELS: Mapping[str, str] = {
     **dict.fromkeys(("import", "export", "dump"), _MOVE),
     **dict.fromkeys(("follow", "live"), _EVENTS),
     "check": _PREPARE,
-    **dict.fromkeys(("resume", "retry", "explain", "undo"), _INSPECT),
+    **dict.fromkeys(("resume", "retry", "verify", "explain", "undo"), _INSPECT),
 }
 _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "listen": ("", _EVENTS, (listen_command.register, listen_command.show, listen_command.unregister)),

@@ -30,6 +30,7 @@ __all__ = (
     "several_runs",
     "systems",
     "unfinished_runs",
+    "verifiable",
 )
 
 COMPLETE_VARIABLE = "_BULKGLADLY_COMPLETE"
@@ -197,7 +198,12 @@ def _unfinished(ctx: typer.Context) -> Iterable[Proposal]:
 
 def _finished(ctx: typer.Context) -> Iterable[Proposal]:
     """Propose the newest imports, whose rejects can be retried."""
-    return ((run.name, status) for run, status in _newest(ctx) if run.header().mode not in ("export", "undo"))
+    return ((run.name, status) for run, status in _newest(ctx) if run.header().is_import)
+
+
+def _verifiable(ctx: typer.Context) -> Iterable[Proposal]:
+    """Propose what can be compared with Gladly: the newest imports, and objects."""
+    return [*_finished(ctx), *_imported(ctx)]
 
 
 def _data_sets(ctx: typer.Context) -> Iterable[Proposal]:
@@ -234,6 +240,7 @@ runs = _completer(_runs)
 unfinished_runs = _completer(_unfinished)
 finished_runs = _completer(_finished)
 explained_runs = _completer(_explained)
+verifiable = _completer(_verifiable)
 several_runs = _completer(_runs, is_list=True)
 data_sets = _completer(_data_sets)
 commands = _completer(_commands)

@@ -52,6 +52,12 @@ bulkgladly check customers customers.csv --key crm_id --show-values
 
 # tasks, with the findings as JSON for programs
 bulkgladly check tasks tasks.csv --key ticket --json""",
+    "verify": """\
+# what the last import of customers has sent, compared with what Gladly holds
+bulkgladly verify customers-upsert
+
+# a file, without a run; 500 of its rows, chosen at random
+bulkgladly verify customers customers.csv --key crm_id --sample 500""",
     "migrate": """\
 bulkgladly migrate check
 bulkgladly migrate run --rehearse

@@ -40,6 +40,10 @@ FIRST_OPTIONS: Mapping[str, tuple[str, ...]] = {
         *("--namespace", "--forget-deleted", "--max-forgotten", "--rate", "--max-duration", "--max-requests"),
         *("--state-dir", "--profile", "--json"),
     ),
+    "verify": (
+        *("--sample", "--key", "--map", "--mode", "--phone-region", "--show-values", "--rate", "--max-duration"),
+        *("--state-dir", "--profile", "--json"),
+    ),
     "map check": (
         *("--map", "--key", "--rows", "--expect", "--phone-region", "--invalid-contacts", "--mode", "--transform"),
         *("--show-values", "--json"),

@@ -23,10 +23,12 @@ FAR_OFF_S = 12 * 3600.0
 SHOWN = (
     *("created", "new", "updated", "restored", "restated", "deleted", "unchanged", "nothing to do", "skipped", "kept"),
     *("rejected", "not possible", "unknown"),
+    *("equal", "different", "missing", "merged", "unreadable", "not_sent", "not_sampled"),
 )
 _OF_EXPORTS = {"created": "new", "updated": "restated"}
 """What became of the rows of an export, in words for people."""
-_SAID = {"units": "downloads"}
+_IN_PROSE = {"not_sent": "not sent", "not_sampled": "not in the sample"}
+_SAID = {"units": "downloads", "comparisons": "rows"}
 """What a run counts, in words for people, where its own word is an inner one."""
 
 
@@ -37,7 +39,8 @@ def counts_text(counts: Mapping[str, int], words: Sequence[str] = SHOWN, *, with
     found = {word: counts[word] for word in words if counts.get(word)}
     total = sum(found.values())
     return ", ".join(
-        f"{number:,} {word}" + (f" ({share_text(number, total)})" if with_shares and len(found) > 1 else "")
+        f"{number:,} {_IN_PROSE.get(word, word)}"
+        + (f" ({share_text(number, total)})" if with_shares and len(found) > 1 else "")
         for word, number in found.items()
     )
 

@@ -139,11 +139,14 @@ def retry(
     if run is None:
         tell(f"retrying what was rejected in {folder.name}")
     folder.check()  # `find_run` also returns runs that cannot be read, so that the reason can be told
-    if folder.header().mode == "export":
+    mode = folder.header().mode
+    if mode == "export":
         raise UsageError(f"run {folder.name} is an export; run the same export command again to fetch what is missing")
-    if folder.header().mode == "undo":
+    if mode == "undo":
         again = next_command("undo", folder.header().parent or "RUN", state_dir=where.state_dir, connects=True)
         raise UsageError(f"run {folder.name} is an undo; to try again what it left, run `{again}`")
+    if not folder.header().is_import:
+        raise UsageError(f"run {folder.name} is not an import ({mode}), so it has no rejected rows")
     credentials = where.credentials(context)
 
     def change(stored: "ImportOptions") -> "ImportOptions":

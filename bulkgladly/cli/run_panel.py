@@ -28,6 +28,7 @@ MOST_REASONS = 3
 _SHARE = len("100.0 %")
 _TEXT_AT = len("rejects   ")
 _HINTS = ("Ctrl-C stops safely (resume later); press it twice to stop at once", "Ctrl-C stops safely")
+_REASONS_OF = {"units": "failed", "comparisons": "differs"}
 _HINTS_STOPPING = ("Ctrl-C stops at once",)
 
 
@@ -54,7 +55,7 @@ def panel_lines(view: "RunView", now: dt.datetime, width: int, *, is_utf8: bool 
         _head(view, width),
         _bar(view, width, is_utf8=is_utf8),
         coloured(f"result    {result or 'nothing yet'}"),
-        _reasons(view, width, label="failed" if is_export else "rejects"),
+        _reasons(view, width, label=_REASONS_OF.get(view.things, "rejects")),
         coloured(f"pace      {_fitting(width - _TEXT_AT, f'{pace}{throttled}', pace)}"),
         Line(((f"time      {time}", None),)),
         Line(((waiting, Style.WARNING),)),

@@ -19,7 +19,14 @@ __all__ = ("about_run", "list_", "purge", "show")
 EXAMPLES = 5
 _UNITS = "units "
 _UNDO = "undo"
-_NOT_GOOD = ("rejected", "unknown", *(f"{_UNITS}{state}" for state in ("incomplete", "gone", "failed")))
+_NOT_GOOD = (
+    "rejected",
+    "unknown",
+    "different",
+    "missing",
+    "unreadable",
+    *(f"{_UNITS}{state}" for state in ("incomplete", "gone", "failed")),
+)
 
 
 def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
@@ -69,7 +76,6 @@ def _names_text(paths: Sequence[str]) -> str:
 def about_run(run: Any) -> dict[str, Any]:
     """Return a run's status and counts, or why it cannot be read. A damaged run does not keep others from the list."""
     from bulkgladly.errors import BulkgladlyError
-    from bulkgladly.journal.results import count_by_word
 
     fault = run.fault()
     if fault is not None:
@@ -78,8 +84,8 @@ def about_run(run: Any) -> dict[str, Any]:
     if not (run.path / "run.json").exists():
         return {"run": run.name, "status": "new", "counts": {}}  # another process has just started it
     try:
-        counts = count_by_word(run.path) if run.has_records() else _units_by_state(run)
         header = run.header()
+        counts = _counts_of(run, header)
         out = header.settings.get("out")  # an export has no input, but a folder
         return {
             "run": run.name,
@@ -113,7 +119,7 @@ def show(
 ) -> None:
     """Show one run, also while it works: its counts, its first rejected rows and where its files are."""
     from bulkgladly.errors import JournalDamaged
-    from bulkgladly.journal.results import count_by_word, first_rejects, rejects_by_code
+    from bulkgladly.journal.results import first_rejects, rejects_by_code
     from bulkgladly.journal.runs import find_run, unusable_runs
 
     folder = find_run(state_dir, run)
@@ -136,7 +142,7 @@ def show(
         "inputs": [item.path for item in header.inputs],
         "parent": header.parent,
         "folder": str(folder.path),
-        "counts": count_by_word(folder.path) if has_records else _units_by_state(folder),
+        "counts": _counts_of(folder, header),
         "rejects_by_code": rejects_by_code(folder.path) if has_records else {},
         "first_rejects": first_rejects(folder.path, about_names(header), EXAMPLES) if has_records else [],
         "report": folder.report(),
@@ -147,6 +153,8 @@ def show(
     _show_run(about)
     if header.mode == "export" and about["report"] is not None:
         _show_export(about["report"])
+    if header.mode == "verify" and about["report"] is not None:
+        _show_differences(about["report"])
     print_lines(*(f"  next: {command}" for command in _next_of(about, state_dir)))
 
 
@@ -235,6 +243,28 @@ def _show_export(report: Mapping[str, Any]) -> None:
         print_lines(f"    {note}")
     if report["next_loss"] is not None:
         print_lines(f"  run it again before {report['next_loss']}: after that Gladly deletes what was not fetched")
+
+
+def _show_differences(report: Mapping[str, Any]) -> None:
+    """Print the fields in which Gladly differs, each with the first place."""
+    from bulkgladly.runs.observer import counted
+
+    for one in report["fields"][:EXAMPLES]:
+        first = one["samples"][0]
+        told = f"{first['place']}: the file has {first['expected']}, Gladly holds {first['held']}"
+        print_lines(f"    {one['field']}, {counted(one['rows'], 'row')}: {told}")
+    if report["sample_says"]:
+        print_lines(f"    {report['sample_says']}")
+
+
+def _counts_of(run: Any, header: Any) -> dict[str, int]:
+    """Count what became of the items of a run: rows by outcome or verdict, or units by state."""
+    from bulkgladly.journal.results import count_by_word
+    from bulkgladly.journal.verdicts import count_verdicts
+
+    if header.mode == "verify":
+        return count_verdicts(run.path)
+    return count_by_word(run.path) if run.has_records() else _units_by_state(run)
 
 
 def _units_by_state(run: Any) -> dict[str, int]:

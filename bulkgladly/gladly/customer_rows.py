@@ -14,6 +14,7 @@ from bulkgladly.gladly.contacts import (
 from bulkgladly.gladly.identity import digest64, id_problem, key_in, key_of_content
 from bulkgladly.gladly.owners import CONTACT_LISTS
 from bulkgladly.gladly.preparation import draft_of
+from bulkgladly.gladly.proofs import FieldDifference
 from bulkgladly.gladly.spec import Draft, Policy
 from bulkgladly.records import Claim, ColumnPlan, ListColumn, Problem, Row
 from bulkgladly.source_keys import SourceKey
@@ -23,6 +24,7 @@ __all__ = (
     "SCALARS",
     "as_given",
     "changes_to",
+    "differing_parts_of",
     "gaps_in",
     "holds_email",
     "holds_mobile",
@@ -93,6 +95,39 @@ def changes_to(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[s
     if any(held.get(key) != value for key, value in attributes.items()):
         changes["customAttributes"] = {**held, **attributes}
     return changes
+
+
+def differing_parts_of(profile: Mapping[str, Any], payload: Mapping[str, Any], name: str) -> list[FieldDifference]:
+    """Return how a field of a profile differs from that of a payload: each address and each attribute by itself.
+
+    It follows the rules of `changes_to`: an address counts as held in any spelling, and what others have added is no
+    difference. A missing address is a difference of the list, another type one of `phones.type`.
+    """
+    if name == "customAttributes":
+        held = _object(profile.get(name))
+        return [
+            FieldDifference(f"{name}.{key}", value, held.get(key))
+            for key, value in (payload.get(name) or {}).items()
+            if held.get(key) != value
+        ]
+    if name not in CONTACT_LISTS:
+        return [FieldDifference(name, payload.get(name), profile.get(name))]
+    identity = email_identity if name == "emails" else phone_identity
+    present: dict[str, dict[str, Any]] = {}
+    for entry in _list(profile.get(name)):
+        present.setdefault(identity(entry), entry)
+    found: list[FieldDifference] = []
+    for entry in payload.get(name) or ():
+        have = present.get(identity(entry))
+        if have is None:
+            found.append(FieldDifference(name, entry["original"], None))
+            continue
+        found += [
+            FieldDifference(f"{name}.{part}", value, have.get(part))
+            for part, value in entry.items()
+            if part != "original" and (have.get(part) or None) != (value or None)
+        ]
+    return found
 
 
 def union_for(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from bulkgladly.messages import NotedWrite, Repeat, Reply, Request
 from bulkgladly.records import Claim, ColumnPlan, Known, Mode, Outcome, Problem, Row
 
 if TYPE_CHECKING:
+    from bulkgladly.gladly.proofs import Proof  # which is about the records below
     from bulkgladly.gladly.reversal import Reversal
 
 __all__ = (
@@ -211,7 +212,8 @@ class ImportSpec:
     `screening` says which rows a check may accept without drafts. `owned` are the fields that an
     update can write. `unread` are the modes in which records that no run remembers are written without
     a look, so that nobody knows what Gladly held. `reversal` is how
-    changes are taken back; without one, `irreversible` is why they cannot be.
+    changes are taken back; without one, `irreversible` is why they cannot be. `proof` is how an object is read back and
+    compared with its row, and `unproven` why that is not possible.
 
     Chapters: the steps of a record; names, keys and modes.
     """
@@ -238,6 +240,8 @@ class ImportSpec:
     unread: frozenset[Mode] = frozenset()
     reversal: "Reversal | None" = None
     irreversible: str = "Gladly's API cannot delete it"
+    proof: "Proof | None" = None
+    unproven: str = ""
 
     # --- the steps of a record -----------------------------------------------------------------
 

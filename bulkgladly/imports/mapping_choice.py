@@ -39,6 +39,7 @@ __all__ = (
     "refuse_cut_identity",
     "unchanged_mapping",
     "user_columns",
+    "what_changed",
 )
 
 CONTACT_TARGETS = ("emails", "phones", "email:*", "phone:*", "email:*:*", "phone:*:*")
@@ -147,7 +148,7 @@ def unchanged_mapping(choice: MapChoice, *, accept_changed: bool = False) -> Map
         now = replace(now, digest=digest)
     mapping = mapping_of(now)
     now = replace(now, lookups=lookup_files(mapping))
-    if not accept_changed and (changed := _what_changed(choice, now)) is not None:
+    if not accept_changed and (changed := what_changed(choice, now)) is not None:
         raise InputChanged(
             f"{changed} has changed since the run began; restore the old one, start a new run with --new-run, "
             "or continue at your own risk with --accept-changed-input"
@@ -155,7 +156,8 @@ def unchanged_mapping(choice: MapChoice, *, accept_changed: bool = False) -> Map
     return now if mapping is None else replace(now, has_key=mapping.key is not None)
 
 
-def _what_changed(before: MapChoice, now: MapChoice) -> str | None:
+def what_changed(before: MapChoice, now: MapChoice) -> str | None:
+    """Return what of a mapping is not as it was, in words for people; None if nothing has changed."""
     if now.text != before.text:
         return f"the mapping {before.file}"
     if now.digest != before.digest:

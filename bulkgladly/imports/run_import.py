@@ -254,7 +254,8 @@ class OtherRuns:
 
     def _is_same(self, header: RunHeader) -> bool:
         theirs = {name for file in header.inputs for name in (file.path, file.digest)}
-        return header.resource == self._spec.name and header.host == self._host and bool(self._files & theirs)
+        is_same_kind = header.is_import and header.resource == self._spec.name and header.host == self._host
+        return is_same_kind and bool(self._files & theirs)
 
     def _refuse(self, run: RunFolder, *, new_run: bool) -> None:
         resume = next_command("resume", run.name, state_dir=run.state_dir, connects=True)

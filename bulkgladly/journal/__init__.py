@@ -9,4 +9,6 @@ its files from the journal, `reject_groups` counts why rows did not arrive, and 
 rows were rejected, so that the next run knows its new rejects; `missing` tells what a complete input no longer has.
 `record_lookup` finds single records.
 `run_writes` reads what a run has changed, with what Gladly held before, and which requests each record took.
+
+A verification reads what became of the rows of a run (`run_outcomes`), and notes what Gladly holds (`verdicts`).
 """

@@ -138,7 +138,7 @@ def has_rows(journal: Path) -> bool:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         return any(
             connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608 - names of our own
-            for table in ("records", "intents", "writes", "units", "fetched")
+            for table in ("records", "intents", "writes", "units", "fetched", "verdicts")
             if table in tables
         )
 

@@ -11,6 +11,7 @@ import orjson
 from bulkgladly.errors import BulkgladlyError, JournalDamaged
 from bulkgladly.journal.databases import has_rows, journal_version, reading
 from bulkgladly.journal.schema import JOURNAL_VERSION
+from bulkgladly.records import Mode
 from bulkgladly.storage.durable import write_private
 from bulkgladly.storage.failures import file_error
 from bulkgladly.storage.lock import Lock
@@ -47,6 +48,11 @@ class RunHeader:
     format: int = field(default=FORMAT)
     is_whole: bool = False
     """Whether the journal was there before this header. False if an older version wrote the header first."""
+
+    @property
+    def is_import(self) -> bool:
+        """Whether the run sends rows. An export, or a verification of an object, is no import of it."""
+        return self.mode in tuple(Mode)
 
 
 def write_header(path: Path, header: RunHeader) -> None:

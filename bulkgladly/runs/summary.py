@@ -80,6 +80,8 @@ class Summary:
 
     things: ClassVar[str] = "records"
     """What the outcomes count, in the plural."""
+    words: ClassVar[tuple[str, ...]] = COUNT_WORDS
+    """The outcomes in `counts`, besides `read`."""
 
     run: str
     status: str
@@ -108,7 +110,7 @@ class Summary:
     @property
     def adds_up(self) -> bool:
         """The invariant: `read` is the sum of all outcomes and of what was not reached."""
-        return self.counts["read"] == sum(self.counts[word] for word in COUNT_WORDS)
+        return self.counts["read"] == sum(self.counts[word] for word in self.words)
 
     @property
     def details(self) -> tuple[str, ...]:
@@ -126,7 +128,7 @@ class Summary:
 
     def as_markdown(self) -> str:
         """Return the summary as one page for people."""
-        outcomes = [(word, self.counts[word]) for word in ("read", *COUNT_WORDS) if word == "read" or self.counts[word]]
+        outcomes = [(word, self.counts[word]) for word in ("read", *self.words) if word == "read" or self.counts[word]]
         requests = sorted(self.requests.items())
         parts = [
             f"# {self._title()}{day_text(self.ended_at)}",

@@ -134,6 +134,16 @@ async def test_it_is_imported_checked_and_changed(place: Place) -> None:
     assert "colour" in await place.run("check", "badges", "badges.csv", "--key", "key", code=1)
 
 
+async def test_it_is_verified(place: Place) -> None:
+    """By the comparison of the import, and one request for each."""
+    await place.run("import", "badges", "badges.csv", "--key", "key")
+    assert "2 equal" in await place.run("verify", "badges-upsert")
+
+    next(iter(place.badges.held.values()))["colour"] = "BLUE"
+
+    assert "1 row differs in colour" in await place.run("verify", "badges-upsert", code=6)
+
+
 async def test_it_is_exported_as_a_list_and_by_its_parents(place: Place) -> None:
     """The second export takes the ids to ask for from what the first one published."""
     await place.run("import", "badges", "badges.csv", "--key", "key")

@@ -43,6 +43,7 @@ SETUP: Mapping[str, tuple[str, ...]] = {
     ),
     "retry": (IMPORT,),
     "undo": (f"{IMPORT} --phone-region GB",),
+    "verify": (f"{IMPORT} --phone-region GB",),
     "runs list": (EXPORT + " --state-dir dumps",),
     "runs show": (f"{IMPORT} --phone-region GB", "bulkgladly import tasks tasks.csv --key ticket"),
     "map check": (MAP,),

@@ -351,7 +351,7 @@ def test_words_drag_nothing_in(word: str) -> None:
                 "bulkgladly.webhooks.webhook_server",
             },
         ),
-        ("pyarrow", {"bulkgladly.files.columnar_files", "bulkgladly.lake"}),
+        ("pyarrow", {"bulkgladly.files.columnar_files", "bulkgladly.lake", "bulkgladly.changes.verify_table"}),
         ("openpyxl", {"bulkgladly.files.sheet_files"}),
         ("nh3", {"bulkgladly.mapping.html"}),
         (

@@ -155,6 +155,35 @@ class Updated(Flow):
         assert kept == {f"held-{number}": [f"Before {number}"] for number in range(GOOD)}
 
 
+class Verification(Customers):
+    """Four customers compared with a file: said again it is another run, and what was killed is resumed."""
+
+    command = ("verify", "customers", "people.ndjson", "--key", "crm", *PACE)
+    is_reading = True
+
+    def organisation(self) -> Emulator:
+        return Emulator(rate=None, token=TOKEN)
+
+    def prepare(self, desk: Desk) -> None:
+        super().prepare(desk)
+        assert desk.run(*Customers.command).status == 1
+
+    def check(self, desk: Desk, end: End) -> None:
+        """Each row has one verdict in each of the two runs, and nothing was written to Gladly."""
+        desk.inputs = [desk.folder / name for name in ("people.ndjson", "more.ndjson")]
+        assert end.status == 0, end
+        runs = [json.loads(end.output)]
+        while (resumed := desk.run("resume", *PACE)).output:
+            assert resumed.status == 0, resumed
+            runs.append(json.loads(resumed.output))
+        for report in runs:
+            counts = report["counts"]
+            assert (counts["read"], counts["equal"], counts["not_sent"]) == (GOOD + 1, GOOD, 1), counts
+            assert report["files"]["verify.parquet"]["rows"] == GOOD + 1
+        assert len(runs) <= 2, runs
+        assert self.held(desk) == dict.fromkeys((f"{number}.{PEOPLE[1]}" for number in range(GOOD)), 1)
+
+
 class Notes(Flow):
     """Notes, which Gladly cannot keep from being there twice."""
 
@@ -387,6 +416,7 @@ def lines(rows: list[dict[str, Any]]) -> bytes:
 FLOWS: Mapping[str, Callable[[], Flow]] = {
     "customers": Customers,
     "updated": Updated,
+    "verification": Verification,
     "notes": Notes,
     "project": Project,
     "undo": Undo,

@@ -9,6 +9,7 @@ from bulkgladly.gladly.change import lacking
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.fields import MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
+from bulkgladly.gladly.proofs import Proof, by_id
 from bulkgladly.gladly.reversal import Reversal, belongs_by
 from bulkgladly.gladly.rules import keeps_its_tags, occurred_within_a_year
 from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Policy, Record, Screening
@@ -84,9 +85,13 @@ def _remove(_record: Record, gladly_id: str) -> Request:
     return Request("deleteItem", "DELETE", f"/api/v1/conversation-items/{segment(gladly_id)}")
 
 
-def _differences(held: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
+def _content(held: Mapping[str, Any]) -> Mapping[str, Any]:
     content = held.get("content")
-    return lacking(content if isinstance(content, Mapping) else {}, payload, _NAMES)
+    return content if isinstance(content, Mapping) else {}
+
+
+def _differences(held: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
+    return lacking(_content(held), payload, _NAMES)
 
 
 # The API cannot change an activity, so there is no update.
@@ -130,6 +135,7 @@ ACTIVITIES = ImportSpec(
     not_kept=("activities more than a year old", "attachments", "who did it: the API user is the initiator"),
     screening=Screening.FIELDS,
     reversal=Reversal(_AT, can_delete=True, belongs_to=belongs_by("customerId"), seen=_seen, left=_left),
+    proof=Proof(by_id(_AT), lambda content, payload: lacking(content, payload, _NAMES), _NAMES, view=_content),
 )
 
 OBJECT = GladlyObject(writes=(ACTIVITIES,))

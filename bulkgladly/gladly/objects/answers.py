@@ -15,6 +15,7 @@ from bulkgladly.gladly.fields import ALWAYS, MAKING, Field, Kind, column_plan
 from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
 from bulkgladly.gladly.owners import OwnedFields, writable
 from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.proofs import proof_of
 from bulkgladly.gladly.reversal import BelongsTo, Guard, Reversal, stand_in
 from bulkgladly.gladly.rules import language_is_known
 from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
@@ -192,6 +193,10 @@ def _content_by_place(record: Record) -> Search:
     return Found(_content_id(record))
 
 
+def _find_content(record: Record, _gladly_id: str | None, _policy: Policy) -> Search:
+    return (yield from look(_CONTENT_AT, record, _content_id(record)))
+
+
 def _path(record: Record) -> str:
     answer, language, kind = (segment(str(record.payload[name])) for name in ("answerId", "language", "type"))
     return f"/api/v1/answers/{answer}/languages/{language}/type/{kind}"
@@ -257,6 +262,7 @@ ANSWERS = ImportSpec(
         can_delete=True,
         guards=tuple(_content_of(kind) for kind in ANSWER_TYPES),
     ),
+    proof=proof_of(_AT, _CHANGEABLE),
 )
 
 ANSWER_CONTENTS = ImportSpec(
@@ -295,6 +301,7 @@ ANSWER_CONTENTS = ImportSpec(
         payload_of=_by_place,
         restore=_restore_content,
     ),
+    proof=proof_of(_CONTENT_AT, _SAID, find=_find_content, instructions=("answerId", "language", "type")),
 )
 
 _LANGUAGE = DataColumn("language", TEXT, "The language, such as en-us.")

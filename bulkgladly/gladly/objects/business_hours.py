@@ -31,6 +31,7 @@ from bulkgladly.gladly.once_steps import OnceSteps, Sending, Trace, is_ours
 from bulkgladly.gladly.outcomes import refused, unknown, unread
 from bulkgladly.gladly.owners import OwnedFields
 from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.proofs import in_list, proof_of
 from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
 from bulkgladly.gladly.upserts import Upserts
@@ -219,13 +220,21 @@ def _by_name(record: Record) -> Generator[Request, Reply, str | Outcome]:
     reply = yield _LIST
     if not reply.is_confirmed:
         return unread(reply, None)
-    name = record.payload.get("name")
-    ids = [str(one["id"]) for one in reply.objects if one.get("name") == name]
-    if len(ids) == 1:
-        return ids[0]
-    if ids:
-        return _reject("ambiguous", f"{len(ids)} schedules have this name; add the id of one to the row", attr="name")
+    found = _pick(record, reply.objects)
+    if isinstance(found, Outcome):
+        return found
+    if found.held is not None:
+        return found.gladly_id
     return _reject("not_exist", "Gladly has no schedule of this name; use --mode upsert to create it")
+
+
+def _pick(record: Record, listed: list[dict[str, Any]]) -> Found | Outcome:
+    """Return the only schedule in a list that has the name of a row."""
+    name = record.payload.get("name")
+    named = [one for one in listed if one.get("name") == name]
+    if len(named) > 1:
+        return _reject("ambiguous", f"{len(named)} schedules have this name; add the id of one to the row", attr="name")
+    return Found(str(named[0]["id"]), named[0]) if named else Found(record.id)
 
 
 def _id_of(record: Record) -> str | None:
@@ -265,6 +274,7 @@ BUSINESS_HOURS = ImportSpec(
     owned=OwnedFields(_WRITTEN),
     unread=frozenset({Mode.DELETE}),
     reversal=Reversal(_AT, fields=_WRITTEN, added_by_gladly=("version",), can_delete=True, restore=_restore),
+    proof=proof_of(_AT, _WRITTEN, find=in_list(_AT, _LIST, _pick), shared=frozenset({_LIST.operation}), is_listed=True),
 )
 
 _BLOCKS = ListOf(texts_of("start", "stop"))

@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 
 from bulkgladly.choices import Owner
-from bulkgladly.gladly.change import Change, Held, lacking, writing
+from bulkgladly.gladly.change import Change, Found, Held, lacking, writing
 from bulkgladly.gladly.data_sets import ASKED_ID, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, texts_of
 from bulkgladly.gladly.decisions import ended, update_of
-from bulkgladly.gladly.endpoints import Endpoint
+from bulkgladly.gladly.endpoints import Endpoint, Look
 from bulkgladly.gladly.exports import (
     IDS_OF_CONVERSATIONS,
     IDS_OF_CUSTOMERS,
@@ -24,6 +24,7 @@ from bulkgladly.gladly.objects.tasks import ASSIGNEE_FIELDS
 from bulkgladly.gladly.outcomes import refused, unknown, unread, with_hint
 from bulkgladly.gladly.owners import OwnedFields, writable
 from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.proofs import Proof
 from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.gladly.rules import assignee_has_inbox, some_of
 from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
@@ -36,7 +37,9 @@ __all__ = (
     "TOPICS_REVERSAL",
     "TOPIC_FIELDS",
     "add_topics",
+    "find_conversation",
     "get_conversation",
+    "missing_topics",
     "no_conversation",
     "settle_topics",
 )
@@ -158,9 +161,31 @@ def _patch(record: Record, body: Mapping[str, Any], change: Change) -> Steps:
 
 
 def _lacks(held: Mapping[str, Any], payload: Mapping[str, Any]) -> bool:
+    return bool(lacking(_written_form(held), payload, ("assignee", "status")))
+
+
+def _written_form(held: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a held conversation as a row would write it."""
     # A waiting conversation is open, too.
-    status = {"status": "CLOSED" if held.get("status") == "CLOSED" else "OPEN"}
-    return bool(lacking({**_assignee_of(held), **status}, payload, ("assignee", "status")))
+    status = "CLOSED" if held.get("status") == "CLOSED" else "OPEN"
+    return {**_assignee_of(held), "status": status, "topicIds": held.get("topicIds") or []}
+
+
+def _differences(seen: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a conversation lacks of a row; topics that others have added are no difference."""
+    return {**lacking(seen, payload, ("assignee", "status")), **missing_topics(seen, payload)}
+
+
+def missing_topics(held: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the topics of a row that a conversation lacks; nothing if it has them all."""
+    topics = [one for one in payload.get("topicIds") or () if one not in (held.get("topicIds") or ())]
+    return {"topicIds": topics} if topics else {}
+
+
+def find_conversation(conversation_id: str) -> Look:
+    """Look for a conversation by its id: 1 request."""
+    reply = yield get_conversation(conversation_id)
+    return Found(conversation_id, reply.object, None if reply.is_absent or reply.object is not None else reply)
 
 
 def _assignee_of(held: Held) -> Held:
@@ -242,6 +267,13 @@ CONVERSATIONS = ImportSpec(
     owned=OwnedFields(_WRITTEN, lists=("topicIds",), added=("topicIds",)),
     unread=frozenset({Mode.UPDATE}),
     reversal=_REVERSAL,
+    proof=Proof(
+        lambda record, _gladly_id, _policy: find_conversation(record.id),
+        _differences,
+        ("assignee", "status", "topicIds"),
+        view=_written_form,
+        instructions=("force",),
+    ),
 )
 
 _COLUMNS = (

@@ -18,6 +18,7 @@ from bulkgladly.gladly.customer_rows import (
     SCALARS,
     as_given,
     changes_to,
+    differing_parts_of,
     gaps_in,
     holds_email,
     holds_mobile,
@@ -29,6 +30,7 @@ from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, LiveExport, Parent
 from bulkgladly.gladly.outcomes import unread
 from bulkgladly.gladly.owners import ATTRIBUTES_FIELD, CONTACT_LISTS, OwnedFields
 from bulkgladly.gladly.preparation import segment
+from bulkgladly.gladly.proofs import by_id, proof_of
 from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Policy, Record, Screening
 from bulkgladly.gladly.upserts import Upserts
@@ -251,6 +253,15 @@ _REVERSAL = Reversal(
     guards=(("conversations", _conversations_of), ("tasks", _tasks_of)),
 )
 
+
+def _seek(record: Record, policy: Policy) -> Search:
+    """Find the customer of a row that has no id in Gladly: by its addresses, as an import would."""
+    searched = yield from _by_address(record, by_phone=policy.mode is not Mode.DELETE)
+    if not isinstance(searched, _Searched):
+        return searched
+    return Outcome.rejected(searched.doubt) if searched.doubt is not None else Found(record.id)
+
+
 CUSTOMERS = ImportSpec(
     name="customers",
     columns=CUSTOMER_COLUMNS,
@@ -266,6 +277,12 @@ CUSTOMERS = ImportSpec(
     owned=OwnedFields((*SCALARS, *CONTACT_LISTS, ATTRIBUTES_FIELD), lists=CONTACT_LISTS),
     unread=frozenset({Mode.DELETE}),
     reversal=_REVERSAL,
+    proof=proof_of(
+        _AT,
+        (*SCALARS, *CONTACT_LISTS, "customAttributes"),
+        find=by_id(_AT, _seek),
+        details=differing_parts_of,
+    ),
 )
 
 _EMAIL = Struct({"original": TEXT, "normalized": TEXT, "primary": FLAG})

@@ -1,22 +1,27 @@
 """Topics and freeform topics of conversations, and redactions. Facts: gladly-api, endpoints 15 to 21, schemas 4.7."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.change import Change, Held, writing
+from bulkgladly.gladly.change import Change, Found, Held, writing
 from bulkgladly.gladly.decisions import deletion_of, ended, update_of
+from bulkgladly.gladly.endpoints import Search
 from bulkgladly.gladly.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.objects.conversations import (
     TOPIC_FIELDS,
     TOPICS_REVERSAL,
     add_topics,
+    find_conversation,
     get_conversation,
+    missing_topics,
     no_conversation,
     settle_topics,
 )
 from bulkgladly.gladly.outcomes import refused, unknown, unread
 from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.proofs import FieldDifference, Proof
 from bulkgladly.gladly.rules import some_of
 from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
 from bulkgladly.messages import Repeat, Reply, Request
@@ -105,6 +110,20 @@ def _remove(record: Record, _policy: Policy, change: Change) -> Steps:
     return Outcome(word, gladly_id=conversation_id)
 
 
+def _topics_left(held: Held, payload: Held) -> dict[str, Any]:
+    left = [one for one in payload["topicIds"] if one in (held.get("topicIds") or ())]
+    return {"topicIds": left} if left else {}
+
+
+_TOPICS_PROOF = Proof(
+    lambda record, _gladly_id, _policy: find_conversation(record.payload["conversationId"]),
+    missing_topics,
+    ("topicIds",),
+    instructions=("conversationId",),
+    adds=True,
+    left_over=_topics_left,
+)
+
 # --- freeform topics ---
 
 
@@ -159,6 +178,52 @@ def _freeform_request(conversation_id: str, customer_id: str, change: Change) ->
     return writing(Request("changeFreeformTopics", "POST", path, body=orjson.dumps(change.after)), change)
 
 
+def _find_freeform(record: Record, _gladly_id: str | None, _policy: Policy) -> Search:
+    """Read a conversation, and the definitions of its freeform topics that may be those of the row.
+
+    A conversation shows their ids and a row names their keys: 1 request, and 1 for each definition.
+    """
+    payload = record.payload
+    found = yield from find_conversation(payload["conversationId"])
+    if found.held is None:
+        return found
+    wanted = [one.get("value") for name in ("add", "remove") for one in payload.get(name) or ()]
+    pairs: list[dict[str, Any]] = []
+    for shown in found.held.get("customAttributes") or ():
+        if not isinstance(shown, Mapping) or shown.get("value") not in wanted:
+            continue
+        reply = yield Request("getCustomAttribute", "GET", f"/api/v1/custom-attributes/{segment(str(shown.get('id')))}")
+        if reply.object is not None:
+            pairs.append({"key": reply.object.get("key"), "value": shown["value"]})
+        elif not reply.is_absent:
+            return Found(found.gladly_id, reply=reply)
+    return found._replace(held={**found.held, "freeform": pairs})
+
+
+def _freeform_differences(held: Held, payload: Held) -> dict[str, Any]:
+    present = [(one["key"], one["value"]) for one in held.get("freeform") or ()]
+    missing = [one for one in payload.get("add") or () if (one.get("key"), one.get("value")) not in present]
+    left = [one for one in payload.get("remove") or () if (one.get("key"), one.get("value")) in present]
+    return {name: found for name, found in (("add", missing), ("remove", left)) if found}
+
+
+def _freeform_details(held: Held, payload: Held, name: str) -> list[FieldDifference]:
+    differing = _freeform_differences(held, payload)[name]
+    if name == "add":
+        return [FieldDifference(str(one.get("key")), one.get("value"), None) for one in differing]
+    return [FieldDifference(str(one.get("key")), None, one.get("value")) for one in differing]
+
+
+_FREEFORM_PROOF = Proof(
+    _find_freeform,
+    _freeform_differences,
+    ("add", "remove"),
+    details=_freeform_details,
+    instructions=("conversationId", "customerId"),
+    shared=frozenset({"getCustomAttribute"}),
+    adds=True,
+)
+
 # --- redactions ---
 
 
@@ -197,6 +262,7 @@ CONVERSATION_TOPICS = ImportSpec(
     repeat=Repeat.HARMLESS,
     id_rule="none: topics are added to a conversation",
     unread=frozenset({Mode.UPDATE, Mode.DELETE}),
+    proof=_TOPICS_PROOF,
     deletes="topics from conversations",
     reversal=TOPICS_REVERSAL,
 )
@@ -215,6 +281,7 @@ FREEFORM_TOPICS = ImportSpec(
     id_rule="none: values are added to a conversation",
     unread=frozenset({Mode.UPDATE}),
     irreversible="Gladly shows freeform topics under other names than those they are written with",
+    proof=_FREEFORM_PROOF,
 )
 
 REDACTIONS = ImportSpec(
@@ -229,6 +296,7 @@ REDACTIONS = ImportSpec(
     id_rule="Gladly's own",
     deletes="the contents of conversation items",
     irreversible="a redaction cannot be undone",
+    unproven="Gladly does not document what it shows of an item that was redacted",
 )
 
 OBJECT = GladlyObject(writes=(CONVERSATION_TOPICS, FREEFORM_TOPICS, REDACTIONS))

@@ -166,6 +166,8 @@ def _text_in(reply: Reply, name: str) -> str | None:
     return str(reply.object[name]) if reply.object is not None else None
 
 
+_UNPROVEN = "nothing in the API shows for certain that a message was sent"
+
 # None of these has a `look`, because nothing in the API shows for certain that a message was sent. If its
 # response is lost, it stays unknown until a person has checked.
 SMS = ImportSpec(
@@ -179,6 +181,7 @@ SMS = ImportSpec(
     repeat=Repeat.UNSAFE,
     id_rule="Gladly's own",
     contacts_people="sends a text message to a person",
+    unproven=_UNPROVEN,
 )
 
 EMAILS = ImportSpec(
@@ -193,6 +196,7 @@ EMAILS = ImportSpec(
     repeat=Repeat.UNSAFE,
     id_rule="Gladly's own",
     contacts_people="sends an email to a person",
+    unproven=_UNPROVEN,
 )
 
 REPLIES = ImportSpec(
@@ -212,6 +216,7 @@ REPLIES = ImportSpec(
     repeat=Repeat.UNSAFE,
     id_rule="Gladly's own",
     contacts_people="sends a message to a customer",
+    unproven=_UNPROVEN,
 )
 
 RECIPIENT_COLLECTIONS = ImportSpec(
@@ -230,6 +235,7 @@ RECIPIENT_COLLECTIONS = ImportSpec(
     repeat=Repeat.UNSAFE,
     id_rule="Gladly's own",
     contacts_people="makes a campaign contact everybody in a recipient list",
+    unproven=_UNPROVEN,
 )
 
 OBJECT = GladlyObject(writes=(SMS, EMAILS, REPLIES, RECIPIENT_COLLECTIONS))

@@ -12,6 +12,7 @@ from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, IdColumn, LiveExport, Pa
 from bulkgladly.gladly.fields import ALWAYS, MAKING, MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.owners import OwnedFields
 from bulkgladly.gladly.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
+from bulkgladly.gladly.proofs import proof_of
 from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.gladly.rules import assignee_has_inbox, due_in_future, due_only_if_known, is_assigned, keeps_its_tags
 from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Policy, Record, Screening
@@ -115,6 +116,7 @@ TASKS = ImportSpec(
         fields=_CHANGEABLE,
         why_not="Gladly's API cannot delete tasks; close them instead",
     ),
+    proof=proof_of(_AT, _CHANGEABLE),
 )
 
 # --- Comments, written ---
@@ -143,17 +145,17 @@ def _fetch_comment(record: Record, gladly_id: str) -> Request:
     return Request("getTaskComment", "GET", f"{_comments_path(record)}/{segment(gladly_id)}")
 
 
-_COMMENT_STEPS = Upserts(
-    Endpoint(
-        object="task-comments",
-        noun="comment",
-        fetch=_fetch_comment,
-        differences=lambda held, payload: lacking(held, payload, ("taskId", "agentId", "comment")),
-        create=_comment,
-        parent=lambda _: "task",
-        states={"invalid_state": "a closed task cannot get comments: reopen it, or leave the row out"},
-    )
+_SAID = ("taskId", "agentId", "comment")
+_COMMENT_AT = Endpoint(
+    object="task-comments",
+    noun="comment",
+    fetch=_fetch_comment,
+    differences=lambda held, payload: lacking(held, payload, _SAID),
+    create=_comment,
+    parent=lambda _: "task",
+    states={"invalid_state": "a closed task cannot get comments: reopen it, or leave the row out"},
 )
+_COMMENT_STEPS = Upserts(_COMMENT_AT)
 
 TASK_COMMENTS = ImportSpec(
     name="task-comments",
@@ -169,6 +171,7 @@ TASK_COMMENTS = ImportSpec(
     not_kept=("when it was written: Gladly has now",),
     screening=Screening.FIELDS,
     irreversible="Gladly's API cannot delete comments",
+    proof=proof_of(_COMMENT_AT, _SAID),
 )
 
 # --- Both, read ---

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from bulkgladly.choices import Owner
-from bulkgladly.gladly.change import lacking
+from bulkgladly.gladly.change import Found, lacking
 from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, TEXT, DataColumn, DataSetPlan
 from bulkgladly.gladly.directory import names_below, path_of
 from bulkgladly.gladly.endpoints import Endpoint
@@ -15,6 +15,7 @@ from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import ALWAYS, Field, Kind, Link, column_plan
 from bulkgladly.gladly.owners import OwnedFields, owner_of
 from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.proofs import in_list, proof_of
 from bulkgladly.gladly.reversal import Reversal, stand_in
 from bulkgladly.gladly.spec import Draft, GladlyObject, ImportSpec, Record
 from bulkgladly.gladly.upserts import Upserts
@@ -143,6 +144,17 @@ def _restore(gladly_id: str, changes: Mapping[str, Any], held: Mapping[str, Any]
     return (_change(stand_in(held), gladly_id, {**changes, **flags}),)
 
 
+_LIST = Request("getTopics", "GET", "/api/v1/topics")
+
+
+def _pick(record: Record, listed: list[dict[str, Any]]) -> Found:
+    """Find a topic by its derived id, else by its name, which is unique."""
+    ids = (record.id, record.former_id)
+    held = next((one for one in listed if one["id"] in ids), None)
+    held = held or next((one for one in listed if one.get("name") == record.payload["name"]), None)
+    return Found(record.id) if held is None else Found(str(held["id"]), held)
+
+
 TOPICS = ImportSpec(
     name="topics",
     columns=column_plan(_FIELDS),
@@ -159,6 +171,9 @@ TOPICS = ImportSpec(
     fetch=_fetch,
     # A topic is created below a parent that exists, so the whole input is read and sorted first.
     arrange=parents_first,
+    proof=proof_of(
+        _AT, _CHANGEABLE, find=in_list(_AT, _LIST, _pick), shared=frozenset({_LIST.operation}), is_listed=True
+    ),
     id_rule="our id; its length in Gladly is unknown",
     owned=OwnedFields(_CHANGEABLE),
     reversal=Reversal(

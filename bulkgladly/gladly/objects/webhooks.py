@@ -30,6 +30,7 @@ from bulkgladly.gladly.once_steps import id_in_location
 from bulkgladly.gladly.outcomes import refused, undone, unknown, unread
 from bulkgladly.gladly.owners import OwnedFields
 from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.proofs import in_list, proof_of
 from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.gladly.rules import some_of
 from bulkgladly.gladly.spec import Deciding, GladlyObject, ImportSpec, Policy, Procedure, Record, Steps
@@ -107,10 +108,12 @@ def _located(record: Record) -> Search:
 
 def _by_url(record: Record) -> Look:
     reply = yield list_webhooks()
-    if not reply.is_confirmed:
-        return Found(record.id, reply=reply)
+    return _pick(record, reply.objects) if reply.is_confirmed else Found(record.id, reply=reply)
+
+
+def _pick(record: Record, listed: list[dict[str, Any]]) -> Found:
     url = record.payload.get("url")
-    same = next((one for one in reply.objects if one.get("url") == url), None)
+    same = next((one for one in listed if one.get("url") == url), None)
     return Found(record.id if same is None else str(same["id"]), same)
 
 
@@ -277,6 +280,9 @@ WEBHOOKS = ImportSpec(
         remove=_removing,
     ),
     not_kept=("credentials and headers are never shown, so they are compared with what was sent before",),
+    proof=proof_of(
+        _AT, _SHOWN, find=in_list(_AT, list_webhooks(), _pick), shared=frozenset({"getWebhooks"}), is_listed=True
+    ),
 )
 
 _COLUMNS = (

@@ -12,6 +12,7 @@ from bulkgladly.gladly.exports import FileColumns, IdColumn, LiveExport, Parent,
 from bulkgladly.gladly.fields import MAKING, MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.metric_sets import MetricSet, known_columns
 from bulkgladly.gladly.preparation import Preparation, segment
+from bulkgladly.gladly.proofs import proof_of
 from bulkgladly.gladly.report_windows import Grain
 from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Record, Screening
 from bulkgladly.gladly.upserts import Upserts
@@ -52,16 +53,16 @@ def _change(_record: Record, gladly_id: str, changes: Mapping[str, Any]) -> Requ
     return Request("updateBadge", "PATCH", path, body=orjson.dumps(changes), answers=_UPDATE)
 
 
-_STEPS = Upserts(
-    Endpoint(
-        object="badges",
-        noun="badge",
-        fetch=_fetch,
-        differences=lambda held, payload: lacking(held, payload, ("name", "colour")),
-        create=_create,
-        change=_change,
-    )
+_CHANGEABLE = ("name", "colour")
+_AT = Endpoint(
+    object="badges",
+    noun="badge",
+    fetch=_fetch,
+    differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
+    create=_create,
+    change=_change,
 )
+_STEPS = Upserts(_AT)
 
 BADGES = ImportSpec(
     name="badges",
@@ -74,6 +75,7 @@ BADGES = ImportSpec(
     fetch=_fetch,
     id_rule="our id, at most 50 characters",
     screening=Screening.FIELDS,
+    proof=proof_of(_AT, _CHANGEABLE),
 )
 
 _COLUMNS = (
