@@ -28,6 +28,7 @@ from bulkgladly.cli import (
     map_command,
     migrate_command,
     old_data,
+    open_command,
     program_commands,
     resume_command,
     rules_command,
@@ -96,7 +97,11 @@ _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "map": ("Map your columns to Gladly's fields.", _PREPARE, (map_command.init, map_command.check)),
     "schema": ("Show the columns of an object.", _PREPARE, (schema_command.show,)),
     "rules": ("Check rules for events.", _EVENTS, (rules_command.check,)),
-    "runs": ("List, inspect and remove runs.", _INSPECT, (runs_command.list_, runs_command.show, runs_command.purge)),
+    "runs": (
+        "List, inspect and remove runs.",
+        _INSPECT,
+        (runs_command.list_, runs_command.show, open_command.open_, runs_command.purge),
+    ),
     "inbox": (
         "Look at received events, and pass them on again.",
         _INSPECT,

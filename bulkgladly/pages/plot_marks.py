@@ -1,0 +1,97 @@
+"""What interrupted or changed a run, where it is drawn in the plot and what is said of it: stops, resumes, steering."""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from bulkgladly.pages.run_facts import RunFacts, Steered
+from bulkgladly.pages.time_axis import Bin, Stretch, TimeAxis
+from bulkgladly.plain_words import cause_text, counted, duration_text
+
+__all__ = ("Band", "Mark", "marked")
+
+_MOST_MARKS = 12
+
+
+class Band(NamedTuple):
+    """A stretch of the plot, as shares of its width, in which nothing was sent; or a moment, of width 0.
+
+    `number` is that of its mark, and where it stands; 0 for none.
+    """
+
+    kind: str
+    x: float
+    width: float
+    number: int
+    middle: float
+
+
+class Mark(NamedTuple):
+    """What is said of a band, beside its number: when, and what happened."""
+
+    number: int
+    when: str
+    text: str
+
+
+class _Event(NamedTuple):
+    begin: float
+    end: float
+    kind: str
+    text: str
+
+
+def marked(
+    facts: RunFacts, axis: TimeAxis, bins: Sequence[Bin], zone: dt.tzinfo | None
+) -> tuple[list[Band], list[Mark]]:
+    """Return the bands of a plot and what is said of them, in the order of time."""
+    events = sorted([*_gaps(facts, axis, bins), *_steering(facts.steered, bins[-1].end)])
+    bands, marks = [], []
+    for number, each in enumerate(events, 1):
+        left, right = axis.x(each.begin), axis.x(each.end)
+        shown = number if number <= _MOST_MARKS else 0
+        middle = min(0.985, max(0.015, (left + right) / 2 if each.kind != "change" else left))
+        bands.append(Band(each.kind, left, right - left, shown, middle))
+        if shown:
+            marks.append(Mark(number, _when(each.begin, zone), each.text.format(end=_when(each.end, zone))))
+    if more := len(events) - _MOST_MARKS:
+        marks += [Mark(0, "", f"and {more:,} more")] if more > 0 else []
+    return bands, marks
+
+
+def _gaps(facts: RunFacts, axis: TimeAxis, bins: Sequence[Bin]) -> Iterator[_Event]:
+    for gap in axis.gaps:
+        before = max((each.sample.session for each in bins if each.begin < gap.end), default=0)
+        after = next((each.sample.session for each in bins if each.begin >= gap.end), before)
+        yield _Event(gap.begin, gap.end, "gap", _gap_text(facts, gap, before, after))
+
+
+def _gap_text(facts: RunFacts, gap: Stretch, before: int, after: int) -> str:
+    if before == after:
+        return "the machine slept, or its clock was set; continued {end}"
+    session = facts.sessions[before - 1] if 0 < before <= len(facts.sessions) else None
+    cause = cause_text(None) if session is None or session.reason is None else session.reason
+    # A session that was killed in its first seconds has left nothing to draw.
+    between = after - before - 1
+    short = f"; {counted(between, 'session')} of a moment in between" if between > 0 else ""
+    return f"{_plain(cause)}{short}; continued {{end}}, {duration_text(gap.end - gap.begin)} later"
+
+
+def _steering(steered: Sequence[Steered], end: float) -> Iterator[_Event]:
+    for at, one in enumerate(steered):
+        if one.what in ("pause", "paused"):
+            later = (each.at for each in steered[at + 1 :] if each.what not in ("pause", "paused", "rate"))
+            yield _Event(one.at, next(later, end), "pause", "paused by somebody, until {end}")
+        elif one.what not in ("continue", "continued"):
+            to = f" set to {_plain(one.value)}" if one.value else ""
+            yield _Event(one.at, one.at, "change", f"{_plain(one.what)}{to}, by somebody")
+
+
+def _plain(text: str) -> str:
+    """Return a text from outside as a part of a format: its braces stand for themselves."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _when(moment: float, zone: dt.tzinfo | None) -> str:
+    local = dt.datetime.fromtimestamp(moment, dt.UTC).astimezone(zone)
+    return f"{local.day} {local:%b} {local:%H:%M}"
