@@ -227,6 +227,8 @@ def summary_of(report: Any) -> Sequence[str]:
         f"  {name:<{width}}  {_rows_text(about):>{most}}  {path_from_here(about['path'])}"
         for name, about in files.items()
     ]
+    if (page := Path(report.folder) / "report.html").exists():
+        lines.append(f"  page: {path_from_here(str(page))}")
     lines += [f"  next: {command}" for command in report.next_commands]
     return lines
 

@@ -104,7 +104,7 @@ def view_of(facts: RunFacts, zone: dt.tzinfo | None = None) -> PageView:
         things=things,
         outcomes=outcomes,
         sum_text=_sum_text(outcomes, things, facts),
-        reasons=[_reason(each) for each in reasons[:_MOST_REASONS]],
+        reasons=[_reason(each, len(report.get("inputs", ()))) for each in reasons[:_MOST_REASONS]],
         other_reasons=sum(each.get("records", 0) for each in reasons[_MOST_REASONS:]),
         data_sets=list(_data_sets(report)),
         told=[{**each, "state": _STATES.get(each["state"], each["state"])} for each in report.get("told", ())][
@@ -127,7 +127,7 @@ def view_of(facts: RunFacts, zone: dt.tzinfo | None = None) -> PageView:
 
 def _things_of(report: Mapping[str, Any]) -> str:
     """Return what the outcomes count: a mapping may make several records of a row."""
-    if report.get("rows", 0) in (0, report.get("counts", {}).get("read")):
+    if "out" in report or report.get("rows", 0) in (0, report.get("counts", {}).get("read")):
         return "rows"
     return "records"
 
@@ -247,8 +247,12 @@ def _by_code(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"reason": code, "records": number} for code, number in report.get("rejects_by_code", {}).items()]
 
 
-def _reason(each: Mapping[str, Any]) -> dict[str, Any]:
-    places = [str(place["line"]) for place in each.get("examples", ()) if place.get("line") is not None]
+def _reason(each: Mapping[str, Any], inputs: int) -> dict[str, Any]:
+    places = [
+        f"{PurePath(place['file']).name}:{place['line']}" if inputs > 1 and place.get("file") else str(place["line"])
+        for place in each.get("examples", ())
+        if place.get("line") is not None
+    ]
     return {
         "reason": each["reason"],
         "number": each.get("records", 0),

@@ -10,7 +10,9 @@ from bulkgladly.plain_words import cause_text, counted, duration_text
 
 __all__ = ("Band", "Mark", "marked")
 
+_ENDS_OF_PAUSES = ("continued", "stopped")
 _MOST_MARKS = 12
+_NEAR, _EDGE = 0.05, 0.015
 
 
 class Band(NamedTuple):
@@ -37,6 +39,8 @@ class Mark(NamedTuple):
 class _Event(NamedTuple):
     begin: float
     end: float
+    left: float
+    right: float
     kind: str
     text: str
 
@@ -45,14 +49,16 @@ def marked(
     facts: RunFacts, axis: TimeAxis, bins: Sequence[Bin], zone: dt.tzinfo | None
 ) -> tuple[list[Band], list[Mark]]:
     """Return the bands of a plot and what is said of them, in the order of time."""
-    events = sorted([*_gaps(facts, axis, bins), *_steering(facts.steered, bins[-1].end)])
+    events = sorted([*_gaps(facts, axis, bins), *_steering(facts.steered, axis, bins[-1].end)])
     bands, marks = [], []
+    last = -1.0
     for number, each in enumerate(events, 1):
-        left, right = axis.x(each.begin), axis.x(each.end)
-        shown = number if number <= _MOST_MARKS else 0
-        middle = min(0.985, max(0.015, (left + right) / 2 if each.kind != "change" else left))
-        bands.append(Band(each.kind, left, right - left, shown, middle))
-        if shown:
+        middle = min(1 - _EDGE, max(_EDGE, (each.left + each.right) / 2))
+        # Numbers that would lie upon each other: the first is drawn, and all are told in their order.
+        is_drawn = number <= _MOST_MARKS and middle - last >= _NEAR
+        last = middle if is_drawn else last
+        bands.append(Band(each.kind, each.left, each.right - each.left, number if is_drawn else 0, middle))
+        if number <= _MOST_MARKS:
             marks.append(Mark(number, _when(each.begin, zone), each.text.format(end=_when(each.end, zone))))
     if more := len(events) - _MOST_MARKS:
         marks += [Mark(0, "", f"and {more:,} more")] if more > 0 else []
@@ -63,7 +69,7 @@ def _gaps(facts: RunFacts, axis: TimeAxis, bins: Sequence[Bin]) -> Iterator[_Eve
     for gap in axis.gaps:
         before = max((each.sample.session for each in bins if each.begin < gap.end), default=0)
         after = next((each.sample.session for each in bins if each.begin >= gap.end), before)
-        yield _Event(gap.begin, gap.end, "gap", _gap_text(facts, gap, before, after))
+        yield _Event(gap.begin, gap.end, gap.left, gap.right, "gap", _gap_text(facts, gap, before, after))
 
 
 def _gap_text(facts: RunFacts, gap: Stretch, before: int, after: int) -> str:
@@ -74,17 +80,31 @@ def _gap_text(facts: RunFacts, gap: Stretch, before: int, after: int) -> str:
     # A session that was killed in its first seconds has left nothing to draw.
     between = after - before - 1
     short = f"; {counted(between, 'session')} of a moment in between" if between > 0 else ""
-    return f"{_plain(cause)}{short}; continued {{end}}, {duration_text(gap.end - gap.begin)} later"
+    seconds = gap.end - gap.begin
+    later = f"{{end}}, {duration_text(seconds)} later" if seconds >= 1 else "at once"
+    return f"{_plain(cause)}{short}; continued {later}"
 
 
-def _steering(steered: Sequence[Steered], end: float) -> Iterator[_Event]:
+def _steering(steered: Sequence[Steered], axis: TimeAxis, end: float) -> Iterator[_Event]:
     for at, one in enumerate(steered):
-        if one.what in ("pause", "paused"):
-            later = (each.at for each in steered[at + 1 :] if each.what not in ("pause", "paused", "rate"))
-            yield _Event(one.at, next(later, end), "pause", "paused by somebody, until {end}")
-        elif one.what not in ("continue", "continued"):
-            to = f" set to {_plain(one.value)}" if one.value else ""
-            yield _Event(one.at, one.at, "change", f"{_plain(one.what)}{to}, by somebody")
+        left = axis.x(one.at)
+        if one.what == "paused":
+            later = [each.at for each in steered[at + 1 :] if each.what in _ENDS_OF_PAUSES]
+            # A session that ends takes its pause with it.
+            later += [gap.begin for gap in axis.gaps if gap.begin >= one.at]
+            until = min([end, *later])
+            yield _Event(one.at, until, left, axis.x(until), "pause", "paused by somebody, until {end}")
+        elif one.what != "continued":
+            yield _Event(one.at, one.at, left, left, "change", _plain(_change_text(one)))
+
+
+def _change_text(one: Steered) -> str:
+    rate = "" if one.value is None else f"{one.value:g} requests a second"
+    if one.what == "schedule":
+        return f"by the schedule, {'nothing is sent' if one.value == 0 else rate or 'the pace of the run'}"
+    if one.what == "rate":
+        return f"somebody set the pace to {rate}" if rate else "somebody gave the run its own pace again"
+    return "stopped from another terminal" if one.what == "stopped" else one.what
 
 
 def _plain(text: str) -> str:

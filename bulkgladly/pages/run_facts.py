@@ -12,7 +12,6 @@ import orjson
 
 from bulkgladly.journal.databases import reading
 from bulkgladly.journal.reject_groups import groups_of_rejects
-from bulkgladly.journal.results import count_by_word
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.journal.timeline import Sample, samples_of
@@ -24,6 +23,7 @@ __all__ = ("FileFacts", "RunFacts", "SessionFacts", "Steered", "facts_of")
 
 _RUNNING = "running"
 _OWN_FILES = ("lock", "report.html", "journal.sqlite-wal", "journal.sqlite-shm")
+_OF_COMMANDS = "steering"
 _ROW_WORDS = ("created", "updated", "unchanged", "rejected")
 _MOST_TOLD = 100
 
@@ -39,11 +39,14 @@ class SessionFacts:
 
 @dataclass(frozen=True, slots=True)
 class Steered:
-    """What somebody changed in the run while it worked: when, what (`pause`, `continue`, `rate`, `stop`), to what."""
+    """What changed in a run while it worked: when, what and to which requests per second, if that is what changed.
+
+    `what` is `paused`, `continued`, `rate`, `schedule` (another hour of it begins) or `stopped`.
+    """
 
     at: float
     what: str
-    value: str
+    value: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,20 +142,21 @@ def _reason_of(reason: str | None, *, is_last: bool, status: str) -> str | None:
 
 
 def _steered(noted: str | None) -> list[Steered]:
-    """Return what was changed from outside; entries that make no sense are left out."""
-    found = []
+    """Return what was changed while the run worked; entries that make no sense are left out."""
+    found: list[Steered] = []
     with contextlib.suppress(ValueError, TypeError):
         for each in orjson.loads(noted or "[]"):
-            with contextlib.suppress(KeyError, TypeError, ValueError):
+            with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
                 value = each.get("value")
-                found.append(Steered(float(each["at"]), str(each["what"]), "" if value is None else str(value)))
+                at = dt.datetime.fromisoformat(each["at"]).timestamp()
+                found.append(Steered(at, str(each["what"]), None if value is None else float(value)))
     return sorted(found, key=lambda each: each.at)
 
 
 def _files(folder: Path, told: Mapping[str, Mapping[str, Any]]) -> list[FileFacts]:
     found = []
     for path in sorted(folder.iterdir()):
-        if path.name in _OWN_FILES or path.name.startswith(".") or not path.is_file():
+        if path.name in _OWN_FILES or path.name.startswith((".", _OF_COMMANDS)) or not path.is_file():
             continue
         about = told.get(path.name, {})
         found.append(FileFacts(path.name, path.stat().st_size, about.get("rows")))
@@ -168,7 +172,7 @@ def _from_journal(
     out = header.settings.get("out")
     units = units_of(run.path) if out else []
     requests = vitals.get("requests", {})
-    counts = _rows_of(units) if out else count_by_word(run.path)
+    counts = _rows_of(units) if out else _outcomes_of(run.path)
     return {
         "counts": {"read": sum(counts.values()), **counts},
         "requests": requests,
@@ -181,6 +185,16 @@ def _from_journal(
         "reasons": list(reasons) or ([] if out else _groups(run.path)),
         **({"out": out, "units": _states_of(units), "told": _told(units)} if out else {}),
     }
+
+
+def _outcomes_of(folder: Path) -> Mapping[str, int]:
+    """Return how many records have ended with which outcome: as counted with each commit, which no scan has to do."""
+    with reading(folder / "journal.sqlite") as connection, contextlib.suppress(ValueError):
+        row = connection.execute("SELECT counts FROM checkpoint").fetchone()
+        if row is not None:
+            found: Mapping[str, int] = orjson.loads(row[0])
+            return found
+    return {}
 
 
 def _rows_of(units: Sequence[UnitLine]) -> Counter[str]:

@@ -1,5 +1,6 @@
 """Folders of runs as they are when a page is made of them: of seconds, of days, with one sample, hostile, old."""
 
+import datetime as dt
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -97,6 +98,11 @@ def of_before(folder: Path) -> Path:
     return path
 
 
+def at_second(at: float) -> str:
+    """The time of a second of the run."""
+    return dt.datetime.fromtimestamp(BEGAN + at, dt.UTC).isoformat()
+
+
 def steered(folder: Path) -> Path:
     """Slowed down, paused and continued by somebody; then the machine's clock was set back."""
     spans = [(1, 0.0), (1, 60.0), (1, 120.0), (1, 600.0), (2, -1800.0), (2, -1740.0)]
@@ -105,9 +111,10 @@ def steered(folder: Path) -> Path:
         for nth, (session, at) in enumerate(spans)
     ]
     events = [
-        {"at": BEGAN + 60, "what": "rate", "value": 4},
-        {"at": BEGAN + 180, "what": "pause", "value": None},
-        {"at": BEGAN + 600, "what": "continue", "value": None},
+        {"at": at_second(60), "what": "rate", "value": 4.0},
+        {"at": at_second(100), "what": "paused", "value": None},
+        {"at": at_second(160), "what": "continued", "value": None},
+        {"at": at_second(620), "what": "schedule", "value": 0.0},
         {"nonsense": 1},
     ]
     return with_report(a_run(folder, *samples, sessions=2, steered=events), interruptions=[{}])
@@ -135,7 +142,7 @@ def hostile(folder: Path) -> Path:
     one = Sample(1, 1, BEGAN, 4.0, 30, 1, 9.0, 36.0, {HOSTILE: 2.0}, {HOSTILE: 12, "created": 3})
     told = {"data_set": HOSTILE, "unit": HOSTILE, "state": HOSTILE, "detail": HOSTILE}
     path = with_report(
-        a_run(folder, one, steered=[{"at": BEGAN + 1, "what": HOSTILE, "value": HOSTILE}]),
+        a_run(folder, one, steered=[{"at": END.isoformat(), "what": HOSTILE, "value": 1}]),
         title=HOSTILE,
         verdict=HOSTILE,
         counts={"read": 15, HOSTILE: 12, "created": 3},

@@ -131,7 +131,8 @@ def test_stops_and_changes_are_marked(tmp_path: Path) -> None:
     """Who reads the plot learns what was done to the run, and that its clock was not to be trusted."""
     words = words_of(write_page(SCENES["steered"](tmp_path)).read_text(encoding="utf-8"))
 
-    assert "rate set to 4, by somebody" in words
+    assert "somebody set the pace to 4 requests a second" in words
+    assert "by the schedule, nothing is sent" in words
     assert "paused by somebody, until" in words
     assert "This machine's clock was set back by" in words
     assert "somebody pressed Ctrl-C; continued" in words
