@@ -6,37 +6,31 @@ Widths are shares of the plot, so that the same picture fits a phone and a scree
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 from bulkgladly.pages.outcome_words import colour_of, is_problem, ordered_words
-from bulkgladly.pages.plot_marks import Band, Mark, marked
+from bulkgladly.pages.plot_marks import PlotBand, PlotMark, marked
+from bulkgladly.pages.plot_shapes import (
+    GridLine,
+    PlotShape,
+    areas_of,
+    grid_of,
+    height_of,
+    lines_of,
+    number_text,
+    scale_of,
+    steps_of,
+)
 from bulkgladly.pages.run_facts import RunFacts
 from bulkgladly.pages.time_axis import Bin, Tick, TimeAxis, bins_of
 from bulkgladly.plain_words import counted, duration_text
 
-__all__ = ("WIDTH", "GridLine", "Hit", "PacePlot", "Panel", "Shape", "clock_text", "pace_plot", "scale_of")
+__all__ = ("Hit", "PacePlot", "Panel", "clock_text", "pace_plot")
 
-WIDTH = 10_000
-"""Of the coordinates in paths, so that a thousandth of a pixel is a whole number."""
 _TOP, _HEAD, _GAP, _AXIS = 26, 24, 14, 44
 _PACE, _OUTCOMES, _LANE = 190, 90, 26
 _MANY = 0.1
 _UNITS = ((1.0, 1.0, "second"), (1 / 60, 60.0, "minute"), (0.0, 3600.0, "hour"))
-
-
-class Shape(NamedTuple):
-    """A path and the class of its colour."""
-
-    kind: str
-    path: str
-
-
-class GridLine(NamedTuple):
-    """A value of the vertical axis: its height within the panel, and its label."""
-
-    y: float
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +41,7 @@ class Panel:
     note: str
     y: float
     height: float
-    shapes: Sequence[Shape]
+    shapes: Sequence[PlotShape]
     grid: Sequence[GridLine] = ()
     budget: GridLine | None = None
 
@@ -76,8 +70,8 @@ class PacePlot:
 
     panels: Sequence[Panel]
     ticks: Sequence[Tick]
-    bands: Sequence[Band]
-    marks: Sequence[Mark]
+    bands: Sequence[PlotBand]
+    marks: Sequence[PlotMark]
     hits: Sequence[Hit]
     words: Sequence[str]
     has_budget: bool
@@ -135,14 +129,14 @@ def pace_plot(facts: RunFacts, things: str, zone: dt.tzinfo | None = None) -> Pa
 def _pace_panel(axis: TimeAxis, bins: Sequence[Bin]) -> Panel:
     budgets = [rate for each in bins if (rate := _allowed(each)) is not None]
     step, top = scale_of(max([*map(_rate, bins), *budgets, 0.0]) * 1.05)
-    rates = _steps(axis, bins, _rate, top, _PACE)
-    shapes = [Shape("pace area", _areas(rates, _PACE)), Shape("pace line", _lines(rates))]
+    rates = steps_of(axis, bins, _rate, top, _PACE)
+    shapes = [PlotShape("pace area", areas_of(rates, _PACE)), PlotShape("pace line", lines_of(rates))]
     budget = None
     if budgets:
-        allowed = _steps(axis, [each for each in bins if _allowed(each) is not None], _allowed, top, _PACE)
-        shapes.append(Shape("budget line", _lines(allowed)))
-        budget = GridLine(_y(budgets[-1], top, _PACE), f"allowed: {_number(budgets[-1])}/s")
-    return Panel("Requests per second", "", 0.0 + _TOP - _HEAD + 4, _PACE, shapes, _grid(step, top, _PACE), budget)
+        allowed = steps_of(axis, [each for each in bins if _allowed(each) is not None], _allowed, top, _PACE)
+        shapes.append(PlotShape("budget line", lines_of(allowed)))
+        budget = GridLine(height_of(budgets[-1], top, _PACE), f"allowed: {number_text(budgets[-1])}/s")
+    return Panel("Requests per second", "", 0.0 + _TOP - _HEAD + 4, _PACE, shapes, grid_of(step, top, _PACE), budget)
 
 
 def _outcome_panel(axis: TimeAxis, bins: Sequence[Bin], words: Sequence[str], things: str, y: float) -> Panel | None:
@@ -154,9 +148,9 @@ def _outcome_panel(axis: TimeAxis, bins: Sequence[Bin], words: Sequence[str], th
     shapes = []
     # The whole first, then ever smaller stacks before it: no shape needs a lower edge of its own.
     for number in range(len(words), 0, -1):
-        heights = _steps(axis, bins, _stacked(words[:number], factor), top, _OUTCOMES)
-        shapes.append(Shape(f"fill {colour_of(words[number - 1])}", _areas(heights, _OUTCOMES)))
-    note = f"at most {_number(most * factor)}"
+        heights = steps_of(axis, bins, _stacked(words[:number], factor), top, _OUTCOMES)
+        shapes.append(PlotShape(f"fill {colour_of(words[number - 1])}", areas_of(heights, _OUTCOMES)))
+    note = f"at most {number_text(most * factor)}"
     return Panel(f"{things.capitalize()} per {unit}, by outcome", note, y, _OUTCOMES, shapes)
 
 
@@ -200,17 +194,11 @@ def _lane(
     if not any(map(value, bins)):
         return None
     # What happened is seen, however little of it there was beside the worst moment.
-    heights = _steps(axis, bins, lambda each: max(value(each), most * 0.12) if value(each) else 0.0, most, _LANE)
-    return Panel(title, note, y, _LANE, [Shape(f"fill {kind}", _areas(heights, _LANE))])
+    heights = steps_of(axis, bins, lambda each: max(value(each), most * 0.12) if value(each) else 0.0, most, _LANE)
+    return Panel(title, note, y, _LANE, [PlotShape(f"fill {kind}", areas_of(heights, _LANE))])
 
 
-# --- values and shapes ---
-
-
-class _Step(NamedTuple):
-    left: int
-    right: int
-    y: float
+# --- values ---
 
 
 def _seconds(one: Bin) -> float:
@@ -237,61 +225,6 @@ def _per_second(one: Bin, words: Sequence[str]) -> float:
     return _count(one, words) / max(one.sample.seconds, 1.0)
 
 
-def _y(value: float, top: float, height: float) -> float:
-    return round(height - height * min(value, top) / top, 1)
-
-
-def _steps(
-    axis: TimeAxis, bins: Sequence[Bin], value: Callable[[Bin], float | None], top: float, height: float
-) -> list[list[_Step]]:
-    """Return the bins as steps, those without a gap between them together."""
-    found: list[list[_Step]] = []
-    for each in bins:
-        left, right = (round(WIDTH * axis.x(at)) for at in (each.begin, each.end))
-        # What follows at once is joined, as far as the eye can see; a gap of the axis is wider.
-        is_next = found and left - found[-1][-1].right <= WIDTH // 250
-        step = _Step(found[-1][-1].right if is_next else left, right, _y(value(each) or 0.0, top, height))
-        found[-1].append(step) if is_next else found.append([step])
-    return found
-
-
-def _lines(groups: Sequence[Sequence[_Step]]) -> str:
-    return "".join(f"M{group[0].left} {group[0].y:g}{_along(group)}" for group in groups)
-
-
-def _areas(groups: Sequence[Sequence[_Step]], height: float) -> str:
-    return "".join(f"M{group[0].left} {height:g}V{group[0].y:g}{_along(group)}V{height:g}Z" for group in groups)
-
-
-def _along(group: Sequence[_Step]) -> str:
-    rest = [
-        f"V{after.y:g}H{after.right}" if after.y != before.y else f"H{after.right}" for before, after in pairwise(group)
-    ]
-    return f"H{group[0].right}{''.join(rest)}"
-
-
-def scale_of(most: float) -> tuple[float, float]:
-    """Return the step of a grid of two to four lines for values up to `most`, and the value at its top."""
-    if most <= 0:
-        return 1.0, 1.0
-    size = 1.0
-    while size > most:
-        size /= 10
-    while size * 10 <= most:
-        size *= 10
-    step = next(each * size for each in (0.25, 0.5, 1.0, 2.5, 5.0) if most / (each * size) <= 4)
-    return step, most
-
-
-def _grid(step: float, top: float, height: float) -> list[GridLine]:
-    number = int(top / step + 1e-9)
-    return [GridLine(_y(step * at, top, height), _number(step * at)) for at in range(number + 1)]
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
 # --- words ---
 
 
@@ -308,8 +241,8 @@ def _hit(axis: TimeAxis, one: Bin, zone: dt.tzinfo | None) -> Hit:
 
 def _told(one: Bin, zone: dt.tzinfo | None) -> Iterator[str]:
     allowed = _allowed(one)
-    of = "" if allowed is None else f" of {_number(allowed)}"
-    yield f"{clock_text(one.begin, zone)} to {clock_text(one.end, zone)}: {_number(_rate(one))} requests/s{of}"
+    of = "" if allowed is None else f" of {number_text(allowed)}"
+    yield f"{clock_text(one.begin, zone)} to {clock_text(one.end, zone)}: {number_text(_rate(one))} requests/s{of}"
     if one.sample.throttled:
         yield f"{one.sample.throttled:,} throttled"
     for reason, seconds in one.sample.waits.items():
@@ -342,7 +275,7 @@ def _summary(bins: Sequence[Bin]) -> str:
     requests = sum(each.sample.requests for each in bins)
     allowed = [each.sample.allowed for each in bins]
     limit = None if None in allowed else sum(each for each in allowed if each is not None)
-    parts = [f"On average {_number(requests / max(seconds, 1.0))} requests a second while it worked"]
+    parts = [f"On average {number_text(requests / max(seconds, 1.0))} requests a second while it worked"]
     if limit is not None:
-        parts.append(f", where {_number(limit / max(seconds, 0.001))} were allowed")
+        parts.append(f", where {number_text(limit / max(seconds, 0.001))} were allowed")
     return f"{''.join(parts)}."

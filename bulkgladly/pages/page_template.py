@@ -7,8 +7,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from bulkgladly.pages.outcome_words import colour_of
-from bulkgladly.pages.pace_plot import WIDTH
 from bulkgladly.pages.page_view import PageView
+from bulkgladly.pages.plot_shapes import WIDTH
 from bulkgladly.pages.time_axis import EDGE
 from bulkgladly.plain_words import duration_text
 from bulkgladly.shown import MOST_DETAIL, shown

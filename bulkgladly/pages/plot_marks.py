@@ -5,17 +5,17 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from bulkgladly.pages.run_facts import RunFacts, Steered
-from bulkgladly.pages.time_axis import Bin, Stretch, TimeAxis
+from bulkgladly.pages.time_axis import AxisStretch, Bin, TimeAxis
 from bulkgladly.plain_words import cause_text, counted, duration_text
 
-__all__ = ("Band", "Mark", "marked")
+__all__ = ("PlotBand", "PlotMark", "marked")
 
 _ENDS_OF_PAUSES = ("continued", "stopped")
 _MOST_MARKS = 12
 _NEAR, _EDGE = 0.05, 0.015
 
 
-class Band(NamedTuple):
+class PlotBand(NamedTuple):
     """A stretch of the plot, as shares of its width, in which nothing was sent; or a moment, of width 0.
 
     `number` is that of its mark, and where it stands; 0 for none.
@@ -28,7 +28,7 @@ class Band(NamedTuple):
     middle: float
 
 
-class Mark(NamedTuple):
+class PlotMark(NamedTuple):
     """What is said of a band, beside its number: when, and what happened."""
 
     number: int
@@ -47,7 +47,7 @@ class _Event(NamedTuple):
 
 def marked(
     facts: RunFacts, axis: TimeAxis, bins: Sequence[Bin], zone: dt.tzinfo | None
-) -> tuple[list[Band], list[Mark]]:
+) -> tuple[list[PlotBand], list[PlotMark]]:
     """Return the bands of a plot and what is said of them, in the order of time."""
     events = sorted([*_gaps(facts, axis, bins), *_steering(facts.steered, axis, bins[-1].end)])
     bands, marks = [], []
@@ -57,11 +57,11 @@ def marked(
         # Numbers that would lie upon each other: the first is drawn, and all are told in their order.
         is_drawn = number <= _MOST_MARKS and middle - last >= _NEAR
         last = middle if is_drawn else last
-        bands.append(Band(each.kind, each.left, each.right - each.left, number if is_drawn else 0, middle))
+        bands.append(PlotBand(each.kind, each.left, each.right - each.left, number if is_drawn else 0, middle))
         if number <= _MOST_MARKS:
-            marks.append(Mark(number, _when(each.begin, zone), each.text.format(end=_when(each.end, zone))))
+            marks.append(PlotMark(number, _when(each.begin, zone), each.text.format(end=_when(each.end, zone))))
     if more := len(events) - _MOST_MARKS:
-        marks += [Mark(0, "", f"and {more:,} more")] if more > 0 else []
+        marks += [PlotMark(0, "", f"and {more:,} more")] if more > 0 else []
     return bands, marks
 
 
@@ -72,7 +72,7 @@ def _gaps(facts: RunFacts, axis: TimeAxis, bins: Sequence[Bin]) -> Iterator[_Eve
         yield _Event(gap.begin, gap.end, gap.left, gap.right, "gap", _gap_text(facts, gap, before, after))
 
 
-def _gap_text(facts: RunFacts, gap: Stretch, before: int, after: int) -> str:
+def _gap_text(facts: RunFacts, gap: AxisStretch, before: int, after: int) -> str:
     if before == after:
         return "the machine slept, or its clock was set; continued {end}"
     session = facts.sessions[before - 1] if 0 < before <= len(facts.sessions) else None

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bulkgladly.journal.timeline import Sample, thinned
 
-__all__ = ("EDGE", "Bin", "Stretch", "Tick", "TimeAxis", "bins_of")
+__all__ = ("EDGE", "AxisStretch", "Bin", "Tick", "TimeAxis", "bins_of")
 
 MOST_BINS = 300
 _JOIN_S = 3.0
@@ -38,7 +38,7 @@ class Bin(NamedTuple):
     sample: Sample
 
 
-class Stretch(NamedTuple):
+class AxisStretch(NamedTuple):
     """A stretch of the axis, from `left` to `right` as shares of its width. In a gap no session worked."""
 
     begin: float
@@ -79,7 +79,7 @@ def bins_of(samples: Sequence[Sample]) -> tuple[list[Bin], float]:
 class TimeAxis:
     """Where moments lie on the width of a plot."""
 
-    stretches: Sequence[Stretch]
+    stretches: Sequence[AxisStretch]
 
     @classmethod
     def of(cls, bins: Sequence[Bin]) -> "TimeAxis":
@@ -95,7 +95,7 @@ class TimeAxis:
         return cls(tuple(_laid_out(groups)))
 
     @property
-    def gaps(self) -> list[Stretch]:
+    def gaps(self) -> list[AxisStretch]:
         """The stretches in which no session worked."""
         return [each for each in self.stretches if each.is_gap]
 
@@ -121,7 +121,7 @@ class TimeAxis:
         return list(_labelled(ticks, step, zone))
 
 
-def _laid_out(groups: Sequence[Sequence[Bin]]) -> Iterator[Stretch]:
+def _laid_out(groups: Sequence[Sequence[Bin]]) -> Iterator[AxisStretch]:
     breaks = [after[0].begin - before[-1].end for before, after in pairwise(groups)]
     lengths = [group[-1].end - group[0].begin for group in groups]
     whole = sum(breaks) + sum(lengths)
@@ -130,13 +130,13 @@ def _laid_out(groups: Sequence[Sequence[Bin]]) -> Iterator[Stretch]:
     scale, left = (1.0 - sum(shares)) / sum(lengths), 0.0
     for at, (group, length) in enumerate(zip(groups, lengths, strict=True)):
         right = left + length * scale
-        yield Stretch(group[0].begin, group[-1].end, left, right, is_gap=False)
+        yield AxisStretch(group[0].begin, group[-1].end, left, right, is_gap=False)
         if at < len(shares):
             left = right + shares[at]
-            yield Stretch(group[-1].end, groups[at + 1][0].begin, right, left, is_gap=True)
+            yield AxisStretch(group[-1].end, groups[at + 1][0].begin, right, left, is_gap=True)
 
 
-def _round_times(stretch: Stretch, step: int, zone: dt.tzinfo | None) -> Iterator[float]:
+def _round_times(stretch: AxisStretch, step: int, zone: dt.tzinfo | None) -> Iterator[float]:
     offset = _local(stretch.begin, zone).utcoffset() or dt.timedelta()
     shift = offset.total_seconds()
     at = -(-(stretch.begin + shift) // step) * step - shift

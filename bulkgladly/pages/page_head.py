@@ -1,0 +1,139 @@
+"""The top of a page: what was moved, from where to where, how it ended, and the numbers that are seen first. Pure."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import NamedTuple
+
+from bulkgladly.pages.outcome_words import Outcomes
+from bulkgladly.pages.run_facts import RunFacts
+from bulkgladly.plain_words import cause_text, counted, day_text, duration_text, share_text
+
+__all__ = ("Figure", "Head", "figures_of", "head_of", "moment_text")
+
+_PILLS = {
+    "running": ("running", "live"),
+    "complete": ("complete", "good"),
+    "stopped": ("stopped", "warn"),
+    "interrupted": ("interrupted", "warn"),
+    "failed": ("failed", "bad"),
+    "new": ("not begun", "warn"),
+}
+_ARRIVED = ("created", "updated", "deleted", "unchanged")
+
+
+class Figure(NamedTuple):
+    """A number that is seen first, with what it counts, and more about it."""
+
+    value: str
+    label: str
+    more: str = ""
+    tone: str = ""
+
+
+class Head(NamedTuple):
+    """The top of a page: what was moved, the word and the colour of its status, how it ended, and when."""
+
+    title: str
+    pill: str
+    tone: str
+    verdict: str
+    meta: tuple[str, ...]
+
+
+def head_of(facts: RunFacts, zone: dt.tzinfo | None) -> Head:
+    """Return the top of the page of a run."""
+    pill, tone = _PILLS.get(facts.status, (facts.status, "warn"))
+    exit_code = facts.report.get("exit_code") if facts.is_current else None
+    if facts.status == "complete" and exit_code:
+        pill, tone = "complete, with gaps" if "out" in facts.report else "complete, with rejects", "warn"
+    meta = [facts.header.host.removeprefix("https://"), _when_text(facts, zone)]
+    if exit_code is not None:
+        meta.append(f"exit code {exit_code}")
+    if facts.header.parent:
+        meta.append(f"retry of {facts.header.parent}")
+    return Head(_title(facts), pill, tone, _verdict(facts, zone), tuple(meta))
+
+
+def _title(facts: RunFacts) -> str:
+    if title := facts.report.get("title"):
+        return str(title)
+    header, out = facts.header, facts.report.get("out")
+    if out:
+        host = header.host.removeprefix("https://")
+        return f"{header.resource.capitalize()} from {host} to {PurePath(str(out)).name or out}"
+    names = [PurePath(str(name)).name for name in facts.report.get("inputs", ())]
+    files = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    how = "deleted in" if header.mode == "delete" else "to"
+    return f"{header.resource.capitalize()}{f' from {files}' if files else ''} {how} Gladly"
+
+
+def _verdict(facts: RunFacts, zone: dt.tzinfo | None) -> str:
+    if facts.is_running:
+        return f"Still at work. This page shows it as of {moment_text(facts.now, zone)}; it does not update itself."
+    if facts.is_current and facts.report.get("verdict"):
+        return str(facts.report["verdict"])
+    if facts.status == "complete":
+        return "Finished." if not facts.report.get("exit_code") else "Finished, but not everything arrived."
+    reason = facts.report.get("reason") if facts.is_current else facts.sessions[-1].reason if facts.sessions else None
+    return f"Not finished: {cause_text(reason).rstrip('.')}."
+
+
+def _when_text(facts: RunFacts, zone: dt.tzinfo | None) -> str:
+    began = dt.datetime.fromisoformat(facts.header.created_at).astimezone(zone)
+    ended = facts.now if facts.is_running else _ended(facts)
+    if ended is None:
+        return f"{day_text(began)}, {began:%H:%M}"
+    ended = ended.astimezone(zone)
+    if f"{ended:%F%H%M}" == f"{began:%F%H%M}":
+        return f"{day_text(began)}, {began:%H:%M}"
+    if ended.date() == began.date():
+        return f"{day_text(began)}, {began:%H:%M} to {ended:%H:%M}"
+    return f"{day_text(began)}, {began:%H:%M} to {day_text(ended)}, {ended:%H:%M}"
+
+
+def _ended(facts: RunFacts) -> dt.datetime | None:
+    if facts.is_current and facts.report.get("ended_at"):
+        return dt.datetime.fromisoformat(facts.report["ended_at"])
+    return facts.sessions[-1].ended if facts.sessions else None
+
+
+def figures_of(facts: RunFacts, outcomes: Outcomes, things: str) -> Iterator[Figure]:
+    """Yield the numbers that are seen first: how much arrived, how much did not, and what it cost."""
+    report, counts = facts.report, facts.report.get("counts", {})
+    read = outcomes.read
+    if "out" in report:
+        fetched = sum(counts.get(word, 0) for word in ("created", "updated", "unchanged"))
+        yield Figure(f"{fetched:,}", "rows fetched", f"{counts.get('created', 0):,} of them new")
+        if gaps := sum(
+            number
+            for states in report.get("units", {}).values()
+            for state, number in states.items()
+            if state not in ("done", "unchanged")
+        ):
+            yield Figure(f"{gaps:,}", "downloads incomplete or missing", "listed below", "bad")
+    elif any(word in counts for word in _ARRIVED):
+        arrived = sum(counts.get(word, 0) for word in _ARRIVED)
+        share = f"{share_text(arrived, read)} of {counted(read, things.removesuffix('s'))}" if read else ""
+        yield Figure(f"{arrived:,}", f"{_noun(arrived, things)} arrived", share)
+        if lost := counts.get("rejected", 0) + counts.get("unknown", 0):
+            yield Figure(f"{lost:,}", "did not arrive", share_text(lost, max(read, lost)), "bad")
+    else:
+        yield Figure(f"{read:,}", f"{_noun(read, things)} read")
+    seconds, requests = report.get("seconds", 0.0), report.get("requests_total", 0)
+    yield Figure(f"{requests:,}", "requests", f"{requests / seconds:.3g} a second" if seconds >= 1 else "")
+    if seconds:
+        stops = len(facts.sessions) - 1
+        yield Figure(
+            duration_text(seconds), "of work", counted(stops, "interruption") if stops > 0 else "without interruption"
+        )
+
+
+def _noun(number: int, things: str) -> str:
+    return things.removesuffix("s") if number == 1 else things
+
+
+def moment_text(moment: dt.datetime, zone: dt.tzinfo | None) -> str:
+    """Return a moment as people read it: `27 Nov 15:36:11`."""
+    local = moment.astimezone(zone)
+    return f"{local.day} {local:%b} {local:%H:%M:%S}"
