@@ -93,11 +93,16 @@ def facts_of(folder: Path, now: dt.datetime, reasons: Sequence[Mapping[str, Any]
     """
     run = RunFolder(folder)
     status, header = run.live_status(), run.header()
+    vitals: dict[str, Any] = {}
+    samples: list[Sample] = []
+    with contextlib.suppress(ValueError, TypeError):  # a run without a plot is better than none
+        samples = samples_of(folder)
     with reading(folder / "journal.sqlite") as connection:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, TypeError):
             vitals = dict(earlier_vitals(connection))
         notes = dict(connection.execute("SELECT name, value FROM meta WHERE name IN ('status', 'steered')"))
     report = run.report()
+    report = report if isinstance(report, dict) else None
     sessions = _sessions(vitals.get("sessions", ()), status)
     # A killed session leaves the report of the one before, or none.
     is_current = report is not None and notes.get("status") != _RUNNING and _is_of(report, len(sessions))
@@ -111,7 +116,7 @@ def facts_of(folder: Path, now: dt.datetime, reasons: Sequence[Mapping[str, Any]
         report=report,
         is_current=is_current,
         sessions=sessions,
-        samples=samples_of(folder),
+        samples=samples,
         steered=_steered(notes.get("steered")),
         files=files,
         now=now,
