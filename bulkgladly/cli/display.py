@@ -213,7 +213,10 @@ def view_fields(view: RunView) -> dict[str, Any]:
 
 
 def summary_of(report: Any) -> Sequence[str]:
-    """Return the end of a run as a few lines: what became of the rows, the cost, the files, the next commands."""
+    """Return the end of a run as a few lines: what became of the rows, the cost, the files, the next commands.
+
+    The page is named if it is there: a run can end without one.
+    """
     lines = [
         f"{report.run}: {report.status}" + (f" ({report.reason})" if report.reason else ""),
         f"  {read_text(report)}" + ("" if report.adds_up else "; these do not add up, please report this as a bug"),
