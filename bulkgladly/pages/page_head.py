@@ -1,7 +1,7 @@
 """The top of a page: what was moved, from where to where, how it ended, and the numbers that are seen first. Pure."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -81,7 +81,9 @@ def _verdict(facts: RunFacts, zone: dt.tzinfo | None) -> str:
 
 def _when_text(facts: RunFacts, zone: dt.tzinfo | None) -> str:
     began = dt.datetime.fromisoformat(facts.header.created_at).astimezone(zone)
-    ended = facts.now if facts.is_running else _ended(facts)
+    if facts.is_running:
+        return f"since {day_text(began)}, {began:%H:%M}"
+    ended = _ended(facts)
     if ended is None:
         return f"{day_text(began)}, {began:%H:%M}"
     ended = ended.astimezone(zone)
@@ -101,36 +103,34 @@ def _ended(facts: RunFacts) -> dt.datetime | None:
 def figures_of(facts: RunFacts, outcomes: Outcomes, things: str) -> Iterator[Figure]:
     """Yield the numbers that are seen first: how much arrived, how much did not, and what it cost."""
     report, counts = facts.report, facts.report.get("counts", {})
-    read = outcomes.read
+    read, noun = outcomes.read, things.removesuffix("s")
     if "out" in report:
         fetched = sum(counts.get(word, 0) for word in ("created", "updated", "unchanged"))
         yield Figure(f"{fetched:,}", "rows fetched", f"{counts.get('created', 0):,} of them new")
-        if gaps := sum(
-            number
-            for states in report.get("units", {}).values()
-            for state, number in states.items()
-            if state not in ("done", "unchanged")
-        ):
+        if gaps := _gaps_in(report.get("units", {})):
             yield Figure(f"{gaps:,}", "downloads incomplete or missing", "listed below", "bad")
     elif any(word in counts for word in _ARRIVED):
         arrived = sum(counts.get(word, 0) for word in _ARRIVED)
-        share = f"{share_text(arrived, read)} of {counted(read, things.removesuffix('s'))}" if read else ""
-        yield Figure(f"{arrived:,}", f"{_noun(arrived, things)} arrived", share)
+        share = f"{share_text(arrived, read)} of {counted(read, noun)}" if read else ""
+        became = "deleted" if facts.header.mode == "delete" else "arrived"
+        yield Figure(f"{arrived:,}", f"{noun if arrived == 1 else things} {became}", share)
         if lost := counts.get("rejected", 0) + counts.get("unknown", 0):
             yield Figure(f"{lost:,}", "did not arrive", share_text(lost, max(read, lost)), "bad")
     else:
-        yield Figure(f"{read:,}", f"{_noun(read, things)} read")
+        yield Figure(f"{read:,}", f"{noun if read == 1 else things} read")
     seconds, requests = report.get("seconds", 0.0), report.get("requests_total", 0)
     yield Figure(f"{requests:,}", "requests", f"{requests / seconds:.3g} a second" if seconds >= 1 else "")
     if seconds:
         stops = len(facts.sessions) - 1
-        yield Figure(
-            duration_text(seconds), "of work", counted(stops, "interruption") if stops > 0 else "without interruption"
-        )
+        more = counted(stops, "interruption") if stops > 0 else "without interruption"
+        yield Figure(duration_text(seconds), "of work", more)
 
 
-def _noun(number: int, things: str) -> str:
-    return things.removesuffix("s") if number == 1 else things
+def _gaps_in(units: Mapping[str, Mapping[str, int]]) -> int:
+    """Return how many downloads did not end well, of all data sets."""
+    return sum(
+        number for states in units.values() for state, number in states.items() if state not in ("done", "unchanged")
+    )
 
 
 def moment_text(moment: dt.datetime, zone: dt.tzinfo | None) -> str:

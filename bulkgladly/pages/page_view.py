@@ -66,7 +66,7 @@ def view_of(facts: RunFacts, zone: dt.tzinfo | None = None) -> PageView:
     report, things = facts.report, _things_of(facts.report)
     reasons = list(report.get("reasons") or _by_code(report))
     outcomes = outcomes_of(dict(report.get("counts", {})), is_export="out" in report)
-    plot = pace_plot(facts, things, zone)
+    plot, told = pace_plot(facts, things, zone), list(report.get("told", ()))
     return PageView(
         run=facts.header.run,
         head=head_of(facts, zone),
@@ -80,9 +80,7 @@ def view_of(facts: RunFacts, zone: dt.tzinfo | None = None) -> PageView:
         reasons=[_reason(each, len(report.get("inputs", ()))) for each in reasons[:_MOST_REASONS]],
         other_reasons=sum(each.get("records", 0) for each in reasons[_MOST_REASONS:]),
         data_sets=list(_data_sets(report)),
-        told=[{**each, "state": _STATES.get(each["state"], each["state"])} for each in report.get("told", ())][
-            :_MOST_TOLD
-        ],
+        told=[{**each, "state": _STATES.get(each["state"], each["state"])} for each in told[:_MOST_TOLD]],
         notes=list(report.get("notes", ())),
         commands=_commands(facts),
         sessions=_sessions(facts, zone),
@@ -109,17 +107,16 @@ def _things_of(report: Mapping[str, Any]) -> str:
 
 
 def _sum_text(outcomes: Outcomes, things: str, facts: RunFacts) -> str:
+    noun = things.removesuffix("s")
     if not outcomes.read and not outcomes.total:
         return f"No {things} were read."
     if not facts.is_current:
-        return f"{counted(outcomes.total, things.removesuffix('s'))} so far."
-    if outcomes.adds_up:
-        return (
-            f"All {counted(outcomes.read, things.removesuffix('s'))} are accounted for."
-            if outcomes.read != 1
-            else "The one row is accounted for."
-        )
-    return f"{outcomes.read:,} were read, but {outcomes.total:,} are accounted for."
+        return f"{counted(outcomes.total, noun)} so far."
+    if not outcomes.adds_up:
+        return f"{outcomes.read:,} were read, but {outcomes.total:,} are accounted for."
+    return (
+        f"All {outcomes.read:,} {things} are accounted for." if outcomes.read > 1 else f"The {noun} is accounted for."
+    )
 
 
 def _by_code(report: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -186,10 +186,14 @@ def _from_journal(
         "waits_s": vitals.get("waits", {}),
         "seconds": vitals.get("seconds", 0.0),
         "started_at": header.created_at,
-        "inputs": [PurePath(item.path).name for item in header.inputs],
+        "inputs": [_input_name(PurePath(item.path).name) for item in header.inputs],
         "reasons": list(reasons) or ([] if out else _groups(run.path)),
         **({"out": out, "units": _states_of(units), "told": _told(units)} if out else {}),
     }
+
+
+def _input_name(name: str) -> str:
+    return "the standard input" if name.startswith("stdin.") else name
 
 
 def _outcomes_of(folder: Path) -> Mapping[str, int]:

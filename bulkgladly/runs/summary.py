@@ -19,7 +19,7 @@ from bulkgladly.commands import next_command
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.plain_words import cause_text, counted, duration_text
 from bulkgladly.records import Word
-from bulkgladly.shown import shown, shown_cell
+from bulkgladly.shown import cell_text, shown, shown_cell
 from bulkgladly.storage.durable import write_private
 from bulkgladly.storage.failures import not_written
 
@@ -113,7 +113,7 @@ class Summary:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary in the form of `report.json`."""
-        words = {"title": self._title(), "verdict": self._verdict()}
+        words = {"title": cell_text(self._title()), "verdict": cell_text(self._verdict())}
         return {**asdict(self), **words, "invariant_holds": self.adds_up}
 
     def as_markdown(self) -> str:

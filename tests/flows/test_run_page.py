@@ -51,12 +51,12 @@ async def test_an_import_ends_with_a_page(world: World) -> None:
     world.environment = PAGED
     rows = [{"crm": f"c-{at}", "name": "Ada Ashby", "email:1": "nobody" if at == 3 else ""} for at in range(5)]
 
-    report = await world.run(world.csv(rows, "people & more.csv"), key="crm")
+    report = await world.run(world.csv(rows, "people & [more].csv"), key="crm")
 
     path = Path(report.folder) / "report.html"
     words = words_of(page_of(report.folder))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert "Customers from people & more.csv to Gladly" in words
+    assert "Customers from people & [more].csv to Gladly" in words
     assert "Finished, but not everything arrived." in words
     assert "exit code 1" in words
     assert "All 5 rows are accounted for." in words
