@@ -275,7 +275,8 @@ def _summary(bins: Sequence[Bin]) -> str:
     requests = sum(each.sample.requests for each in bins)
     allowed = [each.sample.allowed for each in bins]
     limit = None if None in allowed else sum(each for each in allowed if each is not None)
-    parts = [f"On average {number_text(requests / max(seconds, 1.0))} requests a second while it worked"]
+    rate = number_text(requests / max(seconds, 1.0))
+    parts = [f"On average {rate} request{'' if rate == '1' else 's'} a second while it worked"]
     if limit is not None:
         parts.append(f", where {number_text(limit / max(seconds, 0.001))} were allowed")
     return f"{''.join(parts)}."

@@ -119,10 +119,15 @@ def figures_of(facts: RunFacts, outcomes: Outcomes, things: str) -> Iterator[Fig
     else:
         yield Figure(f"{read:,}", f"{noun if read == 1 else things} read")
     seconds, requests = report.get("seconds", 0.0), report.get("requests_total", 0)
-    yield Figure(f"{requests:,}", "requests", f"{requests / seconds:.3g} a second" if seconds >= 1 else "")
+    yield Figure(
+        f"{requests:,}",
+        "request" if requests == 1 else "requests",
+        f"{requests / seconds:.3g} a second" if seconds >= 1 else "",
+    )
     if seconds:
         stops = len(facts.sessions) - 1
-        more = counted(stops, "interruption") if stops > 0 else "without interruption"
+        is_smooth = facts.status == "complete"
+        more = counted(stops, "interruption") if stops > 0 else "without interruption" if is_smooth else ""
         yield Figure(duration_text(seconds), "of work", more)
 
 

@@ -49,7 +49,7 @@ class PageView(NamedTuple):
     reasons: Sequence[Mapping[str, Any]]
     other_reasons: int
     data_sets: Sequence[Mapping[str, Any]]
-    told: Sequence[Mapping[str, str]]
+    told: Sequence[Mapping[str, Any]]
     notes: Sequence[str]
     commands: Sequence[str]
     sessions: Sequence[Mapping[str, str]]
@@ -185,8 +185,8 @@ def _sessions(facts: RunFacts, zone: dt.tzinfo | None) -> list[dict[str, str]]:
 
 def _requests(report: Mapping[str, Any]) -> list[tuple[str, int, float]]:
     numbers = sorted(report.get("requests", {}).items(), key=lambda each: (-each[1], each[0]))
-    most = max((number for _, number in numbers), default=1) or 1
-    return [(name, number, number / most) for name, number in numbers]
+    total = sum(number for _, number in numbers) or 1
+    return [(name, number, number / total) for name, number in numbers]
 
 
 def _requests_note(report: Mapping[str, Any]) -> str:
