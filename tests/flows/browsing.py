@@ -100,12 +100,14 @@ class Page:
         assert "error" not in said, said["error"]
         return said["result"]
 
-    async def look(self, *, width: int, height: int = 900, scheme: str = "light") -> None:
-        """Set the size of the window and whether the user prefers light or dark."""
+    async def look(self, *, width: int, height: int = 900, scheme: str = "light", media: str = "") -> None:
+        """Set the size of the window, whether the user prefers light or dark, and the media: `screen` or `print`."""
         await self.send(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
-        await self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        await self.send(
+            "Emulation.setEmulatedMedia", media=media, features=[{"name": "prefers-color-scheme", "value": scheme}]
+        )
 
     async def evaluate(self, script: str) -> Any:
         """Return the value of an expression in the page."""

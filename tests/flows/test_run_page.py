@@ -309,6 +309,9 @@ async def test_pages_fit_and_can_be_read_on_every_screen(browser: str, tmp_path:
                 assert await page.evaluate(FAINT) == [], name
                 grounds.add((scheme, await page.evaluate("getComputedStyle(document.body).backgroundColor")))
             assert len(grounds) == 2
+            await page.look(width=800, scheme="dark", media="print")
+            await keep_picture(page, f"report-{name}-print.png")
+            assert await page.evaluate(FAINT) == [], name
 
         assert page.problems == []
         assert set(page.requests) == {path.as_uri() for path in pages.values()}
