@@ -21,7 +21,6 @@ from bulkgladly.plain_words import cause_text
 
 __all__ = ("FileFacts", "RunFacts", "SessionFacts", "Steered", "facts_of")
 
-_RUNNING = "running"
 _OWN_FILES = ("lock", "report.html", "journal.sqlite-wal", "journal.sqlite-shm")
 _OF_COMMANDS = "steering"
 _ROW_WORDS = ("created", "updated", "unchanged", "rejected")
@@ -80,7 +79,7 @@ class RunFacts:
     @property
     def is_running(self) -> bool:
         """Whether a process works on it."""
-        return self.status == _RUNNING
+        return self.status == "running"
 
 
 def facts_of(folder: Path, now: dt.datetime, reasons: Sequence[Mapping[str, Any]] = ()) -> RunFacts:
@@ -105,7 +104,7 @@ def facts_of(folder: Path, now: dt.datetime, reasons: Sequence[Mapping[str, Any]
     report = report if isinstance(report, dict) else None
     sessions = _sessions(vitals.get("sessions", ()), status)
     # A killed session leaves the report of the one before, or none.
-    is_current = report is not None and notes.get("status") != _RUNNING and _is_of(report, len(sessions))
+    is_current = report is not None and notes.get("status") != "running" and _is_of(report, len(sessions))
     files = _files(folder, (report or {}).get("files", {}) if is_current else {})
     if report is None or not is_current:
         report = _from_journal(run, header, vitals, reasons)

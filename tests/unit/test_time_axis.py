@@ -5,7 +5,7 @@ import itertools
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.journal.timeline import Sample
@@ -95,6 +95,7 @@ def test_a_moment_has_a_label(seconds: float) -> None:
     assert ticks[0].day == "27 Nov"
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0.0, 400_000.0), st.floats(0.01, 400_000.0)), min_size=1, max_size=12))
 def test_any_run_has_an_axis(stretches: list[tuple[float, float]]) -> None:
     """Labels never overlap, on a screen or on a phone, and moments stay in order."""
