@@ -216,12 +216,7 @@ class Ledger:
 
     async def note(self, name: str, value: str, *, samples: Sequence[Sample] = ()) -> None:
         """Keep a value about the run itself, such as its status, and samples; on the disk when this returns."""
-
-        def write() -> None:
-            write_note(self._connection, name, value)
-            write_samples(self._connection, samples)
-
-        await self._writer.ask(write)
+        await self._writer.ask(lambda: write_note(self._connection, name, value, samples))
 
     def sample(self, samples: Sequence[Sample]) -> None:
         """Keep samples of how the run goes; they are in the next group commit.

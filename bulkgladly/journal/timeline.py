@@ -48,6 +48,8 @@ class Sample(NamedTuple):
 
 def write_samples(connection: sqlite3.Connection, samples: Sequence[Sample]) -> None:
     """Write samples within the open transaction, and make one of neighbours if there are too many."""
+    if not samples:
+        return
     connection.executemany("INSERT OR REPLACE INTO timeline VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_row, samples))
     if connection.execute("SELECT count(*) FROM timeline").fetchone()[0] > MOST_SAMPLES:
         kept = thinned(_samples(connection), _KEPT)

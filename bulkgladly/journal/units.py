@@ -100,8 +100,7 @@ class UnitLog:
         """Keep a value about the run itself, such as its status, and samples; on the disk when this returns."""
 
         def write() -> None:
-            write_note(self._connection, name, value)
-            write_samples(self._connection, samples)
+            write_note(self._connection, name, value, samples)
             self._write_vitals()
 
         await self._writer.ask(write)

@@ -17,6 +17,20 @@ _COLOURS = {
     "rejected": "bad",
     "unknown": "warn",
 }
+_SAME_AS = {
+    "equal": "created",
+    "restored": "updated",
+    "different": "rejected",
+    "missing": "rejected",
+    "unreadable": "unknown",
+    "merged": "unknown",
+    "not possible": "rejected",
+    "kept": "unchanged",
+    "nothing to do": "skipped",
+    "not_sent": "unchanged",
+    "not_sampled": "skipped",
+}
+"""Outcomes of runs that are not imports, and those whose place and colour they have."""
 _OTHERS = ("c7", "c8", "c3", "c2")
 _MEANINGS = {
     "created": "new in Gladly",
@@ -27,6 +41,16 @@ _MEANINGS = {
     "rejected": "not accepted",
     "unknown": "sent without a response: it is not known whether they arrived",
     "unprocessed": "not reached yet",
+    "equal": "Gladly holds what the file says",
+    "different": "Gladly holds something else",
+    "missing": "not in Gladly",
+    "merged": "merged into another customer",
+    "unreadable": "could not be read in Gladly",
+    "not_sent": "not sent by the run, so not compared",
+    "not_sampled": "not in the sample",
+    "restored": "as before the run",
+    "kept": "changed by somebody since, and left as it is",
+    "not possible": "cannot be taken back",
 }
 _OF_ROWS = {
     "created": "new in the folder",
@@ -65,18 +89,19 @@ class Outcomes:
 
 def colour_of(word: str) -> str:
     """Return the class of an outcome's colour; outcomes of other kinds of runs get one by their name."""
-    return _COLOURS.get(word) or _OTHERS[sum(map(ord, word)) % len(_OTHERS)]
+    return _COLOURS.get(_SAME_AS.get(word, word)) or _OTHERS[sum(map(ord, word)) % len(_OTHERS)]
 
 
 def is_problem(word: str) -> bool:
     """Tell whether an outcome is one that somebody has to look at."""
-    return word in ("rejected", "unknown", "failed", "different", "conflict")
+    return _SAME_AS.get(word, word) in ("rejected", "unknown", "failed")
 
 
 def ordered_words(words: Iterable[str]) -> list[str]:
     """Return outcomes in the order in which they are shown."""
     known = list(_COLOURS)
-    return sorted(words, key=lambda word: (known.index(word) if word in known else len(known), word))
+    place = {word: known.index(same) if (same := _SAME_AS.get(word, word)) in known else len(known) for word in words}
+    return sorted(place, key=lambda word: (place[word], word))
 
 
 def outcomes_of(counts: dict[str, int], *, is_export: bool) -> Outcomes:

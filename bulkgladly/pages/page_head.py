@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import NamedTuple
 
-from bulkgladly.pages.outcome_words import Outcomes
+from bulkgladly.pages.outcome_words import Outcomes, is_problem
 from bulkgladly.pages.run_facts import RunFacts
 from bulkgladly.plain_words import cause_text, counted, day_text, duration_text, share_text
 
-__all__ = ("Figure", "Head", "figures_of", "head_of", "moment_text")
+__all__ = ("IMPORT_MODES", "Figure", "Head", "figures_of", "head_of", "moment_text")
 
 _PILLS = {
     "running": ("running", "live"),
@@ -19,6 +19,7 @@ _PILLS = {
     "failed": ("failed", "bad"),
     "new": ("not begun", "warn"),
 }
+IMPORT_MODES = ("create", "update", "upsert", "delete", "apply")
 _ARRIVED = ("created", "updated", "deleted", "unchanged")
 
 
@@ -46,7 +47,8 @@ def head_of(facts: RunFacts, zone: dt.tzinfo | None) -> Head:
     pill, tone = _PILLS.get(facts.status, (facts.status, "warn"))
     exit_code = facts.report.get("exit_code") if facts.is_current else None
     if facts.status == "complete" and exit_code:
-        pill, tone = "complete, with gaps" if "out" in facts.report else "complete, with rejects", "warn"
+        what = "gaps" if "out" in facts.report else "rejects" if facts.header.mode in IMPORT_MODES else "findings"
+        pill, tone = f"complete, with {what}", "warn"
     meta = [facts.header.host.removeprefix("https://"), _when_text(facts, zone)]
     if exit_code is not None:
         meta.append(f"exit code {exit_code}")
@@ -109,7 +111,7 @@ def figures_of(facts: RunFacts, outcomes: Outcomes, things: str) -> Iterator[Fig
         yield Figure(f"{fetched:,}", "rows fetched", f"{counts.get('created', 0):,} of them new")
         if gaps := _gaps_in(report.get("units", {})):
             yield Figure(f"{gaps:,}", "downloads incomplete or missing", "listed below", "bad")
-    elif any(word in counts for word in _ARRIVED):
+    elif facts.header.mode in IMPORT_MODES:
         arrived = sum(counts.get(word, 0) for word in _ARRIVED)
         share = f"{share_text(arrived, read)} of {counted(read, noun)}" if read else ""
         became = "deleted" if facts.header.mode == "delete" else "arrived"
@@ -117,7 +119,9 @@ def figures_of(facts: RunFacts, outcomes: Outcomes, things: str) -> Iterator[Fig
         if lost := counts.get("rejected", 0) + counts.get("unknown", 0):
             yield Figure(f"{lost:,}", "did not arrive", share_text(lost, max(read, lost)), "bad")
     else:
-        yield Figure(f"{read:,}", f"{noun if read == 1 else things} read")
+        yield Figure(f"{read:,}", noun if read == 1 else things)
+        if found := sum(row.number for row in outcomes.rows if is_problem(row.word)):
+            yield Figure(f"{found:,}", "to look at", share_text(found, max(read, found)), "bad")
     seconds, requests = report.get("seconds", 0.0), report.get("requests_total", 0)
     yield Figure(
         f"{requests:,}",

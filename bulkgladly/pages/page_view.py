@@ -11,7 +11,7 @@ from bulkgladly.commands import next_command
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.pages.outcome_words import Outcomes, outcomes_of
 from bulkgladly.pages.pace_plot import PacePlot, pace_plot
-from bulkgladly.pages.page_head import Figure, Head, figures_of, head_of, moment_text
+from bulkgladly.pages.page_head import IMPORT_MODES, Figure, Head, figures_of, head_of, moment_text
 from bulkgladly.pages.run_facts import RunFacts
 from bulkgladly.plain_words import counted, duration_text
 
@@ -59,14 +59,16 @@ class PageView(NamedTuple):
     files: Sequence[tuple[str, str, str, str]]
     folder: str
     made: str
+    is_bare: bool
+    """Whether it is certain that no value of a row is on the page: other runs may tell them, if the user wants it."""
 
 
 def view_of(facts: RunFacts, zone: dt.tzinfo | None = None) -> PageView:
     """Return what a page says about a run, with times in a time zone (None: that of this machine)."""
     report, things = facts.report, _things_of(facts.report)
-    reasons = list(report.get("reasons") or _by_code(report))
-    outcomes = outcomes_of(dict(report.get("counts", {})), is_export="out" in report)
-    plot, told = pace_plot(facts, things, zone), list(report.get("told", ()))
+    reasons = [each for each in report.get("reasons", ()) if "reason" in each] or _by_code(report)
+    outcomes = outcomes_of(_counts_of(report), is_export="out" in report)
+    plot, told = pace_plot(facts, things, zone), list(report.get("told", ()) if "out" in report else ())
     return PageView(
         run=facts.header.run,
         head=head_of(facts, zone),
@@ -81,7 +83,7 @@ def view_of(facts: RunFacts, zone: dt.tzinfo | None = None) -> PageView:
         other_reasons=sum(each.get("records", 0) for each in reasons[_MOST_REASONS:]),
         data_sets=list(_data_sets(report)),
         told=[{**each, "state": _STATES.get(each["state"], each["state"])} for each in told[:_MOST_TOLD]],
-        notes=list(report.get("notes", ())),
+        notes=_notes(facts),
         commands=_commands(facts),
         sessions=_sessions(facts, zone),
         requests=_requests(report),
@@ -93,14 +95,22 @@ def view_of(facts: RunFacts, zone: dt.tzinfo | None = None) -> PageView:
         ],
         folder=str(facts.folder),
         made=moment_text(facts.now, zone),
+        is_bare="out" in report or facts.header.mode in IMPORT_MODES,
     )
 
 
 def _things_of(report: Mapping[str, Any]) -> str:
     """Return what the outcomes count: a mapping may make several records of a row."""
     if "out" in report or report.get("rows", 0) in (0, report.get("counts", {}).get("read")):
-        return "rows"
+        return "rows" if report.get("things", "records") == "records" else str(report["things"])
     return "records"
+
+
+def _counts_of(report: Mapping[str, Any]) -> dict[str, int]:
+    """Return the outcomes by the words of people, if the report has them, or else by those of the journal."""
+    counts, said = report.get("counts", {}), report.get("outcomes")
+    read = counts.get("read", 0)
+    return {"read": read, **said} if isinstance(said, dict) and sum(said.values()) == read else dict(counts)
 
 
 # --- what became of the items ---
@@ -117,6 +127,12 @@ def _sum_text(outcomes: Outcomes, things: str, facts: RunFacts) -> str:
     return (
         f"All {outcomes.read:,} {things} are accounted for." if outcomes.read > 1 else f"The {noun} is accounted for."
     )
+
+
+def _notes(facts: RunFacts) -> list[str]:
+    """Return what else a person should know. What an import has to tell has a place of its own on the page."""
+    is_other = "out" not in facts.report and facts.header.mode not in IMPORT_MODES
+    return list(facts.report.get("details" if is_other else "notes", ()))
 
 
 def _by_code(report: Mapping[str, Any]) -> list[dict[str, Any]]:

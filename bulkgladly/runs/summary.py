@@ -113,8 +113,14 @@ class Summary:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary in the form of `report.json`."""
-        words = {"title": cell_text(self._title()), "verdict": cell_text(self._verdict())}
-        return {**asdict(self), **words, "invariant_holds": self.adds_up}
+        return {
+            **asdict(self),
+            "title": cell_text(self._title()),
+            "verdict": cell_text(self._verdict()),
+            "things": self.things,
+            "details": self.details,
+            "invariant_holds": self.adds_up,
+        }
 
     def as_markdown(self) -> str:
         """Return the summary as one page for people."""

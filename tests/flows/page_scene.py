@@ -137,6 +137,25 @@ def an_export(folder: Path) -> Path:
     )
 
 
+def a_verification(folder: Path) -> Path:
+    """A run of another kind: outcomes of its own, in its own words."""
+    one = Sample(1, 1, BEGAN, 4.0, 30, 0, 9.0, 36.0, {}, {"equal": 27, "different": 3})
+    path = with_report(
+        a_run(folder, one),
+        title="customers in acme.example.org compared with customers.csv",
+        verdict="3 rows differ.",
+        counts={"read": 33, "equal": 30, "different": 3},
+        outcomes={"restored": 30, "not possible": 3},
+        reasons=[{"code": "no words"}],
+        details=["phone differs in 3 rows"],
+        things="objects",
+        rows=0,
+    )
+    header = orjson.loads((path / "run.json").read_bytes())
+    (path / "run.json").write_bytes(orjson.dumps({**header, "mode": "verify"}))
+    return path
+
+
 def hostile(folder: Path) -> Path:
     """Everything that comes from outside is an attack."""
     one = Sample(1, 1, BEGAN, 4.0, 30, 1, 9.0, 36.0, {HOSTILE: 2.0}, {HOSTILE: 12, "created": 3})
@@ -168,5 +187,6 @@ SCENES: Mapping[str, Callable[[Path], Path]] = {
     "before": of_before,
     "steered": steered,
     "export": an_export,
+    "verification": a_verification,
     "hostile": hostile,
 }

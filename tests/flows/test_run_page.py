@@ -127,6 +127,19 @@ def test_what_the_journal_cannot_say_is_said(tmp_path: Path) -> None:
     assert "All 2 rows are accounted for." in words
 
 
+def test_a_run_of_another_kind_is_told_in_its_own_words(tmp_path: Path) -> None:
+    """Title, verdict, outcomes and details are those of its report; what only imports have is not shown."""
+    words = words_of(write_page(SCENES["verification"](tmp_path)).read_text(encoding="utf-8"))
+
+    assert "compared with customers.csv" in words
+    assert "complete, with findings 3 rows differ." in words
+    assert "33 objects" in words
+    assert "restored as before the run 30" in words
+    assert "All 33 objects are accounted for." in words
+    assert "phone differs in 3 rows" in words
+    assert "arrive" not in words.replace("Finished, but not everything arrived.", "")
+
+
 def test_stops_and_changes_are_marked(tmp_path: Path) -> None:
     """Who reads the plot learns what was done to the run, and that its clock was not to be trusted."""
     words = words_of(write_page(SCENES["steered"](tmp_path)).read_text(encoding="utf-8"))
