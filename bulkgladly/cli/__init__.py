@@ -1,9 +1,9 @@
 """Arguments in, exit code out.
 
 `app` has the commands and what each does with an error: `import_command`, `export_command`, `check_command`,
-`map_command` (and `preset_command`), `migrate_command`, `resume_command`, `runs_command` (and `open_command`),
-`dataset_command` (with `old_data`), `inbox_command`, `rules_command`, `schema_command`, `init_command`,
-`follow_command`, `listen_command` and `program_commands`.
+`map_command` (and `preset_command`), `migrate_command`, `resume_command`, `runs_command`, `dataset_command` (with
+`old_data`), `inbox_command`, `rules_command`, `schema_command`, `init_command`, `follow_command`, `listen_command` and
+`program_commands`.
 
 Options are declared once: single ones in `flags`, groups in `flag_groups`, `row_flags`, `lake_flags` and
 `realtime_flags`; `values` reads their texts, `completions`
@@ -15,4 +15,6 @@ terminal gets. `preview_lines` has the lines of sample rows. How far a run is st
 `clock_words` for times of day, and as a live view in `run_panel`. `live_command` shows live state, which
 `live_display` makes tables of, in the words of `live_words`. `realtime_output` runs the service that receives events,
 and tells how it ended.
+
+`open_command` shows the page of a run.
 """
