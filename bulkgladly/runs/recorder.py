@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from bulkgladly.journal.timeline import Sample
 
-__all__ = ("LOOK_S", "Costs", "Recorder")
+__all__ = ("RECORD_EVERY_S", "Costs", "Recorder")
 
-LOOK_S = 1.0
+RECORD_EVERY_S = 1.0
 """How often `look` should be called."""
 _FINE_S = 60.0
 _SPANS_S = (1.0, 10.0)
@@ -64,7 +64,7 @@ class Recorder:
             return
         if abs(wall - seconds - self._open.until) > _JUMP_S:
             self._next(wall - seconds)
-        elif self._open.seconds >= _SPANS_S[self._seen - self._began >= _FINE_S] and seconds >= LOOK_S / 2:
+        elif self._open.seconds >= _SPANS_S[self._seen - self._began >= _FINE_S] and seconds >= RECORD_EVERY_S / 2:
             # The last moment of a session is no sample of its own: its rate would be chance.
             self._next(self._open.until)
         one, requests = self._open, costs.requests - self._costs.requests
@@ -74,7 +74,7 @@ class Recorder:
             seconds=one.seconds + seconds,
             requests=one.requests + requests,
             throttled=one.throttled + costs.throttled - self._costs.throttled,
-            peak=max(one.peak, requests / max(seconds, LOOK_S)),
+            peak=max(one.peak, requests / max(seconds, RECORD_EVERY_S)),
             allowed=allowed,
             waits=self._waited(costs.waits, seconds),
             counts=_sum(one.counts, _since(self._counts, counts)),

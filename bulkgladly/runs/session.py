@@ -26,7 +26,7 @@ from bulkgladly.runs.connection import Connection, check_organisation
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Observer, RunView
 from bulkgladly.runs.options import RunOptions
-from bulkgladly.runs.recorder import LOOK_S, Recorder
+from bulkgladly.runs.recorder import RECORD_EVERY_S, Recorder
 from bulkgladly.runs.stages import Stop, heeding_signals, run_stages, stopping
 from bulkgladly.runs.summary import Summary, common_fields, page_problem, written
 from bulkgladly.settings import Credentials
@@ -260,7 +260,7 @@ class Session:
 
     async def _record(self, work: Work[S]) -> None:
         while True:
-            await anyio.sleep(LOOK_S)
+            await anyio.sleep(RECORD_EVERY_S)
             if due := self._recorder.look(self.connection.costs(), work.progress().counts):
                 # A journal that cannot be written ends the run where it matters, not here.
                 with contextlib.suppress(BulkgladlyError):
