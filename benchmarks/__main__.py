@@ -19,6 +19,7 @@ QUICK = (
     "check_speed",
     "presets",
     "first_import",
+    "report_page",
 )
 LONG = (
     "pause",

@@ -7,7 +7,7 @@ kept unchanged in the journal and in the result files, and escaped when it becom
 
 import re
 
-__all__ = ("MOST_DETAIL", "MOST_LINE", "MOST_NAME", "escaped_json", "escaped_toml", "shown", "shown_cell")
+__all__ = ("MOST_DETAIL", "MOST_LINE", "MOST_NAME", "cell_text", "escaped_json", "escaped_toml", "shown", "shown_cell")
 
 MOST_LINE = 6000
 """Characters of a whole line; a command that names the longest possible path fits in."""
@@ -19,6 +19,7 @@ MOST_DETAIL = 2000
 
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _MARKUP = re.compile(r"[\\`*\[\]<>|]")
+_ESCAPED = re.compile(rf"\\({_MARKUP.pattern})")
 
 
 def shown(text: str, most: int = MOST_LINE) -> str:
@@ -38,6 +39,11 @@ def shown(text: str, most: int = MOST_LINE) -> str:
 def shown_cell(text: str, most: int = MOST_DETAIL) -> str:
     """Return a text for a Markdown page: as `shown`, with all markup escaped."""
     return _MARKUP.sub(r"\\\g<0>", shown(text, most))
+
+
+def cell_text(cell: str) -> str:
+    """Return the text of a Markdown cell without the escapes of `shown_cell`: one safe line for any other page."""
+    return _ESCAPED.sub(r"\1", cell)
 
 
 def escaped_json(text: str) -> str:

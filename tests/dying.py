@@ -293,8 +293,10 @@ def _warm_up() -> None:
     import anyio  # noqa: PLC0415
 
     from bulkgladly.cli.app import run  # noqa: PLC0415
+    from bulkgladly.pages.page_template import page_template  # noqa: PLC0415
 
     anyio.run(anyio.sleep, 0)
+    page_template()
     unheard = io.StringIO()
     with tempfile.TemporaryDirectory() as nowhere, redirect_stdout(unheard), redirect_stderr(unheard):
         sys.argv = ["bulkgladly", "runs", "list", "--state-dir", nowhere]

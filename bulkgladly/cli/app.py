@@ -30,6 +30,7 @@ from bulkgladly.cli import (
     map_command,
     migrate_command,
     old_data,
+    open_command,
     program_commands,
     resume_command,
     rules_command,
@@ -103,7 +104,11 @@ _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "map": ("Map your columns to Gladly's fields.", _PREPARE, (map_command.init, map_command.check)),
     "schema": ("Show the columns of an object.", _PREPARE, (schema_command.show,)),
     "rules": ("Check rules for events.", _EVENTS, (rules_command.check,)),
-    "runs": ("List, inspect and remove runs.", _INSPECT, (runs_command.list_, runs_command.show, runs_command.purge)),
+    "runs": (
+        "List, inspect and remove runs.",
+        _INSPECT,
+        (runs_command.list_, runs_command.show, open_command.open_, runs_command.purge),
+    ),
     "crosswalk": (
         "Export, import and repair the known keys and ids.",
         _INSPECT,

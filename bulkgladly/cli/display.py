@@ -213,7 +213,10 @@ def view_fields(view: RunView) -> dict[str, Any]:
 
 
 def summary_of(report: Any) -> Sequence[str]:
-    """Return the end of a run as a few lines: what became of the rows, the cost, the files, the next commands."""
+    """Return the end of a run as a few lines: what became of the rows, the cost, the files, the next commands.
+
+    The page is named if it is there: a run can end without one.
+    """
     lines = [
         f"{report.run}: {report.status}" + (f" ({report.reason})" if report.reason else ""),
         f"  {read_text(report)}" + ("" if report.adds_up else "; these do not add up, please report this as a bug"),
@@ -227,6 +230,8 @@ def summary_of(report: Any) -> Sequence[str]:
         f"  {name:<{width}}  {_rows_text(about):>{most}}  {path_from_here(about['path'])}"
         for name, about in files.items()
     ]
+    if (page := Path(report.folder) / "report.html").exists():
+        lines.append(f"  page: {path_from_here(str(page))}")
     lines += [f"  next: {command}" for command in report.next_commands]
     return lines
 

@@ -118,6 +118,12 @@ bulkgladly runs show
 
 # one run, by a part of its name
 bulkgladly runs show tasks --json""",
+    "runs open": """\
+# the page of the newest run, also while it works
+bulkgladly runs open
+
+# where the page of one run is, without a browser
+bulkgladly runs open tasks --print""",
     "runs purge": """\
 bulkgladly runs purge --older-than 90d
 

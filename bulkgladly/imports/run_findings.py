@@ -23,7 +23,7 @@ from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Problem, Row, Stage, Word
 from bulkgladly.runs.options import changed_settings, restored, stored
 
-__all__ = ("RunFindings", "about_file", "findings_in", "names_of_inputs", "settings_told")
+__all__ = ("RunFindings", "about_file", "findings_in", "names_of_inputs", "reasons_in", "settings_told")
 
 
 class RunFindings(NamedTuple):
@@ -56,12 +56,21 @@ def findings_in(
         files={Path(file.path).name: about_file(file) for file in files},
         rejects_by_code=rejects_by_code(folder),
         rows=count_rows(folder),
-        reasons=tuple(_reason(group, names) for group in groups_of_rejects(folder, split=SPLIT_CODE)),
+        reasons=reasons_in(folder, names),
         skipped_by_code=skipped_by_code(folder),
         repeats=repeats(folder),
         dropped_values=sum(dropped.values()),
         dropped_by_field=dropped,
     )
+
+
+def reasons_in(folder: Path, names: Sequence[str]) -> tuple[Reason, ...]:
+    """Return why rows of a run did not arrive so far, the most frequent reason first; `names` are those of its inputs.
+
+    Raises:
+        JournalDamaged: The journal cannot be read.
+    """
+    return tuple(_reason(group, names) for group in groups_of_rejects(folder, split=SPLIT_CODE))
 
 
 def _reason(group: RejectGroup, names: Sequence[str]) -> Reason:

@@ -11,4 +11,6 @@ rows were rejected, so that the next run knows its new rejects; `missing` tells 
 `run_writes` reads what a run has changed, with what Gladly held before, and which requests each record took.
 
 A verification reads what became of the rows of a run (`run_outcomes`), and notes what Gladly holds (`verdicts`).
+
+The `timeline` says how a run went: a bounded number of samples, for its page.
 """

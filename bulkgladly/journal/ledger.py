@@ -11,6 +11,7 @@ from bulkgladly.journal.databases import open_journal, open_state, reading
 from bulkgladly.journal.entries import Admission, Intent, Reservation, SettledRow, Standing, UndoneWrites
 from bulkgladly.journal.record_tables import RecordTables, intent_rows, write_rows
 from bulkgladly.journal.state import State
+from bulkgladly.journal.timeline import Sample, write_samples
 from bulkgladly.journal.writer import Writer, earlier_vitals, usable, write_note
 from bulkgladly.messages import NotedWrite
 from bulkgladly.records import DroppedValue, Known, Mark, Outcome, Position
@@ -246,9 +247,17 @@ class Ledger:
 
     # --- the run itself ---
 
-    async def note(self, name: str, value: str) -> None:
-        """Keep a value about the run itself, such as its status. It is on the disk when this returns."""
-        await self._writer.ask(lambda: write_note(self._connection, name, value))
+    async def note(self, name: str, value: str, *, samples: Sequence[Sample] = ()) -> None:
+        """Keep a value about the run itself, such as its status, and samples; on the disk when this returns."""
+        await self._writer.ask(lambda: write_note(self._connection, name, value, samples))
+
+    def sample(self, samples: Sequence[Sample]) -> None:
+        """Keep samples of how the run goes; they are in the next group commit.
+
+        Raises:
+            DiskFull, JournalDamaged: An earlier commit failed; nothing was noted.
+        """
+        self._writer.do(lambda: write_samples(self._connection, samples))
 
     def close(self) -> None:
         """Commit what is left, end the thread and close the files. Blocks for one commit."""

@@ -97,6 +97,18 @@ CREATE TABLE IF NOT EXISTS fetched ( -- answers that wait to be published togeth
     at       REAL NOT NULL,
     PRIMARY KEY (data_set, key)
 );
+CREATE TABLE IF NOT EXISTS timeline ( -- how the run went: what its sessions did in spans of time
+    nth       INTEGER PRIMARY KEY,
+    session   INTEGER NOT NULL,      -- from 1
+    at        REAL NOT NULL,         -- begin, by this machine's clock
+    seconds   REAL NOT NULL,
+    requests  INTEGER NOT NULL,
+    throttled INTEGER NOT NULL,
+    peak      REAL NOT NULL,         -- most requests in a second
+    allowed   REAL,                  -- how many requests the pace would have let out; NULL without a limit
+    waits     TEXT NOT NULL,         -- seconds by reason, JSON
+    counts    TEXT NOT NULL          -- items by outcome, JSON
+);
 """
 
 STATE = """

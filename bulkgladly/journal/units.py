@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from bulkgladly.journal.databases import open_journal, reading
+from bulkgladly.journal.timeline import Sample, write_samples
 from bulkgladly.journal.writer import Writer, earlier_vitals, usable, write_note
 
 __all__ = ("KeptReply", "UnitLine", "UnitLog", "kept_in", "units_of")
@@ -95,14 +96,23 @@ class UnitLog:
 
         self._writer.ask_and_wait(write)
 
-    async def note(self, name: str, value: str) -> None:
-        """Keep a value about the run itself, such as its status. It is on the disk when this returns."""
+    async def note(self, name: str, value: str, *, samples: Sequence[Sample] = ()) -> None:
+        """Keep a value about the run itself, such as its status, and samples; on the disk when this returns."""
 
         def write() -> None:
-            write_note(self._connection, name, value)
+            write_note(self._connection, name, value, samples)
             self._write_vitals()
 
         await self._writer.ask(write)
+
+    def sample(self, samples: Sequence[Sample]) -> None:
+        """Keep samples of how the run goes, without waiting for the disk."""
+
+        def write() -> None:
+            write_samples(self._connection, samples)
+            self._write_vitals()
+
+        self._writer.do(write)
 
     def keep(self, data_set: str, key: str, status: int, body: bytes) -> None:
         """Keep a reply until it is published.

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 import orjson
 
 from bulkgladly.errors import BulkgladlyError, JournalDamaged
+from bulkgladly.journal.timeline import Sample, write_samples
 from bulkgladly.records import Known
 from bulkgladly.storage.failures import database_error, is_locked
 
@@ -233,9 +234,10 @@ def _resolve(done: "asyncio.Future[Any] | Future[Any]", answer: Any) -> None:
         done.set_result(answer)
 
 
-def write_note(connection: sqlite3.Connection, name: str, value: str) -> None:
-    """Write a value about the run itself, such as its status, within the open transaction."""
+def write_note(connection: sqlite3.Connection, name: str, value: str, samples: Sequence[Sample] = ()) -> None:
+    """Write a value about the run itself, such as its status, and samples of it, within the open transaction."""
     connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
+    write_samples(connection, samples)
 
 
 def earlier_vitals(connection: sqlite3.Connection) -> Mapping[str, Any]:

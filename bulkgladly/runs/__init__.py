@@ -4,4 +4,6 @@
 Gladly through its `connection`, works in `stages`, tells an `observer`, and ends with a `summary`. `quiet_notes` tell
 what happens again and again only when it is news, and `when_writable` waits while the disk is full. What comes from
 outside, such as clock and chance, is its `environment`. `diagnosis` checks what a run needs without making one.
+
+A `recorder` makes the samples of a session, from which the page of its run is drawn.
 """

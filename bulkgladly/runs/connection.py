@@ -13,6 +13,7 @@ from bulkgladly.api.pacer import Pacer, PaceView, default_pacer, reports_pacer
 from bulkgladly.api.single_exchange import no_organisation
 from bulkgladly.messages import GET_ORGANIZATION, BudgetClass
 from bulkgladly.runs.environment import USUAL, Environment
+from bulkgladly.runs.recorder import Costs
 from bulkgladly.settings import Credentials, Limits, Pace
 
 __all__ = ("Connection", "Momentum", "check_organisation", "concurrency_of")
@@ -115,6 +116,19 @@ class Connection:
         if self.reports.in_flight and (slow := self.reports.view()).waiting_reason is not None:
             return slow.waiting_reason, slow.waiting_until
         return self.client.holdup() or (None, None)
+
+    def costs(self) -> Costs:
+        """Return what this session has used so far, for the timeline of the run."""
+        waits: dict[str, float] = {}
+        for pacer in (self.pacer, self.reports):
+            for reason, span in pacer.held_s.items():
+                waits[reason] = waits.get(reason, 0.0) + span
+        return Costs(
+            requests=self.client.sent.total(),
+            throttled=self.pacer.throttled + self.reports.throttled,
+            waits=waits,
+            allowed_per_second=(self.reports if self.reports.in_flight else self.pacer).view().rate,
+        )
 
     def vitals(self) -> dict[str, Any]:
         """Return what all sessions together have cost, for the journal and the report. Callable from any thread."""

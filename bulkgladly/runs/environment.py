@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bulkgladly.api.client import Client
 from bulkgladly.api.client_options import MAX_BODY_BYTES, Timeouts
@@ -13,6 +14,7 @@ from bulkgladly.api.retry import RetryPolicy
 from bulkgladly.api.shared_turn import SharedBudget
 from bulkgladly.budget.machine_budget import MachineBudget
 from bulkgladly.journal.ledger import Ledger
+from bulkgladly.pages.run_page import write_page
 
 __all__ = ("USUAL", "Bounds", "Environment")
 
@@ -49,7 +51,7 @@ class Environment:
     limits what waits in memory. `client` and `ledger` create what talks to Gladly and what an import writes down: a
     test that passes a subclass sees each request and each step of a record, and can end the session between two of
     them. `budget` returns the budget that processes share, from the base URL of an organisation; without it a run
-    has its pace for itself.
+    has its pace for itself. `page` makes `report.html` in the folder of a run that has ended; None makes none.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -65,6 +67,7 @@ class Environment:
     client: Callable[..., Client] = Client
     ledger: Callable[..., Ledger] = Ledger
     budget: Callable[[str], SharedBudget] | None = None
+    page: Callable[[Path], object] | None = write_page
 
 
 USUAL = Environment(budget=MachineBudget)

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bulkgladly.plain_words import counted, duration_text, share_text
+
 __all__ = ("Estimate", "Observer", "RunView", "counted", "duration_text", "share_text")
 
 
@@ -119,32 +121,3 @@ class Observer:
 
     def note(self, text: str) -> None:
         """Something has happened that a person should know."""
-
-
-def counted(number: int, word: str) -> str:
-    """Return a number with its noun: 1 row, 2,000 rows."""
-    return f"{number:,} {word}" + ("" if number == 1 else "s")
-
-
-def duration_text(seconds: float) -> str:
-    """Return a duration for people: less than 1 s, 42 s, 12 min, 3 h 20 min, 2 d 4 h."""
-    if 0 < seconds < 1:
-        return "less than 1 s"
-    whole = round(seconds)
-    if whole < 100:
-        return f"{whole} s"
-    minutes = round(whole / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes:02d} min"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h"
-
-
-def share_text(part: int, whole: int) -> str:
-    """Return a share in percent. It is rounded, but 100 % is all of it, and more than nothing is not 0 %."""
-    # 99.96 % of a million rows leaves 400 undone: "100 %" would hide them.
-    tenths = 1000 if part == whole else min(999, round(1000 * part / whole))
-    return "<0.1 %" if part and not tenths else f"{tenths / 10:g} %"

@@ -10,6 +10,7 @@ memory, `environment` for clock and chance, `run` for the folder.
 """
 
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,12 +21,14 @@ import anyio.to_thread
 
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.timeline import Sample
 from bulkgladly.runs.connection import Connection, check_organisation
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Observer, RunView
 from bulkgladly.runs.options import RunOptions
+from bulkgladly.runs.recorder import RECORD_EVERY_S, Recorder
 from bulkgladly.runs.stages import Stop, heeding_signals, run_stages, stopping
-from bulkgladly.runs.summary import Summary, common_fields, written
+from bulkgladly.runs.summary import Summary, common_fields, page_problem, written
 from bulkgladly.settings import Credentials
 
 __all__ = ("Journal", "Progress", "Session", "Terms", "Work")
@@ -73,8 +76,12 @@ class Journal(Protocol):
         """What the sessions before this one have cost, as `Connection.vitals` returned it."""
         ...
 
-    async def note(self, name: str, value: str) -> None:
-        """Keep a value about the run itself, such as its status. It is on the disk when this returns."""
+    async def note(self, name: str, value: str, *, samples: Sequence[Sample] = ()) -> None:
+        """Keep a value about the run itself, such as its status, and samples; on the disk when this returns."""
+        ...
+
+    def sample(self, samples: Sequence[Sample]) -> None:
+        """Keep samples of how the run goes, without waiting for the disk."""
         ...
 
     def close(self) -> None:
@@ -180,6 +187,7 @@ class Session:
         the status in the journal is interrupted; killed, the run counts as interrupted, too.
         """
         self.connection.earlier = dict(work.journal.earlier_vitals)
+        self._recorder = self._recording()
         with heeding_signals(self.stop, wanted=self._with_signals):
             try:
                 # Before anything is sent: killed from here on, the run counts as interrupted, and not as new.
@@ -191,7 +199,7 @@ class Session:
             except BaseException:
                 # A bug or a cancel from outside: a summary could be wrong, so only the status is noted.
                 with anyio.CancelScope(shield=True), contextlib.suppress(BulkgladlyError):
-                    await work.journal.note("status", "interrupted")
+                    await work.journal.note("status", "interrupted", samples=self._recorder.unwritten())
                 work.journal.close()
                 raise
             ended: list[S] = []
@@ -208,7 +216,8 @@ class Session:
             await work.read()
 
         await work.begin()
-        beside: list[Callable[[], Awaitable[None]]] = [partial(self._show, work)]
+        self._recorder = self._recording(work.progress().counts)
+        beside: list[Callable[[], Awaitable[None]]] = [partial(self._show, work), partial(self._record, work)]
         if self.limits.max_duration_s is not None:
             beside.append(self._end_in_time)
         await run_stages(
@@ -234,13 +243,32 @@ class Session:
         if problem is not None:
             self.observer.note(problem)
         with contextlib.suppress(BulkgladlyError):
-            await work.journal.note("status", summary.status)
+            await work.journal.note("status", summary.status, samples=self._last_samples(work))
+        # At last, from what is on the disk: whatever becomes of the page, the run has ended.
+        if (problem := await anyio.to_thread.run_sync(page_problem, self.run, self.environment.page)) is not None:
+            self.observer.note(problem)
         return summary
 
     async def _show(self, work: Work[S]) -> None:
         while True:
             await anyio.sleep(self.observer.interval_s)
             self._tick(work)
+
+    def _recording(self, counts: Mapping[str, int] | None = None) -> Recorder:
+        wall, session = self.environment.wall, len(self.connection.earlier.get("sessions", ())) + 1
+        return Recorder(session, counts or {}, clock=time.monotonic, wall=lambda: wall().timestamp())
+
+    async def _record(self, work: Work[S]) -> None:
+        while True:
+            await anyio.sleep(RECORD_EVERY_S)
+            if due := self._recorder.look(self.connection.costs(), work.progress().counts):
+                # A journal that cannot be written ends the run where it matters, not here.
+                with contextlib.suppress(BulkgladlyError):
+                    work.journal.sample(due)
+
+    def _last_samples(self, work: Work[S]) -> Sequence[Sample]:
+        self._recorder.look(self.connection.costs(), work.progress().counts)
+        return self._recorder.unwritten()
 
     def _tick(self, work: Work[S]) -> None:
         self.observer.tick(self.view(work))

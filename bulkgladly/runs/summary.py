@@ -5,19 +5,21 @@ stands at its end.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import orjson
 
+from bulkgladly import plain_words
 from bulkgladly._version import __version__
 from bulkgladly.commands import next_command
 from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.plain_words import cause_text, counted, duration_text
 from bulkgladly.records import Word
-from bulkgladly.runs.observer import counted, duration_text
-from bulkgladly.shown import shown, shown_cell
+from bulkgladly.shown import cell_text, shown, shown_cell
 from bulkgladly.storage.durable import write_private
 from bulkgladly.storage.failures import not_written
 
@@ -28,6 +30,7 @@ __all__ = (
     "cause_text",
     "common_fields",
     "day_text",
+    "page_problem",
     "resume_command",
     "status_of",
     "table_of",
@@ -40,18 +43,6 @@ _BY_LIMIT = (3, 10)
 _WELL = (0, 1)
 _LONG_S = 30.0
 """A wait that people have noticed."""
-
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
-_CAUSES: Mapping[str, str] = {
-    "SIGINT": "somebody pressed Ctrl-C",
-    "SIGINT, twice": "somebody pressed Ctrl-C twice",
-    "SIGTERM": "the system or another person ended it",
-    "SIGTERM, twice": "the system or another person ended it",
-    "SIGHUP": "its terminal was closed",
-}
 
 S = TypeVar("S", bound="Summary")
 
@@ -124,7 +115,14 @@ class Summary:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary in the form of `report.json`."""
-        return {**asdict(self), "invariant_holds": self.adds_up}
+        return {
+            **asdict(self),
+            "title": cell_text(self._title()),
+            "verdict": cell_text(self._verdict()),
+            "things": self.things,
+            "details": self.details,
+            "invariant_holds": self.adds_up,
+        }
 
     def as_markdown(self) -> str:
         """Return the summary as one page for people."""
@@ -189,15 +187,7 @@ def day_text(moment: str) -> str:
     """Return the local day of an ISO time as the end of a heading: `, 27 November 2026`; nothing if there is none."""
     if not moment:
         return ""
-    local = dt.datetime.fromisoformat(moment).astimezone()
-    return f", {local.day} {_MONTHS[local.month - 1]} {local.year}"
-
-
-def cause_text(reason: str | None) -> str:
-    """Return why a session ended early, in plain words."""
-    if reason is None:
-        return "the process was killed, or the machine went down"
-    return _CAUSES.get(reason, reason)
+    return f", {plain_words.day_text(dt.datetime.fromisoformat(moment).astimezone())}"
 
 
 def _pause_text(pause: Mapping[str, str | None]) -> str:
@@ -278,3 +268,21 @@ def written(run: RunFolder, summary: S) -> tuple[S, str | None]:
             )
         return summary, str(problem)
     return summary, None
+
+
+def page_problem(run: RunFolder, page: Callable[[Path], object] | None) -> str | None:
+    """Make `report.html` of a run that has ended, and return what went wrong, if anything.
+
+    The run has ended as it has: neither a full disk nor a mistake in the page may change that.
+    """
+    if page is None:
+        return None
+    again = next_command("runs", "open", run.name, state_dir=run.state_dir)
+    try:
+        page(run.path)
+    except OSError as error:
+        return str(not_written(f"report.html in {run.path}", error, f"run {again}"))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told and changes nothing
+        why = f"{type(error).__name__}: {error}"
+        return f"report.html could not be made: {why}; everything else of the run is complete; try {again}"
+    return None

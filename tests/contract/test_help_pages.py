@@ -46,6 +46,7 @@ SETUP: Mapping[str, tuple[str, ...]] = {
     "verify": (f"{IMPORT} --phone-region GB",),
     "runs list": (EXPORT + " --state-dir dumps",),
     "runs show": (f"{IMPORT} --phone-region GB", "bulkgladly import tasks tasks.csv --key ticket"),
+    "runs open": (f"{IMPORT} --phone-region GB", "bulkgladly import tasks tasks.csv --key ticket"),
     "map check": (MAP,),
     **dict.fromkeys(("crosswalk", "crosswalk repair", "explain"), (IMPORT,)),
     "listen unregister": (f"bulkgladly listen register {HOOK}", f"bulkgladly listen register {OLD_HOOK} --name other"),
@@ -99,6 +100,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     with Inbox(tmp_path / ".bulkgladly", "https://example.org"):
         pass  # events may have been received: `inbox show` and its siblings need the file
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BROWSER", "true")  # a program that opens nothing
 
     def call(line: str) -> int:
         monkeypatch.setattr(sys, "argv", shlex.split(line))

@@ -27,6 +27,7 @@ WORDS = (
     "messages",
     "operations",
     "placeholders",
+    "plain_words",
     "records",
     "settings",
     "shown",
@@ -354,6 +355,8 @@ def test_words_drag_nothing_in(word: str) -> None:
         ("pyarrow", {"bulkgladly.files.columnar_files", "bulkgladly.lake", "bulkgladly.changes.verify_table"}),
         ("openpyxl", {"bulkgladly.files.sheet_files"}),
         ("nh3", {"bulkgladly.mapping.html"}),
+        ("jinja2", {"bulkgladly.pages.page_template"}),
+        ("webbrowser", {"bulkgladly.cli.open_command"}),
         (
             "jmespath",
             {

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import itertools
+import os
 import shutil
 import subprocess
 import time
@@ -14,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-__all__ = ("CHROMIUM", "Page", "browser_page", "running_browser")
+__all__ = ("CHROMIUM", "FAINT", "Page", "browser_page", "keep_picture", "running_browser")
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 """The browser's program, or None."""
@@ -34,6 +35,37 @@ _FLAGS = [
     "about:blank",
 ]
 _PATIENCE_S = 20.0
+FAINT = """
+(() => {
+  const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
+  const light = (color) => {
+    const [r, g, b] = numbers(color).map((each) => each / 255)
+      .map((each) => (each <= 0.03928 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (node) => {
+    for (let at = node; at; at = at.parentElement) {
+      const color = getComputedStyle(at).backgroundColor;
+      if (numbers(color)[3] !== 0) return color;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const bars = [...document.querySelectorAll("td.wait")].map((cell) => [
+    getComputedStyle(cell.firstChild).color, getComputedStyle(cell, "::before").backgroundColor]);
+  const texts = [...document.querySelectorAll("body *")]
+    .filter((node) => [...node.childNodes].some((each) => each.nodeType === 3 && each.data.trim())
+      && node.checkVisibility() && !["SCRIPT", "STYLE", "NOSCRIPT"].includes(node.tagName))
+    // Numbers of marks stand on a disc of their own, which no ancestor paints.
+    .filter((node) => !node.matches("svg title, svg desc, text.mark"))
+    .map((node) => [
+      getComputedStyle(node)[node instanceof SVGElement ? "fill" : "color"], behind(node), node.textContent]);
+  return [...texts, ...bars].filter(([front, back]) => {
+    const [low, high] = [light(front), light(back)].sort((one, other) => one - other);
+    return (high + 0.05) / (low + 0.05) < 4.5;
+  });
+})()
+"""
+"""In a page: of all texts that can be seen, those whose contrast with what is behind them is below 4.5 to 1."""
 
 
 class Page:
@@ -68,12 +100,14 @@ class Page:
         assert "error" not in said, said["error"]
         return said["result"]
 
-    async def look(self, *, width: int, height: int = 900, scheme: str = "light") -> None:
-        """Set the size of the window and whether the user prefers light or dark."""
+    async def look(self, *, width: int, height: int = 900, scheme: str = "light", media: str = "") -> None:
+        """Set the size of the window, whether the user prefers light or dark, and the media: `screen` or `print`."""
         await self.send(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
-        await self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        await self.send(
+            "Emulation.setEmulatedMedia", media=media, features=[{"name": "prefers-color-scheme", "value": scheme}]
+        )
 
     async def evaluate(self, script: str) -> Any:
         """Return the value of an expression in the page."""
@@ -91,6 +125,13 @@ class Page:
         """Write a picture of the page as PNG."""
         taken = await self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(taken["data"]))  # noqa: ASYNC240
+
+
+async def keep_picture(page: Page, name: str) -> None:
+    """Keep a picture of the page for people in the folder BULKGLADLY_PICTURES, if it is set."""
+    if folder := os.environ.get("BULKGLADLY_PICTURES"):
+        Path(folder).mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240
+        await page.screenshot(Path(folder) / name)
 
 
 @contextmanager

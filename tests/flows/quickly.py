@@ -1,4 +1,7 @@
-"""The functions that work on a run, in surroundings without chance: every wait that is drawn from it is 0."""
+"""The functions that work on a run, in surroundings without chance: every wait that is drawn from it is 0.
+
+They make no pages, which would take a tenth of the time of all tests; `test_run_page` does.
+"""
 
 from functools import partial
 
@@ -7,8 +10,8 @@ from bulkgladly.api import RetryPolicy
 from bulkgladly.resume import resume_run as _resume_run
 from bulkgladly.runs.environment import Environment
 
-QUICK = Environment(random=lambda: 0.0, retry=RetryPolicy(base_s=0.001, cap_s=0.001))
-HASTY = Environment(random=lambda: 0.0, retry=QUICK.retry, first_contact_s=0.05)
+QUICK = Environment(random=lambda: 0.0, retry=RetryPolicy(base_s=0.001, cap_s=0.001), page=None)
+HASTY = Environment(random=lambda: 0.0, retry=QUICK.retry, first_contact_s=0.05, page=None)
 """The same, and a host that was never there is soon given up."""
 
 start_import = partial(bulkgladly.start_import, environment=QUICK)

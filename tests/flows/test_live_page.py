@@ -1,14 +1,12 @@
 """The page at `/live`, in a real browser."""
 
 import datetime as dt
-import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.flows.browsing import CHROMIUM, Page, browser_page, running_browser
+from tests.flows.browsing import CHROMIUM, FAINT, Page, browser_page, keep_picture, running_browser
 from tests.flows.live_scene import TOKEN, LiveScene, a_morning, scene_event, served_live
 
 pytestmark = pytest.mark.skipif(
@@ -17,34 +15,6 @@ pytestmark = pytest.mark.skipif(
 
 SIZES = ((390, 844), (800, 900), (1280, 900))
 SCHEMES = ("light", "dark")
-# Of all texts that can be seen: those whose contrast with what is behind them is below 4.5 to 1.
-FAINT = """
-(() => {
-  const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
-  const light = (color) => {
-    const [r, g, b] = numbers(color).map((each) => each / 255)
-      .map((each) => (each <= 0.03928 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = (node) => {
-    for (let at = node; at; at = at.parentElement) {
-      const color = getComputedStyle(at).backgroundColor;
-      if (numbers(color)[3] !== 0) return color;
-    }
-    return "rgb(255, 255, 255)";
-  };
-  const bars = [...document.querySelectorAll("td.wait")].map((cell) => [
-    getComputedStyle(cell.firstChild).color, getComputedStyle(cell, "::before").backgroundColor]);
-  const texts = [...document.querySelectorAll("body *")]
-    .filter((node) => [...node.childNodes].some((each) => each.nodeType === 3 && each.data.trim())
-      && node.checkVisibility() && !["SCRIPT", "STYLE", "NOSCRIPT"].includes(node.tagName))
-    .map((node) => [getComputedStyle(node).color, behind(node), node.textContent]);
-  return [...texts, ...bars].filter(([front, back]) => {
-    const [low, high] = [light(front), light(back)].sort((one, other) => one - other);
-    return (high + 0.05) / (low + 0.05) < 4.5;
-  });
-})()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +55,6 @@ async def test_the_page_fits_and_can_be_read_on_every_screen(browser: str) -> No
         assert page.problems == []
         assert {each.split("?")[0] for each in page.requests} == {scene.url, f"{scene.url}/events"}
         assert set(scene.asked) == {"/live", "/live/events"}
-
-
-async def keep_picture(page: Page, name: str) -> None:
-    """Keep a picture of the page for people in the folder BULKGLADLY_PICTURES, if it is set."""
-    if folder := os.environ.get("BULKGLADLY_PICTURES"):
-        Path(folder).mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240
-        await page.screenshot(Path(folder) / name)
 
 
 async def test_the_page_tells_who_is_available_and_who_waits_longest(browser: str) -> None:

@@ -65,6 +65,7 @@ def summary(mode: str, exit_code: int = 0, **counts: int) -> list[str]:
     every = {"read": sum(counts.values()), **dict.fromkeys(COUNT_WORDS, 0), **counts}
     report = SimpleNamespace(
         run="r",
+        folder="/no/such/folder",
         status="complete",
         reason=None,
         mode=mode,

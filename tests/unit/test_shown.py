@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.shown import MOST_LINE, escaped_json, escaped_toml, shown, shown_cell
+from bulkgladly.shown import MOST_DETAIL, MOST_LINE, cell_text, escaped_json, escaped_toml, shown, shown_cell
 
 ANY = st.text(st.characters())
 
@@ -64,3 +64,9 @@ def test_json_and_toml_keep_their_values(text: str) -> None:
     line = escaped_toml(f"text = {json.dumps(text, ensure_ascii=False)}")
     assert line.isprintable()
     assert tomllib.loads(line) == {"text": text}
+
+
+@given(ANY)
+def test_a_cell_has_the_same_text_elsewhere(text: str) -> None:
+    """What was escaped for a Markdown page is the same line in JSON and on other pages."""
+    assert cell_text(shown_cell(text)) == shown(text, MOST_DETAIL)
