@@ -60,7 +60,7 @@ def by_memory(at: Endpoint, record: Record, policy: Policy) -> Change | None:
     changed = [name for name in changed if name not in at.fixed]
     if not changed:
         return _as_accepted(at, record, known)
-    if at.is_read_first(policy, changed):
+    if at.is_read_first(policy, changed) or not set(known.unread).isdisjoint(changed):
         return None
     return update_of(at.object, record, known.gladly_id, {name: record.payload[name] for name in changed})
 
@@ -147,9 +147,10 @@ def missing(at: Endpoint, record: Record, policy: Policy, gladly_id: str) -> Out
     """
     is_update = policy.mode is Mode.UPDATE
     if record.known is not None and (is_update or (policy.mode is Mode.UPSERT and not record.doubt)):
+        told = "it was imported" if record.known.held is None else "the data set of --baseline was fetched"
         detail = (
-            f"the {at.noun} was deleted in Gladly after it was imported, and is not created again; leave the row "
-            "out, or import it with another --namespace"
+            f"the {at.noun} was deleted in Gladly after {told}, and is not created again; leave the row out, or "
+            "import it with another --namespace"
         )
         problem = Problem("deleted_since", detail, None, Stage.API)
         return Outcome.rejected(problem, status=404, gladly_id=record.known.gladly_id)
@@ -211,4 +212,6 @@ def _taken_id(at: Endpoint, gladly_id: str, changes: Held) -> Outcome:
 
 
 def _as_accepted(at: Endpoint, record: Record, known: Known) -> Change:
-    return ended(at.object, record, Outcome(Word.UNCHANGED, known.gladly_id))
+    # What only a data set has told is remembered, so that the next run needs no data set for it.
+    accepted = known.accepted if known.held is not None else None
+    return ended(at.object, record, Outcome(Word.UNCHANGED, known.gladly_id, accepted=accepted))

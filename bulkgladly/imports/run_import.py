@@ -14,6 +14,7 @@ from bulkgladly.files.folders import with_folders
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.gladly.table import import_spec
+from bulkgladly.imports.baseline import check_baseline
 from bulkgladly.imports.import_inputs import (
     MakeInput,
     copy_of_stdin,
@@ -104,6 +105,9 @@ async def begin_import(
         options = replace(options, reading=with_folders(options.reading, [local_path(one) for one in patterns]))
         inputs = open_checked(spec, patterns, options)
         refuse_to_contact(spec, inputs, options)
+        if options.baseline is not None:
+            policy = options.policy(terms.credentials.host)
+            await anyio.to_thread.run_sync(check_baseline, options.baseline, spec, policy)
         files = await anyio.to_thread.run_sync(hashed, inputs)
         same = [name for file in files for name in (file.path, file.digest)]
         notes = [] if parent else notes_on_keys(spec, terms.credentials.host, options, same)
