@@ -26,11 +26,13 @@ class BaselineSource:
     """One data set whose rows can be compared.
 
     In a whole row, a field that is not there is empty in Gladly. In a row that is not whole,
-    nothing is known of such a field. `as_held` turns the object of a row into the form of the API.
+    nothing is known of such a field. `columns` are those that are read, if they are not the fields
+    of the plan; `as_held` turns an object with them into the form of the API.
     """
 
     data_set: str
     is_whole: bool = True
+    columns: tuple[str, ...] = ()
     as_held: Callable[[dict[str, Any]], dict[str, Any]] = _as_it_is
 
 

@@ -167,6 +167,8 @@ def not_there(at: Endpoint, gladly_id: str | None) -> Outcome:
 
 def changed_since(record: Record, known: Known) -> list[str]:
     """Return the fields of a record that differ from what Gladly last accepted."""
+    if record.fingerprints == known.accepted:
+        return []
     return [name for name, print_ in record.fingerprints.items() if known.accepted.get(name) != print_]
 
 

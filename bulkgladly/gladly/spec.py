@@ -199,7 +199,8 @@ class ImportSpec:
     what a deletion removes; both are printed before it starts. `not_kept` names what Gladly does
     not keep of a row. `fetch` requests an object by id, where ids are derived from source keys.
     `screening` says which rows a check may accept without drafts. `baseline` says how data sets
-    hold such objects, so that an import can be compared with one.
+    hold such objects, so that an import can be compared with one. `deletes_by_id` says that a row
+    with an id deletes an object that an import has created under that id, and nothing else.
 
     Chapters: the steps of a record; names, keys and modes.
     """
@@ -223,6 +224,7 @@ class ImportSpec:
     fetch: Callable[[Record, str], Request] | None = None
     screening: Screening = Screening.NONE
     baseline: BaselinePlan | None = None
+    deletes_by_id: bool = False
 
     # --- the steps of a record -----------------------------------------------------------------
 

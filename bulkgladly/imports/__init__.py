@@ -11,6 +11,6 @@ has sent: it reads the published rows (`baseline_rows`) into an index on disk (`
 
 At the end `import_summary` accounts for every row, with the `run_findings` in the journal; `import_page` says so to
 people, in the words of `reject_reasons`, and `next_steps` says what to run next. `result_tables` writes what people
-read after a run, `missing_keys` what a complete input no longer has, `fixes` has what to do about each kind of reject,
-and `retry_rows` which of them a repeat can help.
+read after a run, `missing_keys` what a complete input no longer has, and `missing_deletion` deletes it in a run of its
+own. `fixes` has what to do about each kind of reject, and `retry_rows` which of them a repeat can help.
 """

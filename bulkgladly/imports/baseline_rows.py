@@ -22,7 +22,7 @@ from bulkgladly.lake.schemas import DATA_SETS, EXTRA, LINE, DataSet
 __all__ = ("PinnedRows", "pinned", "write_index")
 
 _GONE_SINCE = "_gone_since"
-_ROWS_AT_ONCE = 5_000
+_ROWS_AT_ONCE = 500
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -134,11 +134,10 @@ def _rows_of(
     folder: DataFolder, manifest: Manifest, source: BaselineSource, data_set: DataSet, plan: BaselinePlan
 ) -> Iterator[_Found]:
     names = set(data_set.schema.names)
-    shown = [column.name for column in data_set.shape_of(None).columns if column.name in names]
+    shown = [name for name in source.columns or ("id", *sorted(plan.fields)) if name in names]
     time = next(name for name in ("_fetched_at", "_job_updated_at") if name in names)
     more = [name for name in (ASKED, _GONE_SINCE) if name in names]
     columns = list(dict.fromkeys((*shown, *more, time, LINE, EXTRA)))
-    wanted = [name for name in shown if name not in more]
     for part, path in zip(manifest.parts, parts_of(folder, manifest), strict=True):
         # A column that an older version of the schema lacks is not the same as an empty one.
         is_whole = source.is_whole and part.schema_version >= data_set.version
@@ -146,7 +145,7 @@ def _rows_of(
             for at in range(0, table.num_rows, _ROWS_AT_ONCE):
                 piece = table.slice(at, _ROWS_AT_ONCE)
                 times = times_in(piece, time)
-                objects = objects_in(piece, wanted)
+                objects = objects_in(piece, shown)
                 asked = piece.column(ASKED).to_pylist() if ASKED in columns else [None] * piece.num_rows
                 gone = piece.column(_GONE_SINCE).is_valid().to_pylist() if _GONE_SINCE in columns else None
                 lines = piece.column(LINE).to_pylist()
@@ -155,7 +154,7 @@ def _rows_of(
                     gladly_id = held.get("id")
                     if not isinstance(gladly_id, str) or (gone is not None and gone[nth]):
                         continue
-                    row = _row(source.as_held(held), gladly_id, asked[nth], is_whole, times[nth], lines[nth], plan)
+                    row = _row(source.as_held(held), gladly_id, asked[nth], is_whole, times[nth], lines[nth])
                     rows.append(row)
                     if row.at:
                         kept_times.append(row.at)
@@ -171,16 +170,13 @@ def _row(
     is_whole: bool,
     at: int | None,
     line: int | None,
-    plan: BaselinePlan,
 ) -> IndexedRow:
-    kept = {name: value for name, value in held.items() if name in plan.fields}
-    kept["id"] = gladly_id
     digests = [id_digest(gladly_id)]
     if asked is not None and asked != gladly_id:
         # Asked for by this id, Gladly returned the customer into whom it was merged.
-        kept[ASKED] = asked
+        held[ASKED] = asked
         digests.append(id_digest(asked))
-    return IndexedRow(digests, is_whole, at or 0, line or 0, orjson.dumps(kept))
+    return IndexedRow(digests, is_whole, at or 0, line or 0, orjson.dumps(held))
 
 
 def _gone_in(manifest: Manifest) -> Mapping[str, int]:

@@ -224,8 +224,17 @@ class ImportWork:
             scope=self._scope(),
             fail_on=self._options.fail_on,
             is_complete=self._options.is_complete,
+            missing=self._options.missing,
+            missing_limit=self._options.missing_limit,
+            baseline=None if self._reader.baseline is None else self._reader.baseline.findings.as_dict(),
         )
         return publish(self._session.run, self._inputs, closing, common)
+
+    def close_baseline(self) -> None:
+        """Close what a data set has told, and remove it unless the run can be resumed; to be called at its end."""
+        if self._reader.baseline is not None:
+            is_over = (self._session.run.report() or {}).get("status") == "complete"
+            self._reader.baseline.close(remove=is_over)
 
     def remember_rejects(self, report: Report) -> str | None:
         """Add the rejects of a report to those that later runs know; return why that failed, if it did.

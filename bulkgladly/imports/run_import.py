@@ -28,6 +28,7 @@ from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.import_work import ImportWork
 from bulkgladly.imports.mapping_choice import unchanged_mapping
+from bulkgladly.imports.missing_deletion import delete_missing, refuse_deletion, refuse_stale_deletion
 from bulkgladly.imports.rehearsal import rehearsal
 from bulkgladly.imports.shared_keys import notes_on_keys
 from bulkgladly.journal.ledger import has_doubts
@@ -79,7 +80,9 @@ async def start_import(
     patterns = [str(file) for file in files]
     make_input = copy_of_stdin(patterns, stdin, options)
     terms = Terms(credentials, observer or Observer(), with_signals, environment)
-    return await begin_import(spec, patterns, options, terms, new_run=new_run, make_input=make_input)
+    refuse_deletion(spec, options)
+    report = await begin_import(spec, patterns, options, terms, new_run=new_run, make_input=make_input)
+    return await delete_missing(report, spec, options, terms, begin=begin_import)
 
 
 async def begin_import(
@@ -140,6 +143,7 @@ async def _work(
             session.observer.note(problem)
         return report
     finally:
+        work.close_baseline()
         inputs.let_go()
 
 
@@ -182,8 +186,11 @@ async def resume_import(
             digests = [item.digest for item in await anyio.to_thread.run_sync(hashed, inputs)]
         else:
             await anyio.to_thread.run_sync(refuse_changed, header, inputs)
-        session = Session(folder, options, Terms(credentials, observer or Observer(), with_signals, environment))
-        return await _work(session, spec, options, inputs, digests=digests)
+        if options.mode is Mode.DELETE:
+            refuse_stale_deletion(folder, header)
+        terms = Terms(credentials, observer or Observer(), with_signals, environment)
+        report = await _work(Session(folder, options, terms), spec, options, inputs, digests=digests)
+    return await delete_missing(report, spec, options, terms, begin=begin_import)
 
 
 def _mode_of(options: ImportOptions) -> str:

@@ -24,12 +24,7 @@ def objects_in(table: pa.Table, columns: Sequence[str]) -> list[dict[str, Any]]:
 
     What `_extra` holds stands at its place again, whatever its column. Times are texts.
     """
-    found = [name for name in columns if table.column(name).null_count < table.num_rows]
-    values = zip(*(_values(table.column(name)) for name in found), strict=True)
-    made = [
-        {name: value for name, value in zip(found, row, strict=True) if value is not None}
-        for row in (values if found else ((),) * table.num_rows)
-    ]
+    made = _objects([(name, table.column(name)) for name in columns], table.num_rows)
     if table.column(EXTRA).null_count < table.num_rows:
         for row, extra in zip(made, table.column(EXTRA).to_pylist(), strict=True):
             for path, value in json.loads(extra or "{}").items():
@@ -49,11 +44,14 @@ def _values(array: Array) -> list[Any]:
         return [value for chunk in array.chunks for value in _values(chunk)]
     kept = array.type
     if types.is_map(kept):
-        keys, items = _values(array.keys), _values(array.items)
-        return _sliced(array, [dict(zip(keys[at:end], items[at:end], strict=True)) for at, end in _bounds(array)])
+        begin, bounds = _bounds(array)
+        keys, items = (_values(_part(child, begin, bounds)) for child in (array.keys, array.items))
+        pairs = list(zip(keys, items, strict=True))
+        return _sliced(array, [dict(pairs[at:end]) for at, end in pairwise(bounds)])
     if isinstance(kept, pa.ListType):
-        members = _values(array.values)
-        return _sliced(array, [members[at:end] for at, end in _bounds(array)])
+        begin, bounds = _bounds(array)
+        members = _values(_part(array.values, begin, bounds))
+        return _sliced(array, [members[at:end] for at, end in pairwise(bounds)])
     if isinstance(kept, pa.StructType):
         return _structs(array, kept)
     if types.is_string(kept) or types.is_boolean(kept) or types.is_int64(kept):
@@ -63,19 +61,33 @@ def _values(array: Array) -> list[Any]:
 
 def _structs(array: Array, kept: pa.StructType) -> list[Any]:
     members = [(kept.field(at).name, array.field(at)) for at in range(kept.num_fields)]
-    members = [(name, member) for name, member in members if member.null_count < len(array)]
-    names = [name for name, _ in members]
-    values = zip(*(_values(member) for _, member in members), strict=True)
-    made = [
-        {name: value for name, value in zip(names, row, strict=True) if value is not None}
-        for row in (values if names else ((),) * len(array))
-    ]
-    return _sliced(array, made)
+    return _sliced(array, _objects(members, len(array)))
 
 
-def _bounds(array: Array) -> list[tuple[int, int]]:
+def _objects(members: Sequence[tuple[str, Array]], rows: int) -> list[dict[str, Any]]:
+    """Return one object for each row, with the members that are not null."""
+    # Columns without nulls need no test of each value, which is most of the time.
+    whole = [(name, array) for name, array in members if not array.null_count]
+    names = [name for name, _ in whole]
+    values = zip(*(_values(array) for _, array in whole), strict=True) if whole else ((),) * rows
+    made = [dict(zip(names, row, strict=True)) for row in values]
+    for name, array in members:
+        if 0 < array.null_count < rows:
+            for one, value in zip(made, _values(array), strict=True):
+                if value is not None:
+                    one[name] = value
+    return made
+
+
+def _bounds(array: Array) -> tuple[int, list[int]]:
+    """Return where the members of a slice begin among those of its whole array, and where each row ends in them."""
     places: list[int] = array.offsets.to_pylist()
-    return list(pairwise(places))
+    return places[0], [place - places[0] for place in places]
+
+
+def _part(child: Array, begin: int, bounds: Sequence[int]) -> Array:
+    # The child of a slice is that of the whole array.
+    return child.slice(begin, bounds[-1])
 
 
 def _sliced(array: Array, made: list[Any]) -> list[Any]:

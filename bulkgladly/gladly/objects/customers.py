@@ -246,8 +246,17 @@ CUSTOMERS = ImportSpec(
     deletes="customers and their conversations",
     not_kept=("createdAt and updatedAt", "externalCustomerIds"),
     screening=Screening.CONTACTS,
+    deletes_by_id=True,
     baseline=BaselinePlan(
-        (BaselineSource("profiles"), BaselineSource("customers", is_whole=False, as_held=profile_of_line)),
+        (
+            BaselineSource("profiles"),
+            BaselineSource(
+                "customers",
+                is_whole=False,
+                columns=("id", *SCALARS, *CONTACT_LISTS, "customAttributes", "emailAddresses", "phoneNumbers"),
+                as_held=profile_of_line,
+            ),
+        ),
         frozenset((*SCALARS, *CONTACT_LISTS, "customAttributes")),
         changes_to,
         addresses=unique_addresses,
