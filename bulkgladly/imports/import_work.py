@@ -93,7 +93,11 @@ class ImportWork:
             self._importer.is_canary = not await self.journal.has_sent()
         if self._options.baseline is not None:
             self._observer.note(f"reading the data set {self._options.baseline}")
-            self._reader.baseline = await anyio.to_thread.run_sync(self._opened_baseline, self._options.baseline)
+            try:
+                self._reader.baseline = await anyio.to_thread.run_sync(self._opened_baseline, self._options.baseline)
+            except BulkgladlyError:
+                await self.close()  # the stages never begin, so nobody else closes what they would hand over by
+                raise
         estimate = await anyio.to_thread.run_sync(self._estimate)
         self._observer.started(self._session.run.name, estimate, resumed_from=self._done_before)
         if self._spec.is_at_most_once and self._policy.mode in (Mode.CREATE, Mode.UPSERT):

@@ -101,6 +101,9 @@ async def begin_import(
     `take_over` is called when the run has its name, before other processes can see it.
     """
     refuse_unlimited(options.pace, terms.credentials)
+    if options.baseline is not None:
+        policy = options.policy(terms.credentials.host)
+        await anyio.to_thread.run_sync(check_baseline, options.baseline, spec, policy)
     # The run gets its name last: a mistake in the options or files must not leave a run behind.
     with NewRun(options.state_dir, spec.name, _mode_of(options)) as new:
         if make_input is not None:
@@ -108,9 +111,6 @@ async def begin_import(
         options = replace(options, reading=with_folders(options.reading, [local_path(one) for one in patterns]))
         inputs = open_checked(spec, patterns, options)
         refuse_to_contact(spec, inputs, options)
-        if options.baseline is not None:
-            policy = options.policy(terms.credentials.host)
-            await anyio.to_thread.run_sync(check_baseline, options.baseline, spec, policy)
         files = await anyio.to_thread.run_sync(hashed, inputs)
         same = [name for file in files for name in (file.path, file.digest)]
         notes = [] if parent else notes_on_keys(spec, terms.credentials.host, options, same)
