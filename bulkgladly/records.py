@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 __all__ = (
+    "GONE",
     "Claim",
     "ColumnPlan",
     "DroppedValue",
@@ -187,6 +188,10 @@ class Known:
     held: Mapping[str, Any] | None = None
     held_at: float | None = None
     unread: tuple[str, ...] = ()
+
+
+GONE = "_gone"
+"""Stands among the accepted fields of an object that a deletion did not find. No field of Gladly's begins with `_`."""
 
 
 class Outcome(NamedTuple):

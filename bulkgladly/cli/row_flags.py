@@ -172,8 +172,7 @@ class ImportFlags(RowFlags):
         Path | None,
         option(
             "--baseline",
-            "A data set of this organisation: rows that are in it with equal content are not sent, and others send "
-            "only what differs. For what earlier runs have sent, it is not needed.",
+            "A data set: send only what differs from it.",
             RECORDS,
             "DIR",
         ),

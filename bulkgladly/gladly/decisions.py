@@ -10,7 +10,8 @@ from bulkgladly.gladly.change import Action, Change, Found, Held
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.outcomes import unknown, unread
 from bulkgladly.gladly.spec import Policy, Record
-from bulkgladly.records import Known, Mode, Outcome, Problem, Stage, Word
+from bulkgladly.messages import Reply
+from bulkgladly.records import GONE, Known, Mode, Outcome, Problem, Stage, Word
 
 __all__ = (
     "Sight",
@@ -21,6 +22,7 @@ __all__ = (
     "deletion_of",
     "ended",
     "gap_filling",
+    "gone",
     "missing",
     "not_there",
     "remember",
@@ -155,6 +157,19 @@ def missing(at: Endpoint, record: Record, policy: Policy, gladly_id: str) -> Out
         problem = Problem("deleted_since", detail, None, Stage.API)
         return Outcome.rejected(problem, status=404, gladly_id=record.known.gladly_id)
     return not_there(at, gladly_id)
+
+
+def gone(record: Record, reply: Reply, gladly_id: str) -> Outcome:
+    """Return how a deletion ends whose object Gladly does not have: by this deletion, or before it.
+
+    What was gone before is remembered as gone: it is not missing in every further complete
+    input, and it is still not created again.
+    """
+    if reply.lost:
+        return Outcome(Word.DELETED, gladly_id=gladly_id)
+    known = record.known
+    accepted = {**known.accepted, GONE: "1"} if known is not None and known.gladly_id == gladly_id else None
+    return Outcome(Word.UNCHANGED, gladly_id=gladly_id, accepted=accepted)
 
 
 def not_there(at: Endpoint, gladly_id: str | None) -> Outcome:

@@ -12,11 +12,13 @@ import orjson
 
 from bulkgladly.journal.databases import reading
 from bulkgladly.journal.reject_memory import RunScope
+from bulkgladly.records import GONE
 
 __all__ = ("MissingRecord", "known_records", "missing_records", "rejects_without_key", "rows_without_key")
 
 _BETWEEN_CELLS = re.compile(r'[,;|\t\r\n"{}\[\]]|:(?= ?")')
 _BETWEEN_WORDS = re.compile(r"[^\w.@#/-]+")
+_GONE = f'"{GONE}"'
 _AROUND = " \u00a0\ufeff'=:"
 
 
@@ -48,13 +50,13 @@ def missing_records(folder: Path, scope: RunScope) -> Iterator[Iterator[MissingR
             " JOIN state.scopes ON scopes.id = known.scope"
             " LEFT JOIN state.made ON made.scope = known.scope AND made.key = known.key"
             " WHERE host = ? AND resource = ? AND namespace = ? AND known.gladly_id <> ''"
-            " AND known.key NOT LIKE 'content:%'"
+            " AND known.key NOT LIKE 'content:%' AND instr(known.accepted, ?) = 0"
             " AND known.key NOT IN (SELECT key FROM main.records WHERE key IS NOT NULL)"
             " AND known.key NOT IN (SELECT text FROM temp.unreadable)"
             # The same object may also be known by the former spelling of its key.
             " AND known.gladly_id NOT IN (SELECT gladly_id FROM main.records WHERE gladly_id IS NOT NULL)"
             " ORDER BY known.key",
-            (scope.host, scope.resource, scope.namespace),
+            (scope.host, scope.resource, scope.namespace, _GONE),
         )
         yield (MissingRecord(str(key), str(gladly_id), made) for key, gladly_id, made in rows)
 
@@ -70,8 +72,8 @@ def known_records(folder: Path, scope: RunScope) -> int:
         row = journal.execute(
             "SELECT count(*) FROM state.known JOIN state.scopes ON scopes.id = known.scope"
             " WHERE host = ? AND resource = ? AND namespace = ? AND known.gladly_id <> ''"
-            " AND known.key NOT LIKE 'content:%'",
-            (scope.host, scope.resource, scope.namespace),
+            " AND known.key NOT LIKE 'content:%' AND instr(known.accepted, ?) = 0",
+            (scope.host, scope.resource, scope.namespace, _GONE),
         ).fetchone()
         return int(row[0])
 

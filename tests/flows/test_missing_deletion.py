@@ -78,6 +78,19 @@ async def test_a_row_without_a_key_forbids_it(world: World) -> None:
     assert len(world.names()) == 3
 
 
+async def test_what_people_have_deleted_in_gladly_is_missing_once(world: World) -> None:
+    """Or such customers would fill the share limit; and they are still not created again."""
+    await world.run(world.csv(people(4)))
+    store = world.emulator.store.customers
+    store.pop(next(one for one, profile in store.items() if profile["name"] == person(3)["name"]))
+
+    report = await world.run(world.csv(people(3)), **DELETE, missing_limit=50)
+    assert (report.missing, report.missing_deleted, report.exit_code) == (1, 0, 0)
+    assert (await world.run(world.csv(people(3)), **DELETE)).missing == 0
+    back = await world.run(world.csv([*people(3), person(3, name="Changed")]))
+    assert back.rejects_by_code == {"deleted_since": 1}
+
+
 async def test_an_import_that_stops_deletes_nothing_until_it_is_resumed(world: World) -> None:
     """Only at the end of the files is it known what they lack."""
     await world.run(world.csv(people(4)))
