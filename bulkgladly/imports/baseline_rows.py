@@ -1,9 +1,8 @@
 """From the published rows of a data set to the index that an import asks: pinned, read once, in bounded memory."""
 
-import datetime as dt
+import contextlib
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,13 +16,12 @@ from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.held_objects import objects_in, times_in
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.published_rows import parts_of, tables_in
-from bulkgladly.lake.schemas import DATA_SETS, EXTRA, LINE, DataSet
+from bulkgladly.lake.schemas import DATA_SETS, EXTRA, LINE
 
 __all__ = ("PinnedRows", "pinned", "write_index")
 
 _GONE_SINCE = "_gone_since"
 _ROWS_AT_ONCE = 500
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class PinnedRows(NamedTuple):
@@ -92,91 +90,99 @@ def write_index(
 
 
 def _write(builder: IndexBuilder, rows: PinnedRows, plan: BaselinePlan, is_stopped: Callable[[], bool]) -> bool:
-    ages: list[int] = []
-    filled: dict[str, Counter[str]] = {}
-    # A row of the first source replaces all others, so the order among the sources does not matter.
+    """Write the rows of all sources, in any order: of each id the newest row of the preferred source counts."""
+    oldest, newest = 0, 0
+    filled: set[str] = set()
+    gone: list[tuple[int, int]] = []
     for source, manifests in rows.sources:
-        data_set = DATA_SETS[source.data_set]
-        counts = filled.setdefault(source.data_set, Counter())
         for manifest in manifests:
-            for found in _rows_of(rows.folder, manifest, source, data_set, plan):
+            gone += ((id_digest(key), at) for key, at in _gone_in(manifest).items())
+            for found in _pieces_of(rows.folder, manifest, source, plan):
                 if is_stopped():
                     return False
-                ages += (min(found.times, default=0), max(found.times, default=0))
-                ages[:] = [min(ages), max(ages)]
-                counts.update(found.filled)
                 builder.add(found.rows)
-    for _, manifests in rows.sources:
-        for manifest in manifests:
-            gone = _gone_in(manifest)
-            builder.forget((id_digest(key), at) for key, at in gone.items())
+                gone += found.gone
+                filled |= found.filled
+                times = [row.at for row in found.rows if row.at]
+                newest = max(newest, *times, 0)
+                oldest = min([one for one in (oldest, *times) if one], default=0)
+    builder.forget(gone)
     builder.finish(
         {
             "lake": str(rows.folder.path),
             "identity": rows.identity,
             "data_sets": [source.data_set for source, _ in rows.sources],
             "rows": rows.rows,
-            "oldest": ages[0] if ages else None,
-            "newest": ages[-1] if ages else None,
-            "empty": _never_filled(rows, plan, filled),
+            "oldest": oldest,
+            "newest": newest,
+            "empty": sorted(plan.fields - filled),
         }
     )
     return True
 
 
-class _Found(NamedTuple):
+class _Piece(NamedTuple):
+    """Some rows, the ids that Gladly no longer had (by their digests, with when), and the fields that have values."""
+
     rows: list[IndexedRow]
-    times: list[int]
-    filled: Mapping[str, int]
+    gone: list[tuple[int, int]]
+    filled: set[str]
 
 
-def _rows_of(
-    folder: DataFolder, manifest: Manifest, source: BaselineSource, data_set: DataSet, plan: BaselinePlan
-) -> Iterator[_Found]:
-    names = set(data_set.schema.names)
-    shown = [name for name in source.columns or ("id", *sorted(plan.fields)) if name in names]
+class _Reading(NamedTuple):
+    """How the rows of one part are read: which columns become an object, and which say something about the row."""
+
+    source: BaselineSource
+    shown: tuple[str, ...]
+    time: str
+    about: tuple[str, ...]
+    is_whole: bool
+
+
+def _pieces_of(folder: DataFolder, manifest: Manifest, source: BaselineSource, plan: BaselinePlan) -> Iterator[_Piece]:
+    data_set = DATA_SETS[source.data_set]
+    names = data_set.schema.names
+    shown = tuple(name for name in source.columns or ("id", *sorted(plan.fields)) if name in names)
     time = next(name for name in ("_fetched_at", "_job_updated_at") if name in names)
-    more = [name for name in (ASKED, _GONE_SINCE) if name in names]
-    columns = list(dict.fromkeys((*shown, *more, time, LINE, EXTRA)))
+    about = tuple(name for name in (ASKED, _GONE_SINCE) if name in names)
+    columns = (*shown, *about, time, LINE, EXTRA)
     for part, path in zip(manifest.parts, parts_of(folder, manifest), strict=True):
         # A column that an older version of the schema lacks is not the same as an empty one.
         is_whole = source.is_whole and part.schema_version >= data_set.version
+        reading = _Reading(source, shown, time, about, is_whole)
         for table in tables_in(path, data_set, columns):
             for at in range(0, table.num_rows, _ROWS_AT_ONCE):
-                piece = table.slice(at, _ROWS_AT_ONCE)
-                times = times_in(piece, time)
-                objects = objects_in(piece, shown)
-                asked = piece.column(ASKED).to_pylist() if ASKED in columns else [None] * piece.num_rows
-                gone = piece.column(_GONE_SINCE).is_valid().to_pylist() if _GONE_SINCE in columns else None
-                lines = piece.column(LINE).to_pylist()
-                rows, kept_times, filled = [], [], Counter[str]()
-                for nth, held in enumerate(objects):
-                    gladly_id = held.get("id")
-                    if not isinstance(gladly_id, str) or (gone is not None and gone[nth]):
-                        continue
-                    row = _row(source.as_held(held), gladly_id, asked[nth], is_whole, times[nth], lines[nth])
-                    rows.append(row)
-                    if row.at:
-                        kept_times.append(row.at)
-                if not source.is_whole:
-                    filled.update(name for held in objects for name in source.as_held(held))
-                yield _Found(rows, kept_times, filled)
+                yield _piece(table.slice(at, _ROWS_AT_ONCE), reading)
 
 
-def _row(
-    held: dict[str, Any],
-    gladly_id: str,
-    asked: str | None,
-    is_whole: bool,
-    at: int | None,
-    line: int | None,
-) -> IndexedRow:
-    digests = [id_digest(gladly_id)]
-    if asked is not None and asked != gladly_id:
-        # Asked for by this id, Gladly returned the customer into whom it was merged.
-        held[ASKED] = asked
-        digests.append(id_digest(asked))
-    return IndexedRow(digests, is_whole, at or 0, line or 0, orjson.dumps(held))
+def _piece(table: Any, how: _Reading) -> _Piece:
+    size = table.num_rows
+    times, lines = times_in(table, how.time), table.column(LINE).to_pylist()
+    asked = table.column(ASKED).to_pylist() if ASKED in how.about else [None] * size
+    was_gone = table.column(_GONE_SINCE).is_valid().to_pylist() if _GONE_SINCE in how.about else [False] * size
+    found = _Piece([], [], set())
+    rows = zip(objects_in(table, how.shown), asked, was_gone, times, lines, strict=True)
+    for line, asked_id, is_gone, at, number in rows:
+        gladly_id = line.get("id")
+        if not isinstance(gladly_id, str):
+            continue
+        if is_gone:
+            found.gone.append((id_digest(gladly_id), at or 0))
+            continue
+        held = how.source.as_held(line)
+        if not how.is_whole:
+            found.filled.update(held)
+        digests = [id_digest(gladly_id)]
+        if asked_id is not None and asked_id != gladly_id:
+            # Asked for by this id, Gladly returned the customer into whom it was merged.
+            held[ASKED] = asked_id
+            digests.append(id_digest(asked_id))
+        # What is not text that can be stored cannot be compared either; such a row is as good as not there.
+        with contextlib.suppress(TypeError):
+            found.rows.append(IndexedRow(digests, how.is_whole, at or 0, number or 0, orjson.dumps(held)))
+    if how.is_whole:
+        found.filled.update(how.shown)
+    return found
 
 
 def _gone_in(manifest: Manifest) -> Mapping[str, int]:
@@ -185,10 +191,3 @@ def _gone_in(manifest: Manifest) -> Mapping[str, int]:
     if not isinstance(found, Mapping):
         return {}
     return {key: at for key, at in found.items() if isinstance(at, int)}
-
-
-def _never_filled(rows: PinnedRows, plan: BaselinePlan, filled: Mapping[str, Counter[str]]) -> Sequence[str]:
-    """Return the fields of which no row says anything, if none of the data sets has whole rows."""
-    if any(source.is_whole for source, _ in rows.sources):
-        return ()
-    return sorted(name for name in plan.fields if not any(counts[name] for counts in filled.values()))

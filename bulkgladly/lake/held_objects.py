@@ -22,13 +22,14 @@ __all__ = ("objects_in", "times_in")
 def objects_in(table: pa.Table, columns: Sequence[str]) -> list[dict[str, Any]]:
     """Return the rows of a table as objects with those of the columns that are not null.
 
-    What `_extra` holds stands at its place again, whatever its column. Times are texts.
+    What `_extra` holds of these columns stands at its place again. Times are texts.
     """
     made = _objects([(name, table.column(name)) for name in columns], table.num_rows)
     if table.column(EXTRA).null_count < table.num_rows:
         for row, extra in zip(made, table.column(EXTRA).to_pylist(), strict=True):
-            for path, value in json.loads(extra or "{}").items():
-                put(row, parsed(path), value)
+            for text, value in json.loads(extra or "{}").items():
+                if (path := parsed(text))[0] in columns:
+                    put(row, path, value)
     return made
 
 
