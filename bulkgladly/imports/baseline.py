@@ -173,31 +173,29 @@ class Baseline:
             JournalDamaged: The index cannot be read.
         """
         result = list(known)
-        wanted = [at for at, (draft, one) in enumerate(zip(drafts, known, strict=True)) if _is_open(draft, one)]
-        if not wanted:
+        ids = {
+            at: {id_digest(one): one for one in _ids_of(draft, earlier)}
+            for at, (draft, earlier) in enumerate(zip(drafts, known, strict=True))
+            if _is_open(draft, earlier)
+        }
+        if not ids:
             return result
-        by_id = self._index.by_id(list({digest for at in wanted for digest in _ids_of(drafts[at], known[at])}))
+        by_id = self._index.by_id(list({digest for each in ids.values() for digest in each}))
         strangers: list[int] = []
-        for at in wanted:
-            draft, one = drafts[at], known[at]
-            self.findings.asked += one is None
-            held = self._held_by_id(draft, one, by_id)
+        for at, digests in ids.items():
+            draft, earlier = drafts[at], known[at]
             # A row with an id of its own means the object with that id, whoever has its addresses.
-            if one is None and not draft.has_own_id and self._plan.has_addresses:
+            if earlier is None and not draft.has_own_id and self._plan.has_addresses:
                 strangers.append(at)
-            if held is not None:
-                result[at] = self._known(draft, one, held, by="id")
+            for digest, one in digests.items():
+                held = by_id.get(digest)
+                if held is not None and one in (held.held["id"], held.held.get(ASKED)):
+                    result[at] = self._known(draft, earlier, held, by="id")
+                    break
+            self.findings.asked += earlier is None
         if strangers:
             self._match_by_address(drafts, strangers, result)
         return result
-
-    def _held_by_id(self, draft: Draft, known: Known | None, found: Mapping[int, HeldObject]) -> HeldObject | None:
-        ids = (known.gladly_id,) if known is not None else (draft.id, draft.former_id)
-        for one in ids:
-            held = None if one is None else found.get(id_digest(one))
-            if held is not None and one in (held.held["id"], held.held.get(ASKED)):
-                return held
-        return None
 
     def _known(self, draft: Draft, known: Known | None, found: HeldObject, *, by: str) -> Known:
         """Return what is known of a draft that a held object was found for, and count it."""
@@ -324,12 +322,10 @@ def _is_open(draft: Draft, known: Known | None) -> bool:
     return known is None or bool(known.gladly_id and not draft.fingerprints.keys() <= known.accepted.keys())
 
 
-def _ids_of(draft: Draft, known: Known | None) -> Iterable[int]:
+def _ids_of(draft: Draft, known: Known | None) -> tuple[str, ...]:
     if known is not None:
-        return (id_digest(known.gladly_id),)
-    if draft.former_id is None:
-        return (id_digest(draft.id),)
-    return (id_digest(draft.id), id_digest(draft.former_id))
+        return (known.gladly_id,)
+    return (draft.id,) if draft.former_id is None else (draft.id, draft.former_id)
 
 
 def _address_digest(text: str) -> int:

@@ -177,7 +177,7 @@ class BaselineIndex:
         with _ours(self.path):
             for start in range(0, len(digests), _GROUP):
                 part = digests[start : start + _GROUP]
-                yield from self._connection.execute(f"{select} ({','.join('?' * len(part))})", part)
+                yield from self._connection.execute(f"{select} ({','.join('?' * len(part))})", part).fetchall()
 
     # --- addresses: only built when a row needs them ---
 
