@@ -23,6 +23,7 @@ LONG = (
     "pause",
     "shared_budget",
     "memory",
+    "baseline",
     "lookups",
     "kills",
     "export_tables",

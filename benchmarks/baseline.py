@@ -94,7 +94,8 @@ def measured(command: list[str], environment: dict[str, str]) -> tuple[dict[str,
         peak = max(peak, resident_mb(process.pid))
         time.sleep(0.1)
     seconds = time.perf_counter() - started
-    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
     report, said = process.stdout.read(), process.stderr.read().decode()
     if os.waitstatus_to_exitcode(status):
         raise SystemExit(f"{command} failed with status {status}:\n{said}")

@@ -79,7 +79,7 @@ class IndexBuilder:
             touch_private(self._partial)
             self._connection = sqlite3.connect(self._partial, isolation_level=None, check_same_thread=False)
             # Without a journal: the file is thrown away if the process does not get to its end.
-            for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-64000", "temp_store=FILE"):
+            for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-40000", "temp_store=FILE"):
                 self._connection.execute(f"PRAGMA {pragma}").close()
             self._connection.executescript(_TABLES)
             self._connection.execute("BEGIN")
@@ -207,7 +207,7 @@ class BaselineIndex:
             partial.unlink(missing_ok=True)
             touch_private(partial)
             with contextlib.closing(sqlite3.connect(partial, isolation_level=None)) as made:
-                for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-64000", "temp_store=FILE"):
+                for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-40000", "temp_store=FILE"):
                     made.execute(f"PRAGMA {pragma}").close()
                 made.execute("CREATE TABLE addresses (digest INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
                 made.execute("BEGIN")
