@@ -22,7 +22,7 @@ from bulkgladly.imports.baseline_index import ASKED, BaselineIndex, HeldObject, 
 from bulkgladly.records import Known, Mode
 from bulkgladly.runs.observer import counted, duration_text
 
-__all__ = ("OLD", "Baseline", "BaselineFindings", "check_baseline", "told_lines")
+__all__ = ("INDEX", "OLD", "Baseline", "BaselineFindings", "check_baseline", "told_lines")
 
 INDEX = "baseline.sqlite"
 OLD = dt.timedelta(days=7)

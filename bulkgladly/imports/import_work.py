@@ -11,7 +11,7 @@ import anyio.to_thread
 from bulkgladly.errors import BulkgladlyError, InputChanged
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ImportSpec
-from bulkgladly.imports.baseline import Baseline, told_lines
+from bulkgladly.imports.baseline import INDEX, Baseline, told_lines
 from bulkgladly.imports.drafts import DraftReader
 from bulkgladly.imports.forecast import Forecast, foreseen, opened_memory
 from bulkgladly.imports.import_options import ImportOptions
@@ -92,7 +92,8 @@ class ImportWork:
             # People get messages, so only one is sent until somebody has checked it.
             self._importer.is_canary = not await self.journal.has_sent()
         if self._options.baseline is not None:
-            self._observer.note(f"reading the data set {self._options.baseline}")
+            if not (self._session.run.path / INDEX).exists():
+                self._observer.note(f"reading the data set {self._options.baseline}")
             try:
                 self._reader.baseline = await anyio.to_thread.run_sync(self._opened_baseline, self._options.baseline)
             except BulkgladlyError:
