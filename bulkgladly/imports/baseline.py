@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from bulkgladly.errors import JournalDamaged, UsageError
+from bulkgladly.errors import JournalDamaged, UsageError, Withdrawn
 from bulkgladly.gladly.baseline_plan import BaselinePlan, accepted_by, unread_in
 from bulkgladly.gladly.identity import digest64
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
@@ -127,8 +127,8 @@ class Baseline:
         folder: Path,
         *,
         is_stopped: Callable[[], bool] = lambda: False,
-    ) -> Self | None:
-        """Return the baseline of a data folder, with its index in `folder`; None if it was stopped.
+    ) -> Self:
+        """Return the baseline of a data folder, with its index in `folder`.
 
         An index that is there is used again, and the data folder is not even opened. A kill leaves no index, or a
         whole one.
@@ -136,6 +136,7 @@ class Baseline:
         Raises:
             DiskFull, JournalError: The index cannot be written.
             InputError, UsageError: As `check_baseline`, or a part of the data set is damaged.
+            Withdrawn: It was stopped, and there is no index.
         """
         from bulkgladly.imports.baseline_rows import write_index  # noqa: PLC0415 - as above
 
@@ -150,7 +151,7 @@ class Baseline:
             path.unlink(missing_ok=True)
         check_baseline(lake, spec, policy)
         if not write_index(path, lake, plan, policy.host, is_stopped=is_stopped):
-            return None
+            raise Withdrawn(f"the data set {lake} was not read to its end")
         return cls(BaselineIndex(path), plan, policy)
 
     def preview(self) -> "Baseline":

@@ -107,8 +107,7 @@ class ImportWork:
                 f"{rows} will be sent at most once; if a response is lost, the outcome of that row is unknown"
             )
 
-    def _opened_baseline(self, lake: Path) -> Baseline | None:
-        # None only if the run is stopping: then no row is read any more.
+    def _opened_baseline(self, lake: Path) -> Baseline:
         return Baseline.opened(
             lake, self._spec, self._policy, self._session.run.path, is_stopped=lambda: self._stop.is_draining
         )

@@ -47,8 +47,8 @@ class Told(Observer):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def note(self, line: str) -> None:
-        self.lines.append(line)
+    def note(self, text: str) -> None:
+        self.lines.append(text)
 
 
 async def exported(world: World, out: Path) -> Path:
