@@ -25,6 +25,7 @@ LONG = (
     "pause",
     "shared_budget",
     "memory",
+    "baseline",
     "lookups",
     "kills",
     "export_tables",

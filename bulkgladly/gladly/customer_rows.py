@@ -22,6 +22,7 @@ from bulkgladly.source_keys import SourceKey
 __all__ = (
     "CUSTOMER_COLUMNS",
     "SCALARS",
+    "addresses_to_match",
     "as_given",
     "changes_to",
     "differing_parts_of",
@@ -29,7 +30,9 @@ __all__ = (
     "holds_email",
     "holds_mobile",
     "prepare_customer",
+    "profile_of_line",
     "union_for",
+    "unique_addresses",
 )
 
 SCALARS = ("name", "image", "address", "externalCustomerId")
@@ -90,10 +93,11 @@ def changes_to(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[s
         if name in payload and (profile.get(name) or None) != (payload[name] or None):
             changes[name] = payload[name]
     changes.update(union_for(profile, payload))
-    attributes = payload.get("customAttributes") or {}
-    held = _object(profile.get("customAttributes"))
-    if any(held.get(key) != value for key, value in attributes.items()):
-        changes["customAttributes"] = {**held, **attributes}
+    if attributes := payload.get("customAttributes"):
+        held = _object(profile.get("customAttributes"))
+        # Most are equal, which the first test says in a tenth of the time.
+        if not attributes.items() <= held.items() and any(held.get(key) != one for key, one in attributes.items()):
+            changes["customAttributes"] = {**held, **attributes}
     return changes
 
 
@@ -135,9 +139,10 @@ def union_for(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[st
     lists: dict[str, Any] = {}
     # An entry counts as held in any spelling, or a PATCH would send the same address a second time.
     for name, identity in (("emails", email_identity), ("phones", phone_identity)):
-        united = unite(_list(profile.get(name)), payload.get(name) or [], identity)
-        if united is not None:
-            lists[name] = united
+        if wanted := payload.get(name):
+            united = unite(_list(profile.get(name)), wanted, identity)
+            if united is not None:
+                lists[name] = united
     return lists
 
 
@@ -185,6 +190,33 @@ def holds_mobile(profile: Mapping[str, Any], number: str) -> bool:
     return any(
         entry.get("type") == "MOBILE" and phone_identity(entry) == number for entry in _list(profile.get("phones"))
     )
+
+
+# --- as data sets hold them ---
+
+
+def unique_addresses(profile: Mapping[str, Any]) -> list[str]:
+    """Return what only one profile can have: its email addresses, and its numbers that are MOBILE."""
+    found = [f"email:{email_identity(entry)}" for entry in _list(profile.get("emails"))]
+    mobile = (entry for entry in _list(profile.get("phones")) if entry.get("type") == "MOBILE")
+    return [*found, *(f"phone:{phone_identity(entry)}" for entry in mobile)]
+
+
+def addresses_to_match(payload: Mapping[str, Any]) -> list[list[str]]:
+    """Return the addresses by which the customer of a payload may be found: emails, and then numbers."""
+    emails = [f"email:{email_identity(entry)}" for entry in payload.get("emails") or ()]
+    phones = [f"phone:{entry['original']}" for entry in payload.get("phones") or ()]
+    return [group for group in (emails, phones) if group]
+
+
+def profile_of_line(line: dict[str, Any]) -> dict[str, Any]:
+    """Return the line of an export job, which has addresses as plain texts, in the form of a profile."""
+    made = dict(line)
+    for plain, name in (("emailAddresses", "emails"), ("phoneNumbers", "phones")):
+        texts = made.pop(plain, None)
+        if texts and not made.get(name):
+            made[name] = [{"original": text} for text in texts if isinstance(text, str)]
+    return made
 
 
 def _payload(nested: dict[str, Any], policy: Policy) -> dict[str, Any]:

@@ -13,10 +13,12 @@ from bulkgladly.gladly.fingerprints import claims_less, is_accepted
 from bulkgladly.gladly.outcomes import unknown, unread
 from bulkgladly.gladly.owners import writable
 from bulkgladly.gladly.spec import Policy, Record
-from bulkgladly.records import Known, Mode, Outcome, Problem, Stage, Word
+from bulkgladly.messages import Reply
+from bulkgladly.records import GONE, Known, Mode, Outcome, Problem, Stage, Word
 
 __all__ = (
     "Sight",
+    "as_accepted",
     "by_look",
     "by_memory",
     "changed_since",
@@ -24,6 +26,7 @@ __all__ = (
     "deletion_of",
     "ended",
     "gap_filling",
+    "gone",
     "missing",
     "not_there",
     "remember",
@@ -158,13 +161,27 @@ def missing(at: Endpoint, record: Record, policy: Policy, gladly_id: str) -> Out
     """
     is_update = policy.mode is Mode.UPDATE
     if record.known is not None and (is_update or (policy.mode is Mode.UPSERT and not record.doubt)):
+        told = "it was imported" if record.known.held is None else "the data set of --baseline was fetched"
         detail = (
-            f"the {at.noun} was deleted in Gladly after it was imported, and is not created again; leave the row "
-            "out, or import it with another --namespace"
+            f"the {at.noun} was deleted in Gladly after {told}, and is not created again; leave the row out, or "
+            "import it with another --namespace"
         )
         problem = Problem("deleted_since", detail, None, Stage.API)
         return Outcome.rejected(problem, status=404, gladly_id=record.known.gladly_id)
     return not_there(at, gladly_id)
+
+
+def gone(record: Record, reply: Reply, gladly_id: str) -> Outcome:
+    """Return how a deletion ends whose object Gladly does not have: by this deletion, or before it.
+
+    What was gone before is remembered as gone: it is not missing in every further complete
+    input, and it is still not created again.
+    """
+    if reply.lost:
+        return Outcome(Word.DELETED, gladly_id=gladly_id)
+    known = record.known
+    accepted = {**known.accepted, GONE: "1"} if known is not None and known.gladly_id == gladly_id else None
+    return Outcome(Word.UNCHANGED, gladly_id=gladly_id, accepted=accepted)
 
 
 def not_there(at: Endpoint, gladly_id: str | None) -> Outcome:
@@ -175,9 +192,18 @@ def not_there(at: Endpoint, gladly_id: str | None) -> Outcome:
     return Outcome.rejected(Problem("not_exist", detail, None, Stage.API), status=404, gladly_id=gladly_id)
 
 
+def as_accepted(record: Record, known: Known) -> Outcome:
+    """Return the outcome of a record that is as it is remembered."""
+    # What only a data set has told is remembered, so that the next run needs no data set for it.
+    accepted = known.accepted if known.held is not None else None
+    return Outcome(word_of_accepted(record), known.gladly_id, accepted=accepted)
+
+
 def changed_since(record: Record, known: Known) -> list[str]:
     """Return the fields of a record that differ from what Gladly last accepted."""
     accepted = known.accepted
+    if record.fingerprints == accepted:
+        return []
     return [
         name
         for name, print_ in record.fingerprints.items()
@@ -193,7 +219,8 @@ def remember(record: Record) -> dict[str, str]:
 def _is_read_anyway(record: Record, policy: Policy, changed: list[str]) -> bool:
     if policy.undoable or any(claims_less(record.fingerprints[name]) for name in changed):
         return True
-    return has_before_image(record)
+    is_unread = record.known is not None and not set(record.known.unread).isdisjoint(changed)
+    return is_unread or has_before_image(record)
 
 
 def _first_create(at: Endpoint, record: Record, policy: Policy) -> Change | None:
@@ -233,4 +260,4 @@ def _taken_id(at: Endpoint, gladly_id: str, changes: Held) -> Outcome:
 
 
 def _as_accepted(at: Endpoint, record: Record, known: Known) -> Change:
-    return ended(at.object, record, Outcome(word_of_accepted(record), known.gladly_id))
+    return ended(at.object, record, as_accepted(record, known))

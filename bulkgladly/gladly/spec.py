@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkgladly.errors import UsageError
+from bulkgladly.gladly.baseline_plan import BaselinePlan
 from bulkgladly.gladly.change import Action, Change
 from bulkgladly.gladly.data_sets import DataSetPlan
 from bulkgladly.gladly.exports import LiveExport
@@ -187,11 +188,13 @@ class Procedure:
 
     `decide` looks as far as necessary and returns the change. Its requests only read, so a plan
     can use it alone. `apply` writes the change. If a write is refused or its response is lost,
-    it looks and decides again.
+    it looks and decides again. `at_once` returns the outcome of a record that certainly needs no
+    request, as the two steps would; None only means that they are needed.
     """
 
     decide: Callable[[Record, Policy], Deciding]
     apply: Callable[[Record, Policy, Change], Steps]
+    at_once: Callable[[Record, Policy], Outcome | None] = lambda _record, _policy: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +217,8 @@ class ImportSpec:
     a look, so that nobody knows what Gladly held. `reversal` is how
     changes are taken back; without one, `irreversible` is why they cannot be. `proof` is how an object is read back and
     compared with its row, and `unproven` why that is not possible.
+    `baseline` says how data sets hold such objects, so that an import can be compared with one. `deletes_by_id`
+    says that a row with an id deletes an object that an import has created under that id, and nothing else.
 
     Chapters: the steps of a record; names, keys and modes.
     """
@@ -242,8 +247,14 @@ class ImportSpec:
     irreversible: str = "Gladly's API cannot delete it"
     proof: "Proof | None" = None
     unproven: str = ""
+    baseline: BaselinePlan | None = None
+    deletes_by_id: bool = False
 
     # --- the steps of a record -----------------------------------------------------------------
+
+    def at_once(self, record: Record, policy: Policy) -> Outcome | None:
+        """Return what `steps` would return if it needed no request; None if only `steps` can tell."""
+        return self.procedures[policy.mode].at_once(record, policy)
 
     def steps(self, record: Record, policy: Policy) -> Steps:
         """Do what a record asks for in the policy's mode, and return how it ends."""

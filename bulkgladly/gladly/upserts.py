@@ -11,7 +11,18 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from bulkgladly.gladly.change import Action, Change, Found, Held, after_change, creating, without, writing
-from bulkgladly.gladly.decisions import Sight, by_look, by_memory, ended, gap_filling, missing, remember, update_of
+from bulkgladly.gladly.decisions import (
+    Sight,
+    as_accepted,
+    by_look,
+    by_memory,
+    ended,
+    gap_filling,
+    gone,
+    missing,
+    remember,
+    update_of,
+)
 from bulkgladly.gladly.earlier_attempts import deleted_before, noted_update
 from bulkgladly.gladly.endpoints import MAX_MERGES, Endpoint, look, told_of_owner
 from bulkgladly.gladly.outcomes import first_problem, refused, undone, unknown, unread, with_hint
@@ -37,9 +48,16 @@ class Upserts:
     @property
     def procedure(self) -> Procedure:
         """The two steps, which are the same for every mode."""
-        return Procedure(self.decide, self.apply)
+        return Procedure(self.decide, self.apply, self.at_once)
 
     # --- look, decide, apply -------------------------------------------------------------------
+
+    def at_once(self, record: Record, policy: Policy) -> Outcome | None:
+        """Return the outcome of a record that is exactly as it is remembered. Most are, in a repeated import."""
+        known = record.known
+        if known is None or record.doubt or policy.mode is Mode.DELETE or record.fingerprints != known.accepted:
+            return None
+        return as_accepted(record, known)
 
     def decide(self, record: Record, policy: Policy) -> Deciding:
         """Return what the mode of the policy asks for.
@@ -272,12 +290,12 @@ class Upserts:
             return Outcome(Word.DELETED, gladly_id=gladly_id, status=reply.status)
         may_be_merged = at.is_merged and not reply.is_refused
         if reply.is_absent and not may_be_merged:
-            return Outcome(Word.DELETED if reply.lost else Word.UNCHANGED, gladly_id=gladly_id)
+            return gone(record, reply, gladly_id)
         if not reply.is_unclear and not may_be_merged:
             return self._refused(reply, gladly_id)
         found = yield from look(at, record, gladly_id)
         if found.is_absent:
-            return Outcome(Word.DELETED if reply.lost else Word.UNCHANGED, gladly_id=gladly_id)
+            return gone(record, reply, gladly_id)
         if found.held is None:
             return unknown(found.reply, gladly_id)
         if found.gladly_id != gladly_id:

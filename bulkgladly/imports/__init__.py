@@ -9,9 +9,11 @@ and its outcome recorded (`settlement`).
 sent; a `rehearsal` sends to an emulator. `single_rows` sends rows that come one at a time, without a run.
 `dropped_values` says what a record is sent without, `overwriting` what is written over and cannot be taken back, and
 `preview` shows rows beside the records that they make.
+`baseline` says what a data set has of rows that no earlier run
+has sent: it reads the published rows (`baseline_rows`) into an index on disk (`baseline_index`).
 
 At the end `import_summary` accounts for every row, with the `run_findings` in the journal; `import_page` says so to
 people, in the words of `reject_reasons`, and `next_steps` says what to run next. `result_tables` writes what people
-read after a run, `missing_keys` what a complete input no longer has, `fixes` has what to do about each kind of reject,
-and `retry_rows` which of them a repeat can help.
+read after a run, `missing_keys` what a complete input no longer has, and `missing_deletion` deletes it in a run of its
+own. `fixes` has what to do about each kind of reject, and `retry_rows` which of them a repeat can help.
 """

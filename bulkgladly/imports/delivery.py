@@ -82,6 +82,8 @@ class Delivery:
 
     def started(self, record: Record) -> Pending | Outcome:
         """Start a record's steps; return its first request, or its outcome if it needs no request."""
+        if (at_once := self._spec.at_once(record, self._policy)) is not None:
+            return at_once
         steps = self._spec.steps(record, self._policy)
         try:
             request = next(steps)

@@ -169,30 +169,38 @@ class RecordTables(Contents[LedgerEntry]):
         settled = [one for one in entries if isinstance(one, SettledRow)]
         if len(settled) < len(entries):
             self._write_writes(entries)
-        rows, known, gone, refused = [], [], [], []
+        for one in settled:
+            self.counts[one.outcome.word.value] += 1
+            if one.outcome.word is Word.REJECTED:
+                self.reject_codes[one.outcome.code or "?"] += 1
+            self.frontier.settle(one.seq)
+        insert_rows(self._connection, "INSERT OR REPLACE INTO records", [_record_row(one) for one in settled])
+        insert_rows(
+            self._connection, _INSERT_TRAILS, [(one.seq, one.trail) for one in settled if one.trail is not None]
+        )
+        if gone_values := [(one.seq, nth, *value) for one in settled for nth, value in enumerate(one.dropped, 1)]:
+            insert_rows(self._connection, "INSERT OR REPLACE INTO dropped", gone_values)
+        self._remember(settled)
+
+    def _remember(self, settled: Sequence[SettledRow]) -> None:
+        """Write to the state what later runs need to know of the keys of rows that have ended."""
+        known, made, gone, refused = [], [], [], []
         for one in settled:
             outcome, key = one.outcome, one.key
-            self.counts[outcome.word.value] += 1
-            if outcome.word is Word.REJECTED:
-                self.reject_codes[outcome.code or "?"] += 1
-            self.frontier.settle(one.seq)
-            rows.append(_record_row(one))
             if key is None:
                 continue
+            if outcome.word is Word.CREATED and outcome.gladly_id:
+                made.append((key, outcome.gladly_id))
             if outcome.word is Word.DELETED:
                 gone += [key] if one.former_key is None else [key, one.former_key]
             elif outcome.accepted is not None:
                 known.append((key, outcome.gladly_id or "", outcome.accepted))
             elif one.is_reserved and outcome.word is not Word.UNKNOWN:
                 refused.append(key)
-        insert_rows(self._connection, "INSERT OR REPLACE INTO records", rows)
-        insert_rows(
-            self._connection, _INSERT_TRAILS, [(one.seq, one.trail) for one in settled if one.trail is not None]
-        )
-        if gone_values := [(one.seq, nth, *value) for one in settled for nth, value in enumerate(one.dropped, 1)]:
-            insert_rows(self._connection, "INSERT OR REPLACE INTO dropped", gone_values)
         if known:
             self._state.remember(known)
+        if made:
+            self._state.note_made(made)
         if gone:
             self._state.forget(gone)
         if refused:

@@ -15,6 +15,7 @@ from bulkgladly.journal.entries import Admission, Clash
 from bulkgladly.journal.positions import Frontier
 from bulkgladly.journal.record_tables import take_claims
 from bulkgladly.journal.schema import insert_rows, make_tables
+from bulkgladly.journal.timeline import Sample, write_samples
 from bulkgladly.journal.writer import Contents, Writer, earlier_vitals, usable, write_note
 from bulkgladly.records import Mark, Position
 
@@ -137,9 +138,17 @@ class VerdictLog:
         """
         await self._writer.ask(lambda: self._tables.supersede(code, detail))
 
-    async def note(self, name: str, value: str) -> None:
-        """Keep a value about the run itself, such as its status. It is on the disk when this returns."""
-        await self._writer.ask(lambda: write_note(self._connection, name, value))
+    async def note(self, name: str, value: str, *, samples: Sequence[Sample] = ()) -> None:
+        """Keep a value about the run itself, such as its status, and samples; on the disk when this returns."""
+        await self._writer.ask(lambda: write_note(self._connection, name, value, samples))
+
+    def sample(self, samples: Sequence[Sample]) -> None:
+        """Keep samples of how the run goes; they are in the next group commit.
+
+        Raises:
+            DiskFull, JournalDamaged: An earlier commit failed; nothing was noted.
+        """
+        self._writer.do(lambda: write_samples(self._connection, samples))
 
     def close(self) -> None:
         """Commit what is left, end the thread and close the file."""

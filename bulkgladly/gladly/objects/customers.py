@@ -11,11 +11,13 @@ from typing import Any
 
 import orjson
 
+from bulkgladly.gladly.baseline_plan import BaselinePlan, BaselineSource
 from bulkgladly.gladly.change import Found, Held
 from bulkgladly.gladly.contacts import email_identity, phone_identity
 from bulkgladly.gladly.customer_rows import (
     CUSTOMER_COLUMNS,
     SCALARS,
+    addresses_to_match,
     as_given,
     changes_to,
     differing_parts_of,
@@ -23,6 +25,8 @@ from bulkgladly.gladly.customer_rows import (
     holds_email,
     holds_mobile,
     prepare_customer,
+    profile_of_line,
+    unique_addresses,
 )
 from bulkgladly.gladly.data_sets import FLAG, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, OpenMap, Struct
 from bulkgladly.gladly.endpoints import Endpoint, Search, Unique, look
@@ -282,6 +286,22 @@ CUSTOMERS = ImportSpec(
         (*SCALARS, *CONTACT_LISTS, "customAttributes"),
         find=by_id(_AT, _seek),
         details=differing_parts_of,
+    ),
+    deletes_by_id=True,
+    baseline=BaselinePlan(
+        (
+            BaselineSource("profiles"),
+            BaselineSource(
+                "customers",
+                is_whole=False,
+                columns=("id", *SCALARS, *CONTACT_LISTS, "customAttributes", "emailAddresses", "phoneNumbers"),
+                as_held=profile_of_line,
+            ),
+        ),
+        frozenset((*SCALARS, *CONTACT_LISTS, "customAttributes")),
+        _AT.changes,
+        addresses=unique_addresses,
+        wanted=addresses_to_match,
     ),
 )
 

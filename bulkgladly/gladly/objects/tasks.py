@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from bulkgladly.gladly.baseline_plan import BaselinePlan, BaselineSource
 from bulkgladly.gladly.change import lacking
 from bulkgladly.gladly.data_sets import ASKED_ID, MOMENT, TEXT, DataColumn, DataSetPlan, texts_of
 from bulkgladly.gladly.endpoints import Endpoint
@@ -107,6 +108,9 @@ TASKS = ImportSpec(
     fetch=_fetch,
     rules=_RULES,
     warnings=(keeps_its_tags("body"), due_only_if_known),
+    baseline=BaselinePlan(
+        (BaselineSource("tasks"),), frozenset(_CHANGEABLE), _AT.changes, fixed=frozenset(("customerId", "customer"))
+    ),
     id_rule="our id, at most 50 characters",
     not_kept=("when the task was created, and by whom", "a due date in the past"),
     screening=Screening.FIELDS,

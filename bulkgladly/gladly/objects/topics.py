@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from bulkgladly.choices import Owner
+from bulkgladly.gladly.baseline_plan import BaselinePlan, BaselineSource
 from bulkgladly.gladly.change import Found, lacking
 from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, TEXT, DataColumn, DataSetPlan
 from bulkgladly.gladly.directory import names_below, path_of
@@ -173,6 +174,12 @@ TOPICS = ImportSpec(
     arrange=parents_first,
     proof=proof_of(
         _AT, _CHANGEABLE, find=in_list(_AT, _LIST, _pick), shared=frozenset({_LIST.operation}), is_listed=True
+    ),
+    baseline=BaselinePlan(
+        # A line of a job may leave out what is not set.
+        (BaselineSource("topics-list"), BaselineSource("topics", is_whole=False)),
+        frozenset(_CHANGEABLE),
+        _AT.changes,
     ),
     id_rule="our id; its length in Gladly is unknown",
     owned=OwnedFields(_CHANGEABLE),
