@@ -27,6 +27,7 @@ WORDS = (
     "messages",
     "operations",
     "placeholders",
+    "rate_schedule",
     "records",
     "settings",
     "shown",
