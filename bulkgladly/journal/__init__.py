@@ -6,4 +6,6 @@ goes through the one `writer`: the outcomes of records by the `ledger` (`entries
 without one. `databases` opens the SQLite files, whose tables are in `schema`. At the end of an import `results` writes
 its files from the journal, `reject_groups` counts why rows did not arrive, and `reject_memory` keeps in the state which
 rows were rejected, so that the next run knows its new rejects; `missing` tells what a complete input no longer has.
+
+`steering_files` hold what a person orders a run to do from another process, and what the run obeys.
 """
