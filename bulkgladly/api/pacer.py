@@ -386,6 +386,11 @@ class Pacer:
             raise UsageError(f"the rate must be above 0 requests per second, not {rate}")
         self._schedule.set_rate(self._clock(), rate)
 
+    @property
+    def ceiling(self) -> float:
+        """The most requests per second that are allowed: the rate, and the limit less the reserve."""
+        return self._schedule.ceiling
+
     def stand_still(self) -> None:
         """Let nothing leave until `go_on`. What is in flight ends, and nothing of the shared budget is kept."""
         if self._continued is None:

@@ -116,6 +116,16 @@ class Schedule:
             return min(1 / self.shared_gap_s(now), self._rate or math.inf)
         return 1 / self._gap_s(now)
 
+    @property
+    def ceiling(self) -> float:
+        """The most requests per second that are allowed: the rate, and the limit less the reserve."""
+        if self.mode is Pacing.FREE:
+            return math.inf
+        if self._is_unguided:
+            return self.limit / self._period_s
+        share = self.limit * (1 - self._reserve) / self._period_s
+        return share if self._rate is None else min(share, self._rate)
+
     def next_at(self, now: float) -> float:
         """Return when the next request may leave; a time up to `now` means now.
 
@@ -256,8 +266,8 @@ class Schedule:
             self._due = max(now, self._last_sent_at + gap_s)
 
     def _set_unguided_rate(self, rate: float | None) -> None:
-        """Follow a rate where no header has named a limit: it is the limit, up to the documented one if there is one."""
-        most = math.inf if self._is_unlimited else self._documented
+        """Follow a rate where no header has named a limit: it is the limit then."""
+        most = math.inf if self._is_unlimited else self._documented * (1 - self._reserve)
         if rate is not None:
             self._is_unguided, self.limit, self.mode = True, min(most, rate * self._period_s), Pacing.EVEN
         else:

@@ -5,6 +5,7 @@ must exist is kept as hashes. The second pass reads again only the rows whose ha
 to an unknown object, and puts them through a ledger, so that the rules are those of an import.
 """
 
+import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ from bulkgladly.checks.value_screen import ValueScreen
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
 from bulkgladly.imports.drafts import admission_of, outcome_of_clash, refuse_too_many
-from bulkgladly.imports.forecast import Forecast, memory_text
+from bulkgladly.imports.forecast import Forecast, estimate_of, memory_text
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import droppable_targets, mapper_dropping
 from bulkgladly.imports.shared_keys import notes_on_keys
@@ -180,11 +181,10 @@ class RowChecker:
     def _estimates(self) -> dict[str, Estimate]:
         """Return the estimates by mode. Only that of the chosen mode knows what earlier runs have sent."""
         to_send = sum(self._counts[word] for word in ("good", "depends", "changed"))
-        rate = self._options.pace.expected_per_second()
-        each = self._spec.requests_per_record
-        found = {mode.value: Estimate.of(each[mode], to_send, True, rate) for mode in self._spec.procedures}
+        pace = self._options.pace.foreseen(dt.datetime.now(dt.UTC))
+        found = {mode.value: estimate_of(self._spec, mode, to_send, pace) for mode in self._spec.procedures}
         if self._forecast is not None:
-            found[self._policy.mode.value] = self._forecast.estimate(rate)
+            found[self._policy.mode.value] = self._forecast.estimate(pace)
         return found
 
     def _judged(self, row: Row) -> Traits | None:

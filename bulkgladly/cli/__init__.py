@@ -15,4 +15,6 @@ terminal gets. `preview_lines` has the lines of sample rows. How far a run is st
 `clock_words` for times of day, and as a live view in `run_panel`. `live_command` shows live state, which
 `live_display` makes tables of, in the words of `live_words`. `realtime_output` runs the service that receives events,
 and tells how it ended.
+
+`runs_steering` has the commands that steer a run in another terminal.
 """

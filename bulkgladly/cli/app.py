@@ -32,6 +32,7 @@ from bulkgladly.cli import (
     resume_command,
     rules_command,
     runs_command,
+    runs_steering,
     schema_command,
 )
 from bulkgladly.cli.completions import COMPLETE_VARIABLE
@@ -96,7 +97,14 @@ _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "map": ("Map your columns to Gladly's fields.", _PREPARE, (map_command.init, map_command.check)),
     "schema": ("Show the columns of an object.", _PREPARE, (schema_command.show,)),
     "rules": ("Check rules for events.", _EVENTS, (rules_command.check,)),
-    "runs": ("List, inspect and remove runs.", _INSPECT, (runs_command.list_, runs_command.show, runs_command.purge)),
+    "runs": (
+        "List, inspect, steer and remove runs.",
+        _INSPECT,
+        (
+            *(runs_command.list_, runs_command.show, runs_steering.pause, runs_steering.continue_),
+            *(runs_steering.rate, runs_steering.stop, runs_command.purge),
+        ),
+    ),
     "inbox": (
         "Look at received events, and pass them on again.",
         _INSPECT,

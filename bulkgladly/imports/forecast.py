@@ -22,9 +22,10 @@ from bulkgladly.journal.entries import known_by
 from bulkgladly.journal.state_reader import StateReader, known_hosts
 from bulkgladly.records import Mark, Mode, Problem, Row, Word
 from bulkgladly.runs.observer import Estimate
+from bulkgladly.settings import Foreseen
 from bulkgladly.source_keys import is_plain
 
-__all__ = ("REJECTED", "UNCHANGED", "Forecast", "foreseen", "label_of", "memory_text", "opened_memory")
+__all__ = ("REJECTED", "UNCHANGED", "Forecast", "estimate_of", "foreseen", "label_of", "memory_text", "opened_memory")
 
 UNCHANGED = "unchanged"
 REJECTED = "to reject"
@@ -73,6 +74,36 @@ def opened_memory(state: Path, spec: ImportSpec, policy: Policy) -> StateReader 
     return memory
 
 
+def estimate_of(
+    spec: ImportSpec, mode: Mode, rows: int, pace: float | Foreseen, *, rows_exact: bool = True
+) -> Estimate:
+    """Return the estimate of rows of which nothing is known yet: all of them are taken to be new."""
+    each = spec.requests_per_record[mode]
+    operations = _by_operation(spec, {_label_of_new(spec, mode): rows}, each[0])
+    return Estimate.of(each, rows, rows_exact, pace, operations=operations)
+
+
+def _label_of_new(spec: ImportSpec, mode: Mode) -> str:
+    usual = "to send" if spec.contacts_people else "to create"
+    return {Mode.UPDATE: "to look up first", Mode.DELETE: "to delete"}.get(mode, usual)
+
+
+def _by_operation(spec: ImportSpec, split: Mapping[str, int], least: int) -> dict[str, int]:
+    """Return the first request of each row by its operation; nothing if that is not all that the fewest requests are.
+
+    Later requests depend on what Gladly holds.
+    """
+    found: dict[str, int] = {}
+    for label, number in split.items():
+        if label in _NO_REQUEST or not number:
+            continue
+        operation = next((name for name in spec.operations if label_of(name) == label), None)
+        if operation is None or least != 1:
+            return {}
+        found[operation] = found.get(operation, 0) + number
+    return found
+
+
 class Forecast:
     """Counts what becomes of rows. `counts` has the rows by label: `to create`, `unchanged` and so on.
 
@@ -93,9 +124,7 @@ class Forecast:
         self._spec, self._policy, self._preparer, self._memory = spec, policy, preparer, memory
         self._trusts_links = trusts_links
         self._knows_contents = memory.has_prefix("content:")
-        self._new = {Mode.UPDATE: "to look up first", Mode.DELETE: "to delete"}.get(
-            policy.mode, "to send" if spec.contacts_people else "to create"
-        )
+        self._new = _label_of_new(spec, policy.mode)
         self.counts: Counter[str] = Counter()
         self.drafts = 0
         """How many drafts had to be made."""
@@ -130,7 +159,7 @@ class Forecast:
         """Count a record; with -1 as `number`, one that was counted before is not counted any more."""
         self.counts[self._label_of(item)] += number
 
-    def estimate(self, per_second: float, *, rows: int | None = None, rows_exact: bool = True) -> Estimate:
+    def estimate(self, pace: float | Foreseen, *, rows: int | None = None, rows_exact: bool = True) -> Estimate:
         """Return the estimate of the rows that were counted, or of `rows` like them."""
         seen = self.counts.total()
         whole = seen if rows is None else rows
@@ -138,8 +167,11 @@ class Forecast:
         split = {label: round(number * factor) for label, number in self.counts.most_common() if number > 0}
         unsent = sum(number for label, number in split.items() if label in _NO_REQUEST)
         each = self._spec.requests_per_record[self._policy.mode]
+        operations = _by_operation(self._spec, split, each[0])
         judged = "" if whole == seen else f"by the first {seen:,} rows"
-        return Estimate.of(each, whole, rows_exact, per_second, unsent=unsent, split=split, judged=judged)
+        return Estimate.of(
+            each, whole, rows_exact, pace, unsent=unsent, split=split, judged=judged, operations=operations
+        )
 
     def _key_of(self, row: Row) -> str | None:
         """Return the source key of a row, if it is plain; None if only the draft can tell it."""

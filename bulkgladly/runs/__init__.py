@@ -4,4 +4,7 @@
 Gladly through its `connection`, works in `stages`, tells an `observer`, and ends with a `summary`. `quiet_notes` tell
 what happens again and again only when it is news, and `when_writable` waits while the disk is full. What comes from
 outside, such as clock and chance, is its `environment`. `diagnosis` checks what a run needs without making one.
+
+A person steers a run from another process: `steer_run` gives the order, and the session's `steering` obeys it, and the
+rates of a schedule. `finish_by` says whether a run is done in time.
 """
