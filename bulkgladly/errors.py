@@ -18,6 +18,7 @@
     │  └─ WrongOrganisation    the host responds, but has no Gladly organisation
     ├─ Outage                  not reachable for longer than the run may wait            exit 5
     ├─ NotTrusted              the host's certificate is not trusted on this machine     exit 5
+    ├─ RunSilent               a run in another process does not react: try again        exit 5
     ├─ Withdrawn               a request did not leave, because the run ends             exit 10
     └─ DiskFull                something could not be written                            exit 5
 
@@ -41,6 +42,7 @@ __all__ = (
     "Outage",
     "ReplyLost",
     "RunLocked",
+    "RunSilent",
     "TransportError",
     "Unreachable",
     "UsageError",
@@ -145,6 +147,12 @@ class Withdrawn(BulkgladlyError):
     """A request was taken back before it left, because the run ends or may not send further requests."""
 
     exit_code = 10
+
+
+class RunSilent(BulkgladlyError):
+    """A run that works in another process has not reacted in time. An order that was given to it stands."""
+
+    exit_code = 5
 
 
 class DiskFull(BulkgladlyError):

@@ -14,6 +14,7 @@ _CAUSES: Mapping[str, str] = {
     "SIGINT, twice": "somebody pressed Ctrl-C twice",
     "SIGTERM": "the system or another person ended it",
     "SIGTERM, twice": "the system or another person ended it",
+    "runs stop": "somebody stopped it with runs stop",
     "SIGHUP": "its terminal was closed",
 }
 

@@ -6,6 +6,7 @@ overrides the defaults here. Credentials come from `GLADLY_HOST`, `GLADLY_USERNA
 profile in the toml file. A token is never a flag and never reaches the disk, a log or a `repr`.
 """
 
+import datetime as dt
 import ipaddress
 import math
 import os
@@ -21,12 +22,14 @@ from urllib.parse import urlsplit
 
 from bulkgladly.errors import UsageError
 from bulkgladly.local_paths import local_path
+from bulkgladly.rate_schedule import RateSchedule, local_zone, zone_of
 
 if TYPE_CHECKING:
     import ssl
 
 __all__ = (
     "Credentials",
+    "Foreseen",
     "Limits",
     "Pace",
     "base_url",
@@ -40,6 +43,7 @@ __all__ = (
 API_REQUESTS_PER_SECOND = 10.0
 """For the whole organisation, all its clients together [gladly-api, rate limits]."""
 CONFIG_FILE = "bulkgladly.toml"
+MOST_SECONDS = 3650 * 86400.0
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9._:-]+")
 
@@ -51,13 +55,33 @@ class Pace:
     `rate` is in requests per second (None: what the API allows, 10/s until it says
     otherwise). `reserve` is the share of the limit left to other integrations. `concurrency`
     caps the requests in flight (None: enough for 1.2 seconds at the rate). `unlimited`
-    removes the pace altogether, for emulators only.
+    removes the pace altogether, for emulators only. `schedule` has rates by weekday and time, below the others, in the
+    time zone `zone` (None: that of the organisation).
+
+    Raises:
+        UsageError: The schedule or the zone is not valid.
     """
 
     rate: float | None = None
     reserve: float = 0.1
     concurrency: int | None = None
     unlimited: bool = False
+    schedule: str | None = None
+    zone: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.schedule is not None:
+            self.rates()
+
+    def rates(self, zone: dt.tzinfo | None = None) -> RateSchedule | None:
+        """Return the rates by time, if there are any. Their zone is the own one, else `zone`, else this machine's."""
+        if self.schedule is None:
+            return None
+        return RateSchedule.of(self.schedule, zone_of(self.zone) if self.zone else zone or local_zone())
+
+    def foreseen(self, now: dt.datetime, zone: dt.tzinfo | None = None) -> "Foreseen":
+        """Return what the pace is expected to be from now on."""
+        return Foreseen(self.expected_per_second(), now, self.rates(zone))
 
     def expected_per_second(self) -> float:
         """Return the requests per second to expect before the API has said anything."""
@@ -68,11 +92,38 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
+class Foreseen:
+    """The pace that is expected from a moment on, before the API has said anything: requests a second."""
+
+    usual: float
+    begin: dt.datetime
+    rates: RateSchedule | None = None
+
+    def seconds_for(self, requests: float) -> float:
+        """Return how long so many requests take; infinite if they never end, 0 if nothing is paced."""
+        if self.rates is not None and not math.isinf(self.usual):
+            return self.rates.seconds_for(requests, self.begin, self.usual)
+        return requests / self.usual
+
+    def end_of(self, requests: float) -> dt.datetime | None:
+        """Return when so many requests are done; None if they take longer than ten years."""
+        seconds = self.seconds_for(requests)
+        return self.begin + dt.timedelta(seconds=seconds) if seconds < MOST_SECONDS else None
+
+    def text(self) -> str:
+        """Return the pace for people: `at 9/s`, or `by --rate-schedule`; nothing if there is none."""
+        if math.isinf(self.usual):
+            return ""
+        return "by --rate-schedule" if self.rates is not None else f"at {self.usual:g}/s"
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Limits at which a run stops. It can be resumed afterwards; the exit code is 10, or 3 for the limits of errors.
 
     `max_errors` is a number of rows, and `max_errors_percent` a share of the rows done, which
-    counts from 100 rows on. Throttling and outages are not errors.
+    counts from 100 rows on. Throttling and outages are not errors. `finish_by` is an aware time; a run that cannot be
+    done by then is refused. After `canary` records, each of which takes a request, a person has a look.
     """
 
     max_errors: int | None = None
@@ -81,6 +132,8 @@ class Limits:
     max_requests: int | None = None
     max_rows: int | None = None
     give_up_after_s: float = 3600.0
+    finish_by: dt.datetime | None = None
+    canary: int | None = None
 
 
 class Credentials:

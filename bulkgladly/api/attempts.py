@@ -83,8 +83,14 @@ class Attempts:
             random=self._random,
         )
         self._repeats: dict[object, float] = {}
+        self._still_since: float | None = None
         self.elsewhere = OtherHosts(
-            connections, allowance, options.retry, random=self._random, rest=partial(self.rest, is_ours=False)
+            connections,
+            allowance,
+            options.retry,
+            random=self._random,
+            rest=partial(self.rest, is_ours=False),
+            pacer=pacer,
         )
 
     @property
@@ -206,6 +212,21 @@ class Attempts:
         return None
 
     # --- what is noted from outside ---
+
+    def stand_still(self) -> None:
+        """Let nothing leave until `go_on`; what is in flight ends."""
+        if self._still_since is None:
+            self._still_since = self._clock()
+        self._pacer.stand_still()
+        self._reports_pacer.stand_still()
+
+    def go_on(self) -> None:
+        """Let requests leave again. An outage could not be probed meanwhile, so that time does not count for it."""
+        if self._still_since is not None:
+            self._health.paused(self._clock() - self._still_since)
+            self._still_since = None
+        self._pacer.go_on()
+        self._reports_pacer.go_on()
 
     def paused(self, seconds: float) -> None:
         """Note that this process did not run for that long, through no fault of the host."""

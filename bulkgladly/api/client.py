@@ -131,6 +131,14 @@ class Client:
         """
         self._allowance.close(reason)
 
+    def stand_still(self) -> None:
+        """Let nothing leave until `go_on`. Requests in flight end, and those that wait are not given up."""
+        self._attempts.stand_still()
+
+    def go_on(self) -> None:
+        """Let requests leave again, at the pace: what was not sent meanwhile is not made up for."""
+        self._attempts.go_on()
+
     async def rest(self, seconds: float) -> None:
         """Wait before something is requested again.
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from yarl import URL
 
 from bulkgladly.api.gates import Allowance
+from bulkgladly.api.pacer import Pacer
 from bulkgladly.api.retry import RetryPolicy, backoff
 from bulkgladly.api.single_exchange import NO_REPLY, NOTHING_KNOWN, FinalReply, RawReply, Talk
 from bulkgladly.errors import NotTrusted, TransportError, Unreachable
@@ -32,9 +33,13 @@ class OtherHosts:
         *,
         random: Callable[[], float],
         rest: Callable[[float], Awaitable[None]],
+        pacer: Pacer,
     ) -> None:
-        """`connections` are those of the client; `rest` waits before a further attempt."""
-        self._connections, self._allowance = connections, allowance
+        """`connections` are those of the client; `rest` waits before a further attempt.
+
+        Of the `pacer` only the word to stand still counts here: nothing may leave in a pause, wherever it goes.
+        """
+        self._connections, self._allowance, self._pacer = connections, allowance, pacer
         self._policy, self._random, self._rest = policy, random, rest
 
     async def make(self, request: Request, url: URL, talk: Talk) -> FinalReply:
@@ -58,10 +63,19 @@ class OtherHosts:
             wait_s = backoff(attempts, base_s=self._policy.base_s, cap_s=self._policy.cap_s, random=self._random)
             await self._rest(max(wait_s, min(reply.retry_after_s or 0.0, self._policy.max_retry_after_s)))
 
+    async def _turn(self) -> None:
+        """Wait for one of the connections, and while the run is paused."""
+        while True:
+            await self._pacer.until_going()
+            await self._connections.acquire()
+            if not self._pacer.is_still:
+                return
+            self._connections.release()
+
     async def _attempt(self, request: Request, url: URL, talk: Talk) -> _Ended:
         error: TransportError | None = None
         reply, judged = NO_REPLY, NOTHING_KNOWN
-        await self._allowance.wait(self._connections.acquire, is_ours=False)
+        await self._allowance.wait(self._turn, is_ours=False)
         try:
             self._allowance.in_flight += 1
             reply = await talk(request, url)

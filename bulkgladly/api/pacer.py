@@ -1,8 +1,8 @@
 """The pace that all requests share: one pacer per budget, organisation and process.
 
 `schedule` decides when the next request may leave, and the pacer waits for that moment. Three
-things can make it wait longer: a pause for all (a 429, an outage), too many requests in flight
-(`Budget.max_in_flight`), and the guard. The guard is an `AsyncLimiter` without burst at twice the
+things can make it wait longer: a pause for all (a 429, an outage, a person who wants it), too many requests
+in flight (`Budget.max_in_flight`), and the guard. The guard is an `AsyncLimiter` without burst at twice the
 budget, so that neither an error of the schedule nor a chain of late wake-ups lets out a
 burst. At exactly the budget it would add its own late wake-ups to every request.
 
@@ -33,6 +33,8 @@ _LONGEST_RETRY_AFTER_S = 300.0
 # A request may leave this much before its time. It is less than the resolution of the event loop, so
 # that a sleep which ends slightly early does not cost another turn of the loop.
 _EARLY_S = 0.0002
+# A wait for the pace looks again this often: another rate may have been set, and a wait at 1 a minute is long.
+_LONGEST_SLEEP_S = 0.25
 # The guard lets through at once the requests of this many seconds, but at least one.
 _GUARD_DEPTH_S = 0.02
 
@@ -74,7 +76,7 @@ class Pacer:
     """Gives out one token per attempt, in the order of the calls.
 
     Each token needs exactly one call of `answered`, `lost`, `unused`, or `ended` after `heard`.
-    Chapters: leaving, what came back, pauses and the present state.
+    Chapters: leaving, what came back, pauses and the present state, steering.
     """
 
     def __init__(
@@ -126,6 +128,7 @@ class Pacer:
         self._guard_limit = 0.0
         self._held_until = -math.inf
         self._held_for = ""
+        self._continued: asyncio.Event | None = None
         self._pacing_until: float | None = None
         self._paused_at = -math.inf
         self._refusals_in_a_row = 0
@@ -153,7 +156,7 @@ class Pacer:
         First come, first served. Cancelled: the next one moves up, and nothing of the budget
         is used.
         """
-        if self._schedule.mode is Pacing.FREE and not self._asking and self._has_room():
+        if self._schedule.mode is Pacing.FREE and not self._asking and self._has_room() and self._continued is None:
             now = self._clock()
             if now >= self._held_until:
                 return self._let_out(now)
@@ -199,18 +202,23 @@ class Pacer:
             self._shared.abandoned()
 
     def _may_leave(self, now: float) -> bool:
-        return now >= self._held_until and self._has_room() and self._schedule.next_at(now) <= now + _EARLY_S
+        is_free = self._continued is None and now >= self._held_until
+        return is_free and self._has_room() and self._schedule.next_at(now) <= now + _EARLY_S
 
     async def _wait_at_the_head(self, *, is_guarded: bool = False) -> None:
         while True:
             now = self._clock()
-            if now < self._held_until:
+            if self._continued is not None:
+                if self._shared is not None:
+                    self._shared.abandoned()  # a run that is paused must not keep a place from the others
+                await self._continued.wait()
+            elif now < self._held_until:
                 await self._sleep(self._held_until - now)
             elif not self._has_room():
                 await self._wait_for_room()
             elif (due := self._schedule.next_at(now)) > now + _EARLY_S:
                 self._pacing_until = due
-                await self._sleep(due - now)
+                await self._sleep(min(due - now, _LONGEST_SLEEP_S))
             elif not is_guarded and (guard := self._guard_now()) is not None:
                 # The guard may wait, and a pause may begin meanwhile: look again after it.
                 await guard.acquire()
@@ -362,6 +370,47 @@ class Pacer:
         if self._asking and self._pacing_until is not None and self._pacing_until > now:
             return "pace", self._pacing_until
         return None, None
+
+    # --- steering ---
+
+    def set_rate(self, rate: float | None) -> None:
+        """Cap the requests per second from now on; None lifts the cap. The limit and the reserve apply in any case.
+
+        A wait that has begun ends by the new rate, at most a quarter of a second late. What was not sent before is
+        not made up for.
+
+        Raises:
+            UsageError: It cannot be a rate.
+        """
+        if rate is not None and not 0 < rate < math.inf:
+            raise UsageError(f"the rate must be above 0 requests per second, not {rate}")
+        self._schedule.set_rate(self._clock(), rate)
+
+    @property
+    def ceiling(self) -> float:
+        """The most requests per second that are allowed: the rate, and the limit less the reserve."""
+        return self._schedule.ceiling
+
+    def stand_still(self) -> None:
+        """Let nothing leave until `go_on`. What is in flight ends, and nothing of the shared budget is kept."""
+        if self._continued is None:
+            self._continued = asyncio.Event()
+
+    def go_on(self) -> None:
+        """Let requests leave again, at the pace; the time in between is not made up for."""
+        if self._continued is not None:
+            self._continued.set()
+            self._continued = None
+
+    @property
+    def is_still(self) -> bool:
+        """Whether all requests stand still until `go_on`."""
+        return self._continued is not None
+
+    async def until_going(self) -> None:
+        """Wait while all requests stand still, for those that take no token of this budget."""
+        while self._continued is not None:
+            await self._continued.wait()
 
 
 def default_pacer(

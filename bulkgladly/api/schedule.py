@@ -81,6 +81,7 @@ class Schedule:
         self._rate, self._reserve = rate, reserve
         self._has_header = False
         self._is_unguided = False
+        self._is_unlimited = is_unlimited
         self._standing, self._part = "alone", 1.0
         self._number = 0
         self._last_sent_at = -math.inf
@@ -114,6 +115,16 @@ class Schedule:
         if self.mode is Pacing.SHARED:
             return min(1 / self.shared_gap_s(now), self._rate or math.inf)
         return 1 / self._gap_s(now)
+
+    @property
+    def ceiling(self) -> float:
+        """The most requests per second that are allowed: the rate, and the limit less the reserve."""
+        if self.mode is Pacing.FREE:
+            return math.inf
+        if self._is_unguided:
+            return self.limit / self._period_s
+        share = self.limit * (1 - self._reserve) / self._period_s
+        return share if self._rate is None else min(share, self._rate)
 
     def next_at(self, now: float) -> float:
         """Return when the next request may leave; a time up to `now` means now.
@@ -234,6 +245,34 @@ class Schedule:
     def _even_share(self) -> float:
         jitter_s = _JITTER_PART * self._spread.value_s() + _LOOP_JITTER_S
         return min(EVEN_SHARE, self._period_s / (self._period_s + jitter_s))
+
+    def set_rate(self, now: float, rate: float | None) -> None:
+        """Cap the requests per second from now on, or lift the cap with None.
+
+        The next request is a whole gap of the new rate after the last one, so no window gets more than before or
+        after the change.
+        """
+        if rate == self._rate:
+            return
+        before, self._rate = self._allowed(now), rate
+        if self._is_unguided or self.mode is Pacing.FREE:
+            self._set_unguided_rate(rate)
+        is_every_window_used = min(before, self._allowed(now)) >= 1
+        if self._windows is None or not is_every_window_used:
+            # A plan at less than one request a window reaches far ahead, so it is made again from here.
+            if self._windows is not None:
+                self._learn_again(now)
+            gap_s = 0.0 if self.mode is Pacing.FREE else self._gap_s(now)
+            self._due = max(now, self._last_sent_at + gap_s)
+
+    def _set_unguided_rate(self, rate: float | None) -> None:
+        """Follow a rate where no header has named a limit: it is the limit then."""
+        most = math.inf if self._is_unlimited else self._documented * (1 - self._reserve)
+        if rate is not None:
+            self._is_unguided, self.limit, self.mode = True, min(most, rate * self._period_s), Pacing.EVEN
+        else:
+            self._is_unguided, self.limit = False, self._documented
+            self.mode = Pacing.FREE if self._is_unlimited else Pacing.LEARNING
 
     # --- other processes ---
 

@@ -190,9 +190,10 @@ class CheckReport:
                     "rows": one.to_send,
                     "requests_low": one.requests_low,
                     "requests_high": one.requests_high,
-                    "seconds_low": round(one.requests_low / one.per_second, 1),
-                    "seconds_high": round(one.requests_high / one.per_second, 1),
+                    "seconds_low": round(one.seconds_for(one.requests_low), 1),
+                    "seconds_high": round(one.seconds_for(one.requests_high), 1),
                     "per_second": one.per_second,
+                    "operations": dict(one.operations),
                     "split": dict(one.split),
                 }
                 for mode, one in self.estimates.items()

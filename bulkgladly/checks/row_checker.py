@@ -5,6 +5,7 @@ must exist is kept as hashes. The second pass reads again only the rows whose ha
 to an unknown object, and puts them through a ledger, so that the rules are those of an import.
 """
 
+import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ from bulkgladly.checks.value_screen import ValueScreen
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
 from bulkgladly.imports.drafts import admission_of, outcome_of_clash, refuse_too_many
-from bulkgladly.imports.forecast import Forecast, memory_text
+from bulkgladly.imports.forecast import Forecast, estimate_of, memory_text
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import droppable_targets, mapper_dropping
 from bulkgladly.imports.overwriting import notes_on_owners
@@ -182,14 +183,11 @@ class RowChecker:
     def _estimates(self) -> dict[str, Estimate]:
         """Return the estimates by mode. Only that of the chosen mode knows what earlier runs have sent."""
         to_send = sum(self._counts[word] for word in ("good", "depends", "changed"))
-        rate = self._options.pace.expected_per_second()
+        pace = self._options.pace.foreseen(dt.datetime.now(dt.UTC))
         policies = {mode: replace(self._policy, mode=mode) for mode in self._spec.procedures}
-        found = {
-            mode.value: Estimate.of(self._spec.requests_for(policy), to_send, True, rate)
-            for mode, policy in policies.items()
-        }
+        found = {mode.value: estimate_of(self._spec, policy, to_send, pace) for mode, policy in policies.items()}
         if self._forecast is not None:
-            found[self._policy.mode.value] = self._forecast.estimate(rate)
+            found[self._policy.mode.value] = self._forecast.estimate(pace)
         return found
 
     def _judged(self, row: Row) -> Traits | None:

@@ -17,5 +17,5 @@ terminal gets. `preview_lines` has the lines of sample rows. How far a run is st
 `live_display` makes tables of, in the words of `live_words`. `realtime_output` runs the service that receives events,
 and tells how it ended.
 
-`open_command` shows the page of a run.
+`open_command` shows the page of a run, and `runs_steering` has the commands that steer a run in another terminal.
 """

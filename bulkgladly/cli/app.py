@@ -35,6 +35,7 @@ from bulkgladly.cli import (
     resume_command,
     rules_command,
     runs_command,
+    runs_steering,
     schema_command,
     undo_command,
     verify_command,
@@ -105,9 +106,12 @@ _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "schema": ("Show the columns of an object.", _PREPARE, (schema_command.show,)),
     "rules": ("Check rules for events.", _EVENTS, (rules_command.check,)),
     "runs": (
-        "List, inspect and remove runs.",
+        "List, inspect, steer and remove runs.",
         _INSPECT,
-        (runs_command.list_, runs_command.show, open_command.open_, runs_command.purge),
+        (
+            *(runs_command.list_, runs_command.show, open_command.open_, runs_steering.pause),
+            *(runs_steering.continue_, runs_steering.rate, runs_steering.stop, runs_command.purge),
+        ),
     ),
     "crosswalk": (
         "Export, import and repair the known keys and ids.",

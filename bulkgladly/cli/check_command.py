@@ -9,7 +9,7 @@ import typer
 
 from bulkgladly.cli import completions, flags
 from bulkgladly.cli.configuration import credentials_or_none
-from bulkgladly.cli.flag_groups import FlagGroup, RateFlags, WhereFlags, with_flags
+from bulkgladly.cli.flag_groups import FlagGroup, PlannedRateFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import OUTPUT, call_option
 from bulkgladly.cli.output import print_json, print_lines, tell
 from bulkgladly.cli.preview_lines import MASKED, preview_as_dict, preview_lines
@@ -89,7 +89,7 @@ def check(
     files: flags.InputFiles,
     records: RowFlags,
     rules: CheckFlags,
-    pace: RateFlags,
+    pace: PlannedRateFlags,
     where: WhereFlags,
     json: flags.Json = False,
 ) -> None:
@@ -227,9 +227,9 @@ def _tell_estimates(report: "CheckReport") -> None:
         return
     tell(f"Estimate ({report.memory}):")
     if chosen.split:
-        tell(f"  --mode {report.mode}: {chosen.split_text()}: {chosen.effort()}")
+        tell(f"  --mode {report.mode}: {chosen.split_text()}: {chosen.operations_text()}{chosen.effort()}")
         return
     # Modes differ much in what they cost, so all that write are listed, the chosen one first.
     for mode in sorted(report.estimates, key=lambda mode: mode != report.mode):
         if mode in (report.mode, *_WRITING):
-            tell(f"  --mode {mode}: {report.estimates[mode].effort()}")
+            tell(f"  --mode {mode}: {report.estimates[mode].operations_text()}{report.estimates[mode].effort()}")

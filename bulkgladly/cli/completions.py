@@ -26,6 +26,7 @@ __all__ = (
     "report_channels",
     "report_levels",
     "reports",
+    "running_runs",
     "runs",
     "several_runs",
     "systems",
@@ -196,6 +197,11 @@ def _unfinished(ctx: typer.Context) -> Iterable[Proposal]:
     return ((run.name, status) for run, status in _newest(ctx) if status != "complete")
 
 
+def _running(ctx: typer.Context) -> Iterable[Proposal]:
+    """Propose the runs on which a process works now."""
+    return ((run.name, status) for run, status in _newest(ctx) if status == "running")
+
+
 def _finished(ctx: typer.Context) -> Iterable[Proposal]:
     """Propose the newest imports, whose rejects can be retried."""
     return ((run.name, status) for run, status in _newest(ctx) if run.header().is_import)
@@ -237,6 +243,7 @@ compressions = _completer(_compressed)
 systems = _completer(_systems)
 profiles = _completer(_profiles)
 runs = _completer(_runs)
+running_runs = _completer(_running)
 unfinished_runs = _completer(_unfinished)
 finished_runs = _completer(_finished)
 explained_runs = _completer(_explained)

@@ -24,7 +24,7 @@ STATE_DIR_VARIABLE = "BULKGLADLY_STATE_DIR"
 _LISTS = frozenset({"after", "entities", "ignore_columns", "languages", "partition", "reports", "what"})
 """Options that take several words, comma-separated."""
 _MEMBERS: Mapping[str, tuple[str, ...]] = {
-    "runs": ("list", "show"),
+    "runs": ("list", "show", "pause", "continue", "rate", "stop"),
     "listen": ("register", "show", "unregister"),
     "migrate": ("check", "run", "status"),
     "crosswalk": ("export", "import", "repair"),

@@ -188,7 +188,7 @@ def view_text(view: RunView, now: dt.datetime) -> str:
     parts = [done_words(view) + share]
     counts = said_counts(view.counts, is_export=view.things == "units")
     parts += [f"{counts[word]:,} {word}" for word in SHOWN if counts.get(word)]
-    parts.append(pace_text(view))
+    parts.append(f"{pace_text(view)} {view.pace_note}".rstrip())
     if view.throttled:
         parts.append(f"{view.throttled:,} throttled (HTTP 429)")
     parts.append(time_text(view, now))

@@ -124,6 +124,29 @@ bulkgladly runs open
 
 # where the page of one run is, without a browser
 bulkgladly runs open tasks --print""",
+    "runs pause": """\
+# from another terminal, while the run works
+bulkgladly runs pause customers-upsert
+
+# the export of another state directory
+bulkgladly runs pause dump-export --state-dir dumps""",
+    "runs continue": """\
+bulkgladly runs continue customers-upsert
+
+# for programs: what it does now, and how far it is
+bulkgladly runs continue customers-upsert --json""",
+    "runs rate": """\
+# slow it down to 3 requests a second
+bulkgladly runs rate customers-upsert 3
+
+# its own pace again
+bulkgladly runs rate customers-upsert usual""",
+    "runs stop": """\
+# it ends with exit code 10; `bulkgladly resume` continues it
+bulkgladly runs stop customers-upsert
+
+# the export of another state directory
+bulkgladly runs stop dump-export --state-dir dumps""",
     "runs purge": """\
 bulkgladly runs purge --older-than 90d
 

@@ -6,6 +6,7 @@
 The command line then has the options of both groups, and the command gets one object for each group.
 """
 
+import datetime as dt
 import inspect
 import math
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from bulkgladly.choices import LogFormat, ProgressView
 from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_for
 from bulkgladly.cli.values import bounded, concurrency_of, error_budget_of, rate_of, seconds_of, share_of
+from bulkgladly.rate_schedule import zone_of
 from bulkgladly.settings import Credentials, Limits, Pace
 
 __all__ = (
@@ -27,8 +29,10 @@ __all__ = (
     "FlagGroup",
     "OutputFlags",
     "PaceFlags",
+    "PlannedRateFlags",
     "RateFlags",
     "RowStopFlags",
+    "RunPaceFlags",
     "SessionLimitFlags",
     "StopFlags",
     "WhereFlags",
@@ -115,6 +119,39 @@ class PaceFlags(RateFlags):
 
 
 @dataclass(frozen=True)
+class PlannedRateFlags(RateFlags):
+    """The pace of runs to come, also by the time of day, for commands that send nothing and only estimate."""
+
+    rate_schedule: flags.RateSchedule = None
+    zone: flags.Zone = None
+
+    def over(self, stored: Pace | None = None) -> Pace:
+        """Return a pace, changed by the options that are given, as `RateFlags` does."""
+        return _scheduled(super().over(stored), self.rate_schedule, self.zone)
+
+
+@dataclass(frozen=True)
+class RunPaceFlags(PaceFlags):
+    """The pace of a run that ends by itself, also by the time of day."""
+
+    rate_schedule: flags.RateSchedule = None
+    zone: flags.Zone = None
+
+    def over(self, stored: Pace | None = None) -> Pace:
+        """Return a pace, changed by the options that are given, as `PaceFlags` does."""
+        return _scheduled(super().over(stored), self.rate_schedule, self.zone)
+
+
+def _scheduled(pace: Pace, schedule: str | None, zone: str | None) -> Pace:
+    if schedule is not None:
+        pace = replace(pace, schedule=None if schedule.strip().lower() in ("", "none") else schedule)
+    if zone is not None:
+        zone_of(zone)
+        pace = replace(pace, zone=zone)
+    return pace
+
+
+@dataclass(frozen=True)
 class SessionLimitFlags(FlagGroup):
     """Limits of one session, for what waits until an outage of Gladly is over."""
 
@@ -140,10 +177,15 @@ class StopFlags(SessionLimitFlags):
     """Limits that stop a run. Requests and rows count from the start in each session."""
 
     give_up_after: flags.GiveUpAfter = None
+    finish_by: flags.FinishBy = None
 
     def over(self, stored: Limits | None = None) -> Limits:
         """Return limits, changed by the options that are given, as `SessionLimitFlags` does."""
         limits = super().over(stored)
+        if self.finish_by is not None:
+            from bulkgladly.runs.finish_by import finish_time_of
+
+            limits = replace(limits, finish_by=finish_time_of("--finish-by", self.finish_by, dt.datetime.now(dt.UTC)))
         if self.give_up_after is None:
             return limits
         return replace(limits, give_up_after_s=seconds_of("--give-up-after", self.give_up_after))
@@ -169,10 +211,12 @@ class RowStopFlags(ErrorStopFlags):
     """Limits that stop a run that reads rows."""
 
     limit: flags.MaxRows = None
+    canary: flags.Canary = None
 
     def over(self, stored: Limits | None = None) -> Limits:
         """Return limits, changed by the options that are given, as `StopFlags` does."""
-        return replace(super().over(stored), max_rows=None if self.limit is None else bounded(self.limit))
+        most = None if self.limit is None else bounded(self.limit)
+        return replace(super().over(stored), max_rows=most, canary=self.canary)
 
 
 @dataclass(frozen=True)

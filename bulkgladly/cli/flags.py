@@ -13,10 +13,12 @@ from bulkgladly.local_paths import local_path
 __all__ = (
     "CONTACTS_PEOPLE",
     "Accept",
+    "Canary",
     "Concurrency",
     "Delimiter",
     "Encoding",
     "FailOn",
+    "FinishBy",
     "GiveUpAfter",
     "IgnoreColumns",
     "InputFiles",
@@ -40,10 +42,12 @@ __all__ = (
     "Profile",
     "Progress",
     "Rate",
+    "RateSchedule",
     "Reserve",
     "ShowValues",
     "StateDir",
     "Transform",
+    "Zone",
     "call_option",
     "choices_of",
     "option",
@@ -99,6 +103,25 @@ Reserve = Annotated[
         "SHARE",
     ),
 ]
+RateSchedule = Annotated[
+    str | None,
+    option(
+        "--rate-schedule",
+        'Requests a second by weekday and time: "Mon-Fri 08:00 3, 20:00 9; Sat-Sun 9". 0 sends nothing, usual is the '
+        "pace without it; none for no schedule.",
+        _PACE,
+        "TEXT",
+    ),
+]
+Zone = Annotated[
+    str | None,
+    option(
+        "--zone",
+        "The time zone of --rate-schedule, such as Europe/Berlin. (default: that of your organisation)",
+        _PACE,
+        "NAME",
+    ),
+]
 Concurrency = Annotated[
     str | None,
     option("--concurrency", "Requests in flight at once: auto, or a number. (default: auto)", _PACE, "auto|N"),
@@ -125,6 +148,25 @@ FailOn = Annotated[
 MaxDuration = Annotated[
     str | None,
     option("--max-duration", "Stop (exit code 10, resumable) after this time: 90s, 30m, 8h.", _LIMITS, "TIME"),
+]
+FinishBy = Annotated[
+    str | None,
+    option(
+        "--finish-by",
+        "Refuse what cannot be done by this time, and stop then (exit code 10, resumable): 06:00, or 2026-11-28T06:00.",
+        _LIMITS,
+        "TIME",
+    ),
+]
+Canary = Annotated[
+    int | None,
+    call_option(
+        "--canary",
+        "Send N records, then stop for you to check them.",
+        _LIMITS,
+        "N",
+        min=1,
+    ),
 ]
 MaxRequests = Annotated[
     int | None,

@@ -10,7 +10,7 @@ import typer
 from bulkgladly.choices import Missing
 from bulkgladly.cli import completions, flags
 from bulkgladly.cli.configuration import credentials_or_none
-from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
+from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, RowStopFlags, RunPaceFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import SAFETY, call_option
 from bulkgladly.cli.output import print_json, run_and_leave, tell
 from bulkgladly.cli.row_flags import ImportFlags
@@ -59,7 +59,7 @@ def import_(
     files: flags.InputFiles,
     safety: SafetyFlags,
     rows: ImportFlags,
-    pace: PaceFlags,
+    pace: RunPaceFlags,
     stop: RowStopFlags,
     where: WhereFlags,
     output: OutputFlags,

@@ -15,8 +15,8 @@ from bulkgladly.cli.flag_groups import (
     ErrorStopFlags,
     FlagGroup,
     OutputFlags,
-    PaceFlags,
-    RateFlags,
+    PlannedRateFlags,
+    RunPaceFlags,
     WhereFlags,
     with_flags,
 )
@@ -92,7 +92,7 @@ class SequenceFlags(FlagGroup):
 def check(
     context: typer.Context,
     rules: ProjectCheckFlags,
-    pace: RateFlags,
+    pace: PlannedRateFlags,
     where: WhereFlags,
     file: ProjectFile = Path("migrate.toml"),
     json: flags.Json = False,
@@ -135,7 +135,7 @@ def check(
 def run(
     context: typer.Context,
     steps: SequenceFlags,
-    pace: PaceFlags,
+    pace: RunPaceFlags,
     stop: ErrorStopFlags,
     where: WhereFlags,
     output: OutputFlags,

@@ -14,6 +14,7 @@ __all__ = (
     "done_words",
     "pace_text",
     "said_counts",
+    "things_text",
     "time_text",
 )
 
@@ -52,12 +53,18 @@ def said_counts(counts: Mapping[str, int], *, is_export: bool) -> Mapping[str, i
 
 def done_words(view: "RunView") -> str:
     """Return how much of how much is done."""
-    things = _SAID.get(view.things, view.things)
-    return f"{view.done:,} of {'' if view.rows_exact else 'about '}{view.rows:,} {things}"
+    return f"{view.done:,} of {'' if view.rows_exact else 'about '}{view.rows:,} {things_text(view.things)}"
+
+
+def things_text(things: str) -> str:
+    """Return what a run counts, in words for people."""
+    return _SAID.get(things, things)
 
 
 def pace_text(view: "RunView") -> str:
     """Return how fast requests leave, and how fast they may."""
+    if not view.allowed_per_second:
+        return f"{view.requests_per_second:.1f} requests/s, nothing more is sent now"
     if math.isinf(view.allowed_per_second):
         return f"{view.requests_per_second:.1f} requests/s, no limit"
     return f"{view.requests_per_second:.1f} of {view.allowed_per_second:.1f} requests/s"

@@ -8,7 +8,7 @@ import typer
 
 from bulkgladly.choices import FailOn, InvalidContacts, OnConflict, OnDuplicate
 from bulkgladly.cli import completions, flags
-from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
+from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, RowStopFlags, RunPaceFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import CONTACTS_PEOPLE, RECORDS, SAFETY, call_option, choices_of, option
 from bulkgladly.cli.output import run_and_leave, tell
 from bulkgladly.commands import next_command
@@ -25,7 +25,7 @@ UNFINISHED = ("running", "stopped", "interrupted", "failed", "new")
 @with_flags
 def resume(
     context: typer.Context,
-    pace: PaceFlags,
+    pace: RunPaceFlags,
     stop: RowStopFlags,
     where: WhereFlags,
     output: OutputFlags,
@@ -115,7 +115,7 @@ class RetryFlags(FlagGroup):
 def retry(
     context: typer.Context,
     settings: RetryFlags,
-    pace: PaceFlags,
+    pace: RunPaceFlags,
     stop: RowStopFlags,
     where: WhereFlags,
     output: OutputFlags,

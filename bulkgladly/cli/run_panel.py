@@ -46,6 +46,7 @@ def panel_lines(view: "RunView", now: dt.datetime, width: int, *, is_utf8: bool 
     end = done_text(view.eta_s, now) if view.eta_s is not None else ""
     time = _fitting(width - _TEXT_AT, f"{elapsed}, {end}" if end else elapsed, end.partition(",")[0], elapsed)
     pace = f"{pace_text(view)}, {view.in_flight:,} in flight"
+    steered = f"{pace}, {view.pace_note}" if view.pace_note else pace
     throttled = f", {view.throttled:,} throttled (HTTP 429)" if view.throttled else ""
     waiting = ""
     if view.waiting:
@@ -56,7 +57,9 @@ def panel_lines(view: "RunView", now: dt.datetime, width: int, *, is_utf8: bool 
         _bar(view, width, is_utf8=is_utf8),
         coloured(f"result    {result or 'nothing yet'}"),
         _reasons(view, width, label=_REASONS_OF.get(view.things, "rejects")),
-        coloured(f"pace      {_fitting(width - _TEXT_AT, f'{pace}{throttled}', pace)}"),
+        coloured(
+            f"pace      {_fitting(width - _TEXT_AT, f'{steered}{throttled}', steered, f'{pace}{throttled}', pace)}"
+        ),
         Line(((f"time      {time}", None),)),
         Line(((waiting, Style.WARNING),)),
         Line(((_fitting(width, *(_HINTS_STOPPING if view.is_stopping else _HINTS)), Style.DIM),)),

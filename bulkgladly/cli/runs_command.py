@@ -11,6 +11,7 @@ import typer
 from bulkgladly.cli import completions, flags
 from bulkgladly.cli.clock_words import when_text
 from bulkgladly.cli.output import print_json, print_lines, print_table, tell
+from bulkgladly.cli.runs_steering import steering_text
 from bulkgladly.cli.terminal_lines import Line, coloured, ending_line, ending_word
 from bulkgladly.commands import next_command
 
@@ -54,8 +55,16 @@ def _cells(row: Mapping[str, Any], now: dt.datetime) -> list[str | Line]:
         _began_text(row, now),
         duration_text(row["seconds"]) if row.get("seconds") else "",
         _names_text(row.get("inputs") or []),
-        coloured(row.get("problem") or _counts_text(row["counts"], is_undo=row.get("mode") == _UNDO)),
+        coloured(row.get("problem") or _result_text(row)),
     ]
+
+
+def _result_text(row: Mapping[str, Any]) -> str:
+    """Return the counts of a run, and its pace while it works."""
+    counts = _counts_text(row["counts"], is_undo=row.get("mode") == _UNDO)
+    if not row.get("steering"):
+        return counts
+    return f"{counts}; {row['steering']['text']}" if counts else str(row["steering"]["text"])
 
 
 def _began_text(row: Mapping[str, Any], now: dt.datetime) -> str:
@@ -89,7 +98,7 @@ def about_run(run: Any) -> dict[str, Any]:
         out = header.settings.get("out")  # an export has no input, but a folder
         return {
             "run": run.name,
-            "status": run.live_status(),
+            **_status_of(run),
             "started_at": header.created_at,
             "seconds": run.seconds(),
             "inputs": [item.path for item in header.inputs] or ([str(out)] if out else []) or _undone(header),
@@ -103,6 +112,18 @@ def about_run(run: Any) -> dict[str, Any]:
 def _undone(header: Any) -> list[str]:
     """Return the run that an undo takes back, in the place of files."""
     return [header.parent] if header.mode == _UNDO and header.parent else []
+
+
+def _status_of(run: Any) -> dict[str, Any]:
+    """Return the status of a run, `paused` if a person has paused it, and what steers it while it works."""
+    from bulkgladly.runs.steer_run import obeyed_now
+
+    status = run.live_status()
+    obeyed = obeyed_now(run) if status == "running" else None
+    if obeyed is None:
+        return {"status": status, "steering": None}
+    steering = {name: getattr(obeyed, name) for name in ("is_paused", "is_stopped", "rate", "per_second", "why")}
+    return {"status": "paused" if obeyed.is_paused else status, "steering": {**steering, "text": steering_text(obeyed)}}
 
 
 def show(
@@ -133,7 +154,7 @@ def show(
     has_records = folder.has_records()
     about: dict[str, Any] = {
         "run": folder.name,
-        "status": folder.live_status(),
+        **_status_of(folder),
         "resource": header.resource,
         "mode": header.mode,
         "host": header.host,
@@ -160,6 +181,8 @@ def show(
 
 def _next_of(about: Mapping[str, Any], state_dir: Path) -> list[str]:
     """Return the commands that make sense after a run: those of its report, which knows why the run has ended."""
+    if about["status"] == "paused":
+        return [next_command("runs", "continue", about["run"], state_dir=state_dir)]
     if about["status"] in ("interrupted", "stopped", "failed"):
         return [next_command("resume", about["run"], state_dir=state_dir, connects=True)]
     if about["status"] != "complete":
@@ -200,6 +223,8 @@ def _show_run(about: Mapping[str, Any]) -> None:
     now = dt.datetime.now(dt.UTC).astimezone()
     lines = [("object", f"{about['resource']} (mode: {about['mode']})"), ("host", about["host"])]
     lines += [("started", f"{began}{_took_text(about)}")] if (began := _began_text(about, now)) else []
+    if about["steering"]:
+        lines.append(("pace", about["steering"]["text"]))
     lines += [("input", path) for path in about["inputs"]]
     lines += [("undoes", about["parent"])] if about["mode"] == _UNDO else []
     lines.append(("folder", about["folder"]))

@@ -77,7 +77,7 @@ _WORDS: Mapping[str, Style] = {
     **dict.fromkeys(("rejected", "rejects", "failed", "refused", "unknown", "damaged"), Style.BAD),
     **dict.fromkeys(("would be refused", "to correct", "problems found", "error", "internal error"), Style.BAD),
     **dict.fromkeys(
-        ("stopped", "interrupted", "unprocessed", "throttled", "dropped", "locked", "warning"), Style.WARNING
+        ("stopped", "interrupted", "paused", "unprocessed", "throttled", "dropped", "locked", "warning"), Style.WARNING
     ),
 }
 _EITHER = "|".join(sorted(_WORDS, key=len, reverse=True))

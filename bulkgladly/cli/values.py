@@ -57,8 +57,8 @@ def bytes_of(flag: str, text: str) -> int:
     return int(size)
 
 
-def rate_of(text: str) -> float:
-    """Return requests per second; infinity for `unlimited`.
+def rate_of(text: str, *, what: str = "--rate ") -> float:
+    """Return requests per second; infinity for `unlimited`. `what` is named in the error.
 
     Raises:
         UsageError: Not a rate.
@@ -70,7 +70,7 @@ def rate_of(text: str) -> float:
     except ValueError:
         rate = math.nan
     if not 0 < rate < math.inf:
-        raise UsageError(f"--rate {text} is not a number of requests a second above 0; use 5, for example")
+        raise UsageError(f"{what}{text} is not a number of requests a second above 0; use 5, for example")
     return rate
 
 

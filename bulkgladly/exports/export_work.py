@@ -111,8 +111,10 @@ class ExportWork:
             price = Price()
             for kind in self._kinds:
                 await kind.add_price(self.context, price)
-            for line in price.lines(self._options.pace.expected_per_second()):
+            for line in price.lines(self._session.steering.foreseen()):
                 self._observer.note(f"{self._session.run.name}: {line}")
+            if (warning := self._session.deadline.doubt(price.estimate(self._session.steering.foreseen()))) is not None:
+                self._observer.note(warning)
 
     async def _plan_kind(self, kind: ExportKind) -> None:
         limiter = anyio.CapacityLimiter(kind.workers)

@@ -10,6 +10,7 @@ from bulkgladly.choices import one_of
 from bulkgladly.errors import UsageError
 from bulkgladly.exports.export_context import Context
 from bulkgladly.runs.observer import Estimate
+from bulkgladly.settings import Foreseen
 
 __all__ = ("Price", "add_requests")
 
@@ -29,12 +30,16 @@ class Price:
     """Ids that this export finds are requested in the same run."""
     unknown: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
-    def lines(self, per_second: float) -> list[str]:
+    def estimate(self, pace: Foreseen) -> Estimate:
+        """Return the fewest requests, as far as they are known."""
+        return Estimate.of((1, 1), sum(self.by_kind.values()) + self.others, True, pace)
+
+    def lines(self, pace: Foreseen) -> list[str]:
         """Return the lines for people; none if there is nothing worth telling."""
-        total = sum(self.by_kind.values()) + self.others
+        estimate = self.estimate(pace)
         found: list[str] = []
-        if total > _SMALL:
-            effort = Estimate(total, True, total, total, per_second).effort()
+        if estimate.rows > _SMALL:
+            effort = estimate.effort()
             kinds = [f"{name} {number:,}" for name, number in self.by_kind.items() if number]
             kinds += [f"others {self.others:,}"] if kinds and self.others else []
             more = ["1 for each new export file"] if self.has_files else []

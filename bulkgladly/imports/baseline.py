@@ -21,6 +21,7 @@ from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.imports.baseline_index import ASKED, BaselineIndex, HeldObject, id_digest
 from bulkgladly.records import Known, Mode
 from bulkgladly.runs.observer import counted, duration_text
+from bulkgladly.settings import Foreseen
 
 __all__ = ("INDEX", "OLD", "Baseline", "BaselineFindings", "check_baseline", "told_lines")
 
@@ -277,7 +278,7 @@ class Baseline:
         return [_address_digest(text) for text in self._plan.addresses(held)]
 
 
-def told_lines(findings: BaselineFindings, rows: int, factor: float, per_second: float) -> list[str]:
+def told_lines(findings: BaselineFindings, rows: int, factor: float, pace: Foreseen) -> list[str]:
     """Return what a data set is worth for `rows` that were looked at, for people.
 
     The whole input has `factor` times as many rows. Rows that are read first are priced at a pace.
@@ -290,7 +291,7 @@ def told_lines(findings: BaselineFindings, rows: int, factor: float, per_second:
     if findings.read_first:
         fields = ", ".join(name for name, _ in findings.lacking.most_common())
         first = round(findings.read_first * factor)
-        time = "" if math.isinf(per_second) else f", {duration_text(first / per_second)}"
+        time = "" if math.isinf(pace.usual) else f", {duration_text(pace.seconds_for(first))}"
         lines.append(
             f"baseline: the data set lacks {fields}; {'' if factor == 1 else 'about '}{counted(first, 'row')} "
             f"with such a field are read first{time}"

@@ -1,5 +1,6 @@
 """A dry run: reads, prepares and compares every row, and sends no request."""
 
+import datetime as dt
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -136,7 +137,7 @@ class _DryRunner:
         self._notes = (*inputs.notes, *notes_on_keys(spec, host, options, paths), *notes_on_owners(options))
         self._policy: Policy = options.policy(host)
         self._reader = DraftReader(spec, self._policy, options, inputs=inputs, ledger=ledger, bounds=USUAL.bounds)
-        self._rate = options.pace.expected_per_second()
+        self._pace = options.pace.foreseen(dt.datetime.now(dt.UTC))
         self._first: Counter[str] = Counter()
         self._labels: Counter[str] = Counter()
         self._looks = 0
@@ -169,11 +170,14 @@ class _DryRunner:
         split = self._labels
         unchanged = split[UNCHANGED] = self._settled[Word.UNCHANGED]
         each = self._spec.requests_per_record[self._policy.mode]
-        estimate = Estimate.of(each, to_send + unchanged, True, self._rate, unsent=unchanged, split=+split)
+        operations = dict(self._first) if each[0] == 1 else {}
+        estimate = Estimate.of(
+            each, to_send + unchanged, True, self._pace, unsent=unchanged, split=+split, operations=operations
+        )
         estimate = with_looks(estimate, self._looks, self._spec, self._policy)
         findings = sorted(self._findings.values(), key=lambda finding: -finding.rows)
         if (baseline := self._reader.baseline) is not None:
-            self._notes = (*self._notes, *told_lines(baseline.findings, self._reader.taken, 1.0, self._rate))
+            self._notes = (*self._notes, *told_lines(baseline.findings, self._reader.taken, 1.0, self._pace))
         return DryRun(self._reader.taken, self._first, self._settled, findings, estimate, self._notes, self._dropped)
 
     def _take_in(self, batch: list[AdmittedRow]) -> None:

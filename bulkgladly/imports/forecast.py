@@ -25,12 +25,14 @@ from bulkgladly.journal.state_reader import StateReader, known_hosts
 from bulkgladly.messages import Request
 from bulkgladly.records import Known, Mark, Mode, Problem, Row, Word
 from bulkgladly.runs.observer import Estimate
+from bulkgladly.settings import Foreseen
 from bulkgladly.source_keys import is_plain
 
 __all__ = (
     "REJECTED",
     "UNCHANGED",
     "Forecast",
+    "estimate_of",
     "first_step",
     "foreseen",
     "label_of",
@@ -74,7 +76,8 @@ def with_looks(estimate: Estimate, looks: int, spec: ImportSpec, policy: Policy)
     """Return an estimate with the looks that `--undoable` adds. The most may have room for them already."""
     low, high = estimate.requests_low + looks, estimate.requests_high
     high += looks if policy.mode in spec.unread else 0
-    return replace(estimate, requests_low=low, requests_high=max(low, high))
+    operations = {} if looks else estimate.operations  # they would not be all of the fewest any more
+    return replace(estimate, requests_low=low, requests_high=max(low, high), operations=operations)
 
 
 def memory_text(state: Path, spec: ImportSpec, host: str, memory: StateReader | None) -> str:
@@ -103,6 +106,36 @@ def opened_memory(state: Path, spec: ImportSpec, policy: Policy) -> StateReader 
     return memory
 
 
+def estimate_of(
+    spec: ImportSpec, policy: Policy, rows: int, pace: float | Foreseen, *, rows_exact: bool = True
+) -> Estimate:
+    """Return the estimate of rows of which nothing is known yet: all of them are taken to be new."""
+    each = spec.requests_for(policy)
+    operations = _by_operation(spec, {_label_of_new(spec, policy.mode): rows}, each[0])
+    return Estimate.of(each, rows, rows_exact, pace, operations=operations)
+
+
+def _label_of_new(spec: ImportSpec, mode: Mode) -> str:
+    usual = "to send" if spec.contacts_people else "to create"
+    return {Mode.UPDATE: "to look up first", Mode.DELETE: "to delete"}.get(mode, usual)
+
+
+def _by_operation(spec: ImportSpec, split: Mapping[str, int], least: int) -> dict[str, int]:
+    """Return the first request of each row by its operation; nothing if that is not all that the fewest requests are.
+
+    Later requests depend on what Gladly holds.
+    """
+    found: dict[str, int] = {}
+    for label, number in split.items():
+        if label in _NO_REQUEST or not number:
+            continue
+        operation = next((name for name in spec.operations if label_of(name) == label), None)
+        if operation is None or least != 1:
+            return {}
+        found[operation] = found.get(operation, 0) + number
+    return found
+
+
 class Forecast:
     """Counts what becomes of rows. `counts` has the rows by label: `to create`, `unchanged` and so on.
 
@@ -127,9 +160,7 @@ class Forecast:
         self._spec, self._policy, self._preparer, self._memory = spec, policy, preparer, memory
         self._baseline, self._trusts_links = baseline, trusts_links
         self._knows_contents = memory is not None and memory.has_prefix("content:")
-        self._new = {Mode.UPDATE: "to look up first", Mode.DELETE: "to delete"}.get(
-            policy.mode, "to send" if spec.contacts_people else "to create"
-        )
+        self._new = _label_of_new(spec, policy.mode)
         self._is_new_read = policy.undoable and policy.mode in spec.unread
         self.counts: Counter[str] = Counter()
         self.drafts = 0
@@ -173,16 +204,19 @@ class Forecast:
         self.counts[label] += number
         self._looks += number * is_read
 
-    def estimate(self, per_second: float, *, rows: int | None = None, rows_exact: bool = True) -> Estimate:
+    def estimate(self, pace: float | Foreseen, *, rows: int | None = None, rows_exact: bool = True) -> Estimate:
         """Return the estimate of the rows that were counted, or of `rows` like them."""
         seen = self.counts.total()
         whole = seen if rows is None else rows
         factor = whole / seen if seen else 1.0
         split = {label: round(number * factor) for label, number in self.counts.most_common() if number > 0}
         unsent = sum(number for label, number in split.items() if label in _NO_REQUEST)
-        judged = "" if whole == seen else f"by the first {seen:,} rows"
         each = self._spec.requests_per_record[self._policy.mode]
-        found = Estimate.of(each, whole, rows_exact, per_second, unsent=unsent, split=split, judged=judged)
+        operations = _by_operation(self._spec, split, each[0])
+        judged = "" if whole == seen else f"by the first {seen:,} rows"
+        found = Estimate.of(
+            each, whole, rows_exact, pace, unsent=unsent, split=split, judged=judged, operations=operations
+        )
         return with_looks(found, round(self._looks * factor), self._spec, self._policy)
 
     def _accepted(self, keys: Sequence[str]) -> Mapping[str, str | bytes]:

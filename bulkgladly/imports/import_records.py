@@ -15,12 +15,15 @@ can wait between the first and the second, a few records between the second and 
 """
 
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import PurePath
 
 import anyio
 
 from bulkgladly.api.client import Client
 from bulkgladly.errors import Withdrawn
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Record, ready
+from bulkgladly.imports.canary import Canary
 from bulkgladly.imports.delivery import Delivery, Pending
 from bulkgladly.imports.drafts import AdmittedRow, DraftReader, in_sending_order
 from bulkgladly.imports.import_options import ImportOptions
@@ -28,7 +31,7 @@ from bulkgladly.imports.ordering import Lanes
 from bulkgladly.imports.settlement import RECENT_IDS, Settlement
 from bulkgladly.journal.entries import known_by
 from bulkgladly.journal.ledger import Ledger
-from bulkgladly.records import Outcome, Problem
+from bulkgladly.records import Outcome, Problem, place_of_row
 from bulkgladly.runs.environment import Bounds
 from bulkgladly.runs.observer import counted
 from bulkgladly.runs.stages import Feed, Stop
@@ -59,11 +62,12 @@ class Importer:
         ledger: Ledger,
         client: Client,
         stop: Stop,
+        input_names: Sequence[str] = (),
         bounds: Bounds | None = None,
     ) -> None:
         """`policy` is that of the options, as of now."""
         self._spec, self._limits, self._ledger, self._stop = spec, options.limits, ledger, stop
-        self._reader = reader
+        self._reader, self._input_names = reader, input_names
         self._settlement = Settlement(
             spec, policy, ledger, options.limits, stop, reader.names, show_values=options.show_values
         )
@@ -72,9 +76,8 @@ class Importer:
         self._policy = policy
         self._send_on, self._receive = anyio.create_memory_object_stream[list[AdmittedRow]](BATCHES_AHEAD)
         self._feed: Feed[Pending] = Feed(SPARE_UNLIMITED if options.pace.unlimited else SPARE)
-        self.is_canary = False
-        """Send only one record, then stop the run so that a person can check it."""
-        self._canary: anyio.Event | None = None
+        self.canary: Canary | None = None
+        """Sends only the first records, then stops the run so that a person can check them."""
         self.warned: Counter[str] = Counter()
         """Records that Gladly may not keep as they are sent, counted by the code of what it may change."""
 
@@ -188,10 +191,9 @@ class Importer:
 
     async def _bring_to_its_end(self, pending: Pending) -> Pending | None:
         """Send one record and record its outcome; return the next one of its lane, which goes before all others."""
-        record = pending.record
-        is_canary = self.is_canary and self._canary is None
+        record, canary, is_admitted = pending.record, self.canary, False
         try:
-            if self.is_canary and not await self._is_first():
+            if canary is not None and not (is_admitted := await canary.admits()):
                 await self._delivery.withdraw([pending])
                 return None
             outcome, attempts = await self._delivery.carry_out(pending)
@@ -203,14 +205,20 @@ class Importer:
                 is_reserved=pending.is_reserved,
                 trail=pending.trail,
             )
+            if canary is not None:
+                canary.note(self._place_of(record), outcome)
         except Withdrawn as error:
             self._stop.fail(error)
             return None
         finally:
             self._lanes.release(record)
-            if is_canary and self._canary is not None:
-                self._canary.set()
+            if canary is not None and is_admitted:
+                canary.ended()
         return await self._next_in_lane(record)
+
+    def _place_of(self, record: Record) -> str:
+        position = record.row.position
+        return place_of_row(PurePath(self._input_names[position.file]).name, position.number)
 
     async def _next_in_lane(self, before: Record) -> Pending | None:
         while not self._stop.is_draining and (record := self._lanes.next_after(before)) is not None:
@@ -221,12 +229,3 @@ class Importer:
             await self._delivery.intend([pending])
             return pending
         return None
-
-    async def _is_first(self) -> bool:
-        """Tell whether a record is the one to be checked; all others wait until it has ended, and are not sent."""
-        if self._canary is None:
-            self._canary = anyio.Event()
-            return True
-        await self._canary.wait()
-        self._stop.drain(10, "one record was sent for you to check in Gladly; `resume` sends the others")
-        return False

@@ -12,8 +12,9 @@ from bulkgladly.errors import BulkgladlyError, InputChanged
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.imports.baseline import INDEX, Baseline, told_lines
+from bulkgladly.imports.canary import Canary
 from bulkgladly.imports.drafts import DraftReader
-from bulkgladly.imports.forecast import Forecast, foreseen, opened_memory
+from bulkgladly.imports.forecast import Forecast, estimate_of, foreseen, opened_memory
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_records import Importer
 from bulkgladly.imports.import_summary import Closing, Report, publish
@@ -25,6 +26,7 @@ from bulkgladly.journal.state_reader import StateReader
 from bulkgladly.records import Mode
 from bulkgladly.runs.observer import Estimate, counted
 from bulkgladly.runs.session import Progress, Session
+from bulkgladly.settings import Foreseen
 
 __all__ = ("ImportWork",)
 
@@ -74,6 +76,7 @@ class ImportWork:
             ledger=self.journal,
             client=session.client,
             stop=session.stop,
+            input_names=inputs.names,
             bounds=session.bounds,
         )
         names = [PurePath(name).name for name in inputs.names]
@@ -89,19 +92,19 @@ class ImportWork:
 
     async def begin(self) -> None:
         """Announce how long the run takes, and what of it cannot be repeated."""
-        if self._spec.contacts_people:
-            # People get messages, so only one is sent until somebody has checked it.
-            self._importer.is_canary = not await self.journal.has_sent()
+        most = self._options.limits.canary
+        if self._spec.contacts_people and not await self.journal.has_sent():
+            most = 1  # people get messages, so only one is sent until somebody has checked it
+        self._importer.canary = Canary(most, self._stop) if most is not None else None
         if self._options.baseline is not None:
             if not (self._session.run.path / INDEX).exists():
                 self._observer.note(f"reading the data set {self._options.baseline}")
-            try:
-                self._reader.baseline = await anyio.to_thread.run_sync(self._opened_baseline, self._options.baseline)
-            except BulkgladlyError:
-                await self.close()  # the stages never begin, so nobody else closes what they would hand over by
-                raise
+            self._reader.baseline = await anyio.to_thread.run_sync(self._opened_baseline, self._options.baseline)
         estimate = await anyio.to_thread.run_sync(self._estimate)
+        warning = self._session.deadline.judge(estimate)
         self._observer.started(self._session.run.name, estimate, resumed_from=self._done_before)
+        if warning is not None:
+            self._observer.note(warning)
         if self._spec.is_at_most_once and self._policy.mode in (Mode.CREATE, Mode.UPSERT):
             rows = counted(estimate.to_send, "row")
             self._observer.note(
@@ -166,16 +169,16 @@ class ImportWork:
         left = max(0, self.rows - self._done_before)
         if self._options.limits.max_rows is not None:
             left = min(left, self._options.limits.max_rows)
-        pace = self._options.pace.expected_per_second()
+        pace = self._session.steering.foreseen()
         # What is wrong with a file or with the state is told when the row or the key is used.
         with suppress(BulkgladlyError):
             memory = opened_memory(self._session.run.state_dir / "state.sqlite", self._spec, self._policy)
             if memory is not None or self._reader.baseline is not None:
                 with closing(memory) if memory is not None else nullcontext():
                     return self._foreseen(memory, left, pace)
-        return Estimate.of(self._spec.requests_for(self._policy), left, self.rows_exact, pace)
+        return estimate_of(self._spec, self._policy, left, pace, rows_exact=self.rows_exact)
 
-    def _foreseen(self, memory: StateReader | None, left: int, per_second: float) -> Estimate:
+    def _foreseen(self, memory: StateReader | None, left: int, pace: Foreseen) -> Estimate:
         """Return the estimate of the rows that are left, by what earlier runs have sent and what a data set says."""
         start, most = self.journal.mark, self._session.bounds.rows_foreseen
         baseline = None if self._reader.baseline is None else self._reader.baseline.preview()
@@ -187,13 +190,15 @@ class ImportWork:
         is_whole = foreseen(self._inputs, forecast, start=start, is_settled=is_settled, most=most, limit=limit)
         if baseline is not None:
             factor = 1.0 if is_whole else left / max(1, forecast.counts.total())
-            for line in told_lines(baseline.findings, forecast.counts.total(), factor, per_second):
+            for line in told_lines(baseline.findings, forecast.counts.total(), factor, pace):
                 self._observer.note(line)
-        return forecast.estimate(per_second, rows=None if is_whole else left, rows_exact=is_whole or self.rows_exact)
+        return forecast.estimate(pace, rows=None if is_whole else left, rows_exact=is_whole or self.rows_exact)
 
     async def settle(self) -> None:
         """Wait until the last outcomes are on the disk; then check whether anything has changed during the run."""
         self._tell_warnings()
+        for line in self._importer.canary.lines() if self._importer.canary is not None else ():
+            self._observer.note(line)
         await self.journal.flush()
         if self._stop.exit_code in _WELL and (problem := await self._look_back()) is not None:
             # A limit may have ended the run already; it matters more that outcomes may belong to other rows.

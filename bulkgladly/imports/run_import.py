@@ -40,6 +40,7 @@ from bulkgladly.local_paths import local_path
 from bulkgladly.records import Mode
 from bulkgladly.runs.beginning import NewRun, removed_unbegun, resumed, unfinished
 from bulkgladly.runs.environment import USUAL, Environment
+from bulkgladly.runs.finish_by import CannotFinish
 from bulkgladly.runs.observer import Observer, duration_text
 from bulkgladly.runs.options import for_next_session, restored, stored
 from bulkgladly.runs.session import Session, Terms
@@ -127,7 +128,11 @@ async def begin_import(
         for line in (*inputs.notes, *told, *notes, *notes_on_owners(options)):
             terms.observer.note(line)
         session = Session(new.folder, options, terms)
-        return await _work(session, spec, options, inputs, digests=[file.digest for file in files])
+        report = await _work(session, spec, options, inputs, digests=[file.digest for file in files])
+        if isinstance(session.stop.error, CannotFinish):
+            new.discard()
+            raise session.stop.error
+        return report
 
 
 async def _work(
@@ -234,9 +239,9 @@ async def rehearse_import(
             with_signals=with_signals,
             environment=environment,
         )
-    per_second = options.pace.expected_per_second()
-    time = duration_text(report.requests_total / per_second)
-    observer.note(f"rehearsal: {report.requests_total:,} requests, {time} at {per_second:g}/s")
+    pace = options.pace.foreseen(environment.wall())
+    time = duration_text(pace.seconds_for(report.requests_total))
+    observer.note(f"rehearsal: {report.requests_total:,} requests, {time} {pace.text()}".rstrip())
     return replace(report, next_commands=())
 
 

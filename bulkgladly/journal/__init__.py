@@ -13,4 +13,6 @@ rows were rejected, so that the next run knows its new rejects; `missing` tells 
 A verification reads what became of the rows of a run (`run_outcomes`), and notes what Gladly holds (`verdicts`).
 
 The `timeline` says how a run went: a bounded number of samples, for its page.
+
+`steering_files` hold what a person orders a run to do from another process, and what the run obeys.
 """

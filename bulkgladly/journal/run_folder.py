@@ -169,6 +169,10 @@ class RunFolder:
         noted = self.status()
         return "interrupted" if noted == "running" and not self._lock.is_held_by_anybody() else noted
 
+    def worker(self) -> int | None:
+        """Return the id of the process that works on the run now; None if there is none, 0 if it is not known."""
+        return self._lock.holder() if self._lock.is_held_by_anybody() else None
+
     def seconds(self) -> float:
         """Return for how long all sessions of the run have worked, as of the last commit; 0 if that is not noted.
 

@@ -97,14 +97,14 @@ class ProjectCheck:
 
 def estimate_as_dict(estimate: Estimate) -> Mapping[str, Any]:
     """Return an estimate as JSON can hold it."""
-    low, high, rate = estimate.requests_low, estimate.requests_high, estimate.per_second
+    low, high = estimate.requests_low, estimate.requests_high
     return {
         "rows": estimate.rows,
         "requests_low": low,
         "requests_high": high,
-        "seconds_low": round(low / rate, 1),
-        "seconds_high": round(high / rate, 1),
-        "per_second": rate,
+        "seconds_low": round(estimate.seconds_for(low), 1),
+        "seconds_high": round(estimate.seconds_for(high), 1),
+        "per_second": estimate.per_second,
     }
 
 

@@ -1,5 +1,6 @@
 """The steps of a project, ready to be checked or run: their files found, their mappings read, their columns known."""
 
+import datetime as dt
 import glob
 import os
 from collections.abc import Sequence
@@ -48,8 +49,8 @@ class PlannedStep:
         """Return what this many rows of the step are expected to take."""
         spec = self.step.spec
         policy = replace(self.options, mode=spec.mode(self.options.mode)).policy("")
-        each = spec.requests_for(policy)
-        return Estimate.of(each, rows, rows_exact, self.options.pace.expected_per_second())
+        pace = self.options.pace.foreseen(dt.datetime.now(dt.UTC))
+        return Estimate.of(spec.requests_for(policy), rows, rows_exact, pace)
 
 
 def plan_steps(project: Project, *, state_dir: Path, pace: Pace, limits: Limits | None = None) -> list[PlannedStep]:
@@ -143,6 +144,7 @@ def total_of(estimates: Sequence[Estimate]) -> Estimate:
         requests_low=sum(one.requests_low for one in estimates),
         requests_high=sum(one.requests_high for one in estimates),
         per_second=estimates[0].per_second,
+        pace=estimates[0].pace,
     )
 
 

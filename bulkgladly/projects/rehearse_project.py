@@ -73,9 +73,9 @@ async def _names_added(stand_in: StandIn, file: AnyPath, options: ProjectOptions
 
 
 def _told(report: ProjectReport, pace: Pace, state_dir: Path, added: Sequence[str]) -> ProjectReport:
-    per_second = pace.expected_per_second()
-    time = duration_text(report.requests_total / per_second)
-    effort = f"{counted(report.requests_total, 'request')}, {time} at {per_second:g}/s"
+    foreseen = pace.foreseen(dt.datetime.now(dt.UTC))
+    time = duration_text(foreseen.seconds_for(report.requests_total))
+    effort = f"{counted(report.requests_total, 'request')}, {time} {foreseen.text()}".rstrip()
     steps = [replace(step, next_commands=_next_of(step, state_dir)) for step in report.steps]
     more = f" and {counted(len(added) - _TOLD_NAMES, 'more name')}" if len(added) > _TOLD_NAMES else ""
     taken = f"taken as known, but looked up by a real run: {', '.join(added[:_TOLD_NAMES])}{more}"

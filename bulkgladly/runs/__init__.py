@@ -6,4 +6,7 @@ what happens again and again only when it is news, and `when_writable` waits whi
 outside, such as clock and chance, is its `environment`. `diagnosis` checks what a run needs without making one.
 
 A `recorder` makes the samples of a session, from which the page of its run is drawn.
+
+A person steers a run from another process: `steer_run` gives the order, and the session's `steering` obeys it, and the
+rates of a schedule. `finish_by` says whether a run is done in time.
 """

@@ -62,6 +62,10 @@ class NewRun:
             self._folder = RunFolder.create(self._state_dir, self._resource, self._mode, now).lock()
         return self._folder
 
+    def discard(self) -> None:
+        """Remove the run on leaving the context, although it has begun: it has sent nothing, and will not."""
+        self._has_begun = False
+
     async def begin(
         self,
         host: str,

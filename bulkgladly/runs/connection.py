@@ -75,6 +75,8 @@ class Connection:
         self.ended: str | None = None
         """Why this session ends, as soon as it is known; a killed one never says it."""
         self.earlier: Mapping[str, Any] = {}
+        self._still_for, self._counted_as, self._still_since = "", "", 0.0
+        self._still_s: dict[str, float] = {}
         self._ticks: list[tuple[float, int]] = []
         self._is_told = False
 
@@ -82,6 +84,38 @@ class Connection:
     def seconds(self) -> float:
         """For how many seconds this session has been working."""
         return time.monotonic() - self.started
+
+    @property
+    def per_second(self) -> float:
+        """How many requests a second the pace allows at most: the rate, and the limit less the reserve."""
+        return self.pacer.ceiling
+
+    @property
+    def still_s(self) -> float:
+        """For how many seconds of this session nothing was to leave, by the word of a person or a schedule."""
+        return sum(self._still().values())
+
+    def steer(self, rate: float | None, still_for: str, counted_as: str) -> None:
+        """Cap the requests per second from now on, and let nothing leave while there is a reason, `still_for`.
+
+        The report has the time of the wait under `counted_as`.
+        """
+        self.pacer.set_rate(rate)
+        if still_for == self._still_for:
+            return
+        self._still_s = self._still()
+        self._still_for, self._counted_as, self._still_since = still_for, counted_as, time.monotonic()
+        if still_for:
+            self.client.stand_still()
+        else:
+            self.client.go_on()
+
+    def _still(self) -> dict[str, float]:
+        """Return the seconds in which nothing was to leave, by reason, the present wait included."""
+        found = dict(self._still_s)
+        if self._still_for:
+            found[self._counted_as] = found.get(self._counted_as, 0.0) + time.monotonic() - self._still_since
+        return found
 
     def trouble(self) -> str | None:
         """Return for people, once, why the pace cannot be shared with other processes; None if it can."""
@@ -100,7 +134,7 @@ class Connection:
         return Momentum(
             requests=sent,
             per_second=(sent - self._ticks[0][1]) / span if span > 0 else 0.0,
-            allowed_per_second=self.reports.view().rate if self.reports.in_flight else pace.rate,
+            allowed_per_second=self._allowed(pace),
             in_flight=self.client.in_flight,
             most_in_flight=self.client.most_in_flight(),
             throttled=self.pacer.throttled + self.reports.throttled,
@@ -108,8 +142,15 @@ class Connection:
             waiting_s=max(0.0, (until or now) - now),
         )
 
+    def _allowed(self, pace: PaceView) -> float:
+        if self._still_for:
+            return 0.0
+        return self.reports.view().rate if self.reports.in_flight else pace.rate
+
     def _waiting(self, pace: PaceView, now: float) -> tuple[str | None, float | None]:
         """Return what the requests wait for, and until when. The pace counts only if its gaps are long."""
+        if self._still_for:
+            return self._still_for, None
         is_long = pace.waiting_until is not None and pace.waiting_until - now > _LONG_GAP_S
         if pace.waiting_reason is not None and (pace.waiting_reason != "pace" or is_long):
             return pace.waiting_reason, pace.waiting_until
@@ -138,6 +179,8 @@ class Connection:
         for pacer in (self.pacer, self.reports):
             for reason, span in dict(pacer.held_s).items():
                 waits[reason] = waits.get(reason, 0.0) + span
+        for reason, span in self._still().items():
+            waits[reason] = waits.get(reason, 0.0) + span
         throttled = self.pacer.throttled + self.reports.throttled
         session = {"from": self.began_at, "until": _now(), "reason": self.ended}
         return {

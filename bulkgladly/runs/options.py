@@ -88,8 +88,8 @@ def for_next_session(options: O, change: Callable[[O], O]) -> O:
 
 
 def session_limits(limits: Limits) -> Limits:
-    """Return the limits for a further session: those of time, requests and rows applied to the one before only."""
-    return replace(limits, max_duration_s=None, max_requests=None, max_rows=None)
+    """Return the limits for a further session: those of time, requests and records applied to the one before only."""
+    return replace(limits, max_duration_s=None, max_requests=None, max_rows=None, finish_by=None, canary=None)
 
 
 def _values(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:

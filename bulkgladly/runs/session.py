@@ -2,7 +2,8 @@
 
 A run takes items from a source, brings each to its end through a sink, and notes every end in its journal. What
 an item is, where it comes from and where it goes is the `Work`. All else is here, once: the connection with its
-pace, signals, the time limit, errors, the display, the summary, and the status in the journal.
+pace, signals, the time limit, orders from other terminals, errors, the display, the summary, and the status in the
+journal.
 
 To add a source or a sink, write a class with the methods of `Work` and give it to `Session.drive`. It gets what it
 needs from the session: `client` to send requests, `stop` to end the run, `observer` to tell people, `bounds` for
@@ -10,6 +11,7 @@ memory, `environment` for clock and chance, `run` for the folder.
 """
 
 import contextlib
+import datetime as dt
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,19 +21,24 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import anyio
 import anyio.to_thread
 
-from bulkgladly.errors import BulkgladlyError
+from bulkgladly.errors import BulkgladlyError, UsageError
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.timeline import Sample
+from bulkgladly.rate_schedule import local_zone, zone_of
 from bulkgladly.runs.connection import Connection, check_organisation
 from bulkgladly.runs.environment import USUAL, Environment
+from bulkgladly.runs.finish_by import LOOK_S, FinishBy
 from bulkgladly.runs.observer import Observer, RunView
 from bulkgladly.runs.options import RunOptions
 from bulkgladly.runs.recorder import RECORD_EVERY_S, Recorder
 from bulkgladly.runs.stages import Stop, heeding_signals, run_stages, stopping
+from bulkgladly.runs.steering import Steering
 from bulkgladly.runs.summary import Summary, common_fields, page_problem, written
 from bulkgladly.settings import Credentials
 
 __all__ = ("Journal", "Progress", "Session", "Terms", "Work")
+
+ZONE_WAIT_S = 30.0
 
 S = TypeVar("S", bound=Summary)
 S_co = TypeVar("S_co", bound=Summary, covariant=True)
@@ -113,7 +120,10 @@ class Work(Protocol[S_co]):
         ...
 
     async def begin(self) -> None:
-        """Get ready, and tell the observer what is about to be done. Nothing has been sent yet."""
+        """Get ready, and tell the observer what is about to be done.
+
+        Nothing has been sent yet, but for a question about the organisation's time zone, if the pace needs it.
+        """
         ...
 
     async def read(self) -> None:
@@ -140,7 +150,7 @@ class Work(Protocol[S_co]):
     async def close(self) -> None:
         """Let the workers end: after all that was handed over, or in a stop after what they have begun.
 
-        It is never cancelled.
+        It is never cancelled, and also called if `begin` has failed.
         """
         ...
 
@@ -179,6 +189,15 @@ class Session:
         self._with_signals = terms.with_signals
         self.client = self.connection.client
         self.stop = Stop(self.client.withdraw)
+        self.steering = Steering(
+            run,
+            options.pace,
+            self.connection,
+            stop=self.stop,
+            observer=terms.observer,
+            environment=terms.environment,
+        )
+        self.deadline = FinishBy(options.limits.finish_by, terms.environment.wall)
 
     async def drive(self, work: Work[S]) -> S:
         """Do the work, and return the summary, which is then written to the folder of the run.
@@ -215,11 +234,18 @@ class Session:
             await check_organisation(self.client, self.connection.host)
             await work.read()
 
-        await work.begin()
+        try:
+            await self._get_ready(work)
+        except BulkgladlyError:
+            await work.close()
+            raise
         self._recorder = self._recording(work.progress().counts)
-        beside: list[Callable[[], Awaitable[None]]] = [partial(self._show, work), partial(self._record, work)]
+        heed = partial(self.steering.heed, work.journal, work.progress)
+        beside: list[Callable[[], Awaitable[None]]] = [partial(self._show, work), partial(self._record, work), heed]
         if self.limits.max_duration_s is not None:
             beside.append(self._end_in_time)
+        if self.limits.finish_by is not None:
+            beside.append(self._end_by)
         await run_stages(
             self.stop,
             sources=(read, work.hand_over),
@@ -237,6 +263,7 @@ class Session:
             self.stop.fail(error)
         self.connection.ended = self.stop.reason
         self._tick(work)
+        await self.steering.end(work.progress())
         # The files first, the status last: a run is not complete before its files are written.
         common = partial(common_fields, self.run, self.connection.vitals())
         summary, problem = await anyio.to_thread.run_sync(lambda: written(self.run, work.summary(common())))
@@ -271,9 +298,39 @@ class Session:
         return self._recorder.unwritten()
 
     def _tick(self, work: Work[S]) -> None:
-        self.observer.tick(self.view(work))
+        view = self.view(work)
+        self.observer.tick(view)
+        if (behind := self.deadline.behind_text(view)) is not None:
+            self.observer.note(behind)
         if (trouble := self.connection.trouble()) is not None:
             self.observer.note(trouble)
+
+    async def _get_ready(self, work: Work[S]) -> None:
+        await self.steering.begin()
+        if self.steering.wants_zone:
+            await self.steering.use_zone(await self._zone())
+        await work.begin()
+
+    async def _zone(self) -> dt.tzinfo:
+        """Ask for the time zone of the organisation, in which a schedule of rates is read."""
+        name = None
+        # Orders and limits do not count yet, so this must not wait out an outage.
+        with anyio.move_on_after(ZONE_WAIT_S):
+            name = (await check_organisation(self.client, self.connection.host)).get("timezone")
+        with contextlib.suppress(UsageError):
+            if isinstance(name, str):
+                return zone_of(name)
+        self.observer.note(
+            f"--rate-schedule is read in the time zone of this machine, because {self.connection.host} names none that "
+            "is known here; use --zone to choose one"
+        )
+        return local_zone()
+
+    async def _end_by(self) -> None:
+        while (left_s := self.deadline.seconds_left()) > 0:  # noqa: ASYNC110 - a clock has no event
+            # In short steps: the clock of the machine may be set meanwhile.
+            await anyio.sleep(min(left_s, LOOK_S))
+        self.stop.drain(10, self.deadline.reached_text())
 
     async def _end_in_time(self) -> None:
         limit = self.limits.max_duration_s or 0.0
@@ -283,8 +340,6 @@ class Session:
     def view(self, work: Work[S]) -> RunView:
         """Return the progress of the run."""
         progress, momentum, seconds = work.progress(), self.connection.momentum(), self.connection.seconds
-        new = progress.done - progress.begun_with
-        left = max(0, progress.total - progress.done)
         return RunView(
             run=self.run.name,
             counts=dict(progress.counts),
@@ -299,9 +354,20 @@ class Session:
             throttled=momentum.throttled,
             waiting=stopping(momentum.in_flight) if self.stop.is_draining else momentum.waiting,
             waiting_s=0.0 if self.stop.is_draining else momentum.waiting_s,
-            eta_s=left * seconds / new if new > 0 and progress.has_eta and not self.stop.is_draining else None,
+            eta_s=None if self.stop.is_draining else self._eta_s(progress, momentum.requests),
             things=progress.things,
             is_stopping=self.stop.is_draining,
             subject=progress.subject,
             reasons=progress.reasons,
+            pace_note=self.steering.pace_note(),
         )
+
+    def _eta_s(self, progress: Progress, requests: int) -> float | None:
+        """Return when the rest will be done, from what is done; None if that cannot be said, or nothing may leave."""
+        new = progress.done - progress.begun_with
+        left = max(0, progress.total - progress.done)
+        if new <= 0 or not progress.has_eta:
+            return None
+        # The time in which nothing was to leave says nothing about the rest.
+        worked_s = max(0.0, self.connection.seconds - self.connection.still_s)
+        return self.steering.seconds_left(left * worked_s / new, left * requests / new)

@@ -94,6 +94,14 @@ class Lock:
         finally:
             os.close(handle)
 
+    def holder(self) -> int:
+        """Return the process id that the last holder wrote; 0 if there is none. It may have ended since."""
+        try:
+            text = self._path.read_text(encoding="ascii").strip()
+        except (OSError, ValueError):
+            return 0
+        return int(text) if text.isdecimal() else 0
+
 
 def _is_locked_now(handle: int, how: int) -> bool:
     try:

@@ -28,6 +28,7 @@ WORDS = (
     "operations",
     "placeholders",
     "plain_words",
+    "rate_schedule",
     "records",
     "settings",
     "shown",

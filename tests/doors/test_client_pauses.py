@@ -9,10 +9,11 @@ from bulkgladly.api import Client, ClientOptions, RetryPolicy
 from bulkgladly.api.address import delay_s
 from bulkgladly.api.health import Health, Trouble
 from bulkgladly.api.timers import Deadlines, PauseWatch
+from bulkgladly.errors import Withdrawn
 from bulkgladly.messages import Repeat
 from bulkgladly.runs.connection import Connection
 from bulkgladly.settings import Credentials, Limits, Pace
-from tests.doors.test_client import HANG, Server, answer, create, get, until
+from tests.doors.test_client import HANG, Server, Time, answer, client, create, get, until
 from tests.doors.test_timers import attempt
 from tests.unit.test_pacer import JumpingLoop
 
@@ -97,6 +98,50 @@ async def test_a_pause_reaches_the_pace_and_the_health() -> None:
             assert health.patience_s(60.0) == pytest.approx(before)
             for gate in (connection.pacer, connection.reports):
                 assert gate._schedule._paused_until > 0
+
+
+async def test_while_a_run_stands_still_the_time_of_an_outage_does_not_pass() -> None:
+    """Nothing could be probed meanwhile, so a pause of a night must not end the run in the morning."""
+    time = Time()
+    async with Server([answer(503)]) as server, client(server.url, time) as sender:
+        await sender.send(create(Repeat.UNSAFE))
+        health = sender._attempts._health
+        before = health.patience_s(time.now)
+
+        sender.stand_still()
+        time.now += 3600
+        sender.stand_still()
+        time.now += 7 * 3600
+        sender.go_on()
+        sender.go_on()
+
+        assert health.patience_s(time.now) == pytest.approx(before)
+
+
+async def test_while_a_run_stands_still_nothing_leaves_to_any_host() -> None:
+    """A download from another host takes no token, and waits all the same; what waits can still be withdrawn."""
+    time = Time()
+    async with Server() as own, Server([answer(200, b"picture")]) as other, client(own.url, time) as sender:
+
+        async def download() -> bytes:
+            async with sender.stream_elsewhere(other.url) as picture:
+                return (await picture.reply()).body
+
+        sender.stand_still()
+        asking, loading = asyncio.create_task(sender.send(get())), asyncio.create_task(download())
+        await asyncio.wait([asking, loading], timeout=0.05)
+        assert (own.seen, other.seen) == ([], [])
+        sender.go_on()
+        assert await loading == b"picture"
+        await until(lambda: own.seen)
+        asking.cancel()
+
+        sender.stand_still()
+        waiting = asyncio.create_task(sender.send(get()))
+        await asyncio.sleep(0)
+        sender.withdraw("the run ends")
+        with pytest.raises(Withdrawn, match="the run ends"):
+            await waiting
 
 
 DATE = "Fri, 01 May 2026 12:00:00 GMT"

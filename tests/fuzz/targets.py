@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import openpyxl
 import orjson
@@ -39,6 +40,7 @@ from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.databases import open_journal, open_reader, open_state
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.runs import all_folders, list_runs
+from bulkgladly.journal.steering_files import obeyed_in, orders_in
 from bulkgladly.json_slices import Unreadable, elements_of, spliced
 from bulkgladly.judging import Judgement, judge
 from bulkgladly.lake.conversion import ConvertOptions, convert
@@ -58,7 +60,9 @@ from bulkgladly.mapping.row_values import MISSING
 from bulkgladly.messages import GET_ORGANIZATION, Meaning
 from bulkgladly.projects.project_file import load_project
 from bulkgladly.projects.step_settings import options_from
+from bulkgladly.rate_schedule import RateSchedule
 from bulkgladly.records import Mark, Position, Row
+from bulkgladly.runs.finish_by import finish_time_of
 from bulkgladly.runs.options import restored
 from bulkgladly.settings import Credentials, load_toml
 from bulkgladly.webhooks.delivery_bodies import ReceivedBody, arrival_in, is_ping
@@ -265,6 +269,33 @@ def fuzz_retry_after(data: bytes) -> None:
     """The seconds of a Retry-After header, which steer the pace."""
     wait_s = delay_s(data.decode("latin-1"))
     assert wait_s is None or 0 <= wait_s < float("inf")
+
+
+def fuzz_steering(data: bytes) -> None:
+    """An order in a run's folder, which anything may have written there."""
+    folder = _FOLDER / "steering"
+    folder.mkdir(exist_ok=True)
+    for name in ("steering.json", "steering-seen.json"):
+        (folder / name).write_bytes(data)
+        (folder / name).chmod(0o600)
+    obeyed_in(folder)
+    with contextlib.suppress(ValueError):
+        orders = orders_in(folder)
+        assert orders is not None
+        assert orders.rate is None or 0 < orders.rate < float("inf")
+
+
+def fuzz_rate_schedule(data: bytes) -> None:
+    """Rates by the time of the week, and the time by which a run must be done."""
+    text, begin = data.decode("utf-8", "replace"), dt.datetime(2026, 3, 28, 20, tzinfo=dt.UTC)
+    with contextlib.suppress(UsageError):
+        assert finish_time_of("--finish-by", text, begin) > begin
+    with contextlib.suppress(UsageError):
+        schedule = RateSchedule.of(text, ZoneInfo("Europe/Berlin"))
+        first = next(schedule.spans(begin))
+        assert first.end > begin
+        assert first.rate == schedule.at(begin)
+        assert schedule.seconds_for(10, begin, 9.0) > 0
 
 
 # Lines of exports and events.

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -542,3 +543,97 @@ def test_a_gate_gives_its_connection_back_exactly_once() -> None:
         assert default.in_flight == 0
 
     live(story)
+
+
+# --- steering ---
+
+
+async def taken(gate: Pacer, times: list[float]) -> None:
+    """Take tokens for ever, each answered at once."""
+    while True:
+        ticket = await gate.token()
+        times.append(ticket.sent_at)
+        gate.answered(ticket, status=200)
+        await asyncio.sleep(0)  # without a pace nothing else waits
+
+
+def steered(
+    orders: Callable[[Pacer], list[tuple[float, Callable[[], None]]]], for_s: float, **options: Any
+) -> list[float]:
+    """The times of tokens while orders are carried out at their times."""
+
+    async def story(clock: Callable[[], float]) -> list[float]:
+        gate, times = pacer(clock, **options), list[float]()
+        wanted = orders(gate)
+        wanted.pop(0)[1]()
+        asking = [asyncio.create_task(taken(gate, times)) for _ in range(3)]
+        for at, order in wanted:
+            await asyncio.sleep(at - clock())
+            order()
+        await asyncio.sleep(for_s - clock())
+        for one in asking:
+            one.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+        return times
+
+    found: list[float] = live(story)
+    return found
+
+
+def within(times: list[float], begin: float, end: float) -> int:
+    return sum(begin < at <= end for at in times)
+
+
+@pytest.mark.parametrize("is_unlimited", [False, True])
+def test_another_rate_holds_from_the_next_request_on(is_unlimited: bool) -> None:
+    """Also if the wait for the next request at the old rate is long, and without a burst."""
+
+    def orders(gate: Pacer) -> list[tuple[float, Callable[[], None]]]:
+        return [
+            (0.0, lambda: gate.set_rate(8)),
+            (10.0, lambda: gate.set_rate(0.02)),
+            (20.0, lambda: gate.set_rate(5)),
+        ]
+
+    times = steered(orders, 30, unlimited=is_unlimited)
+
+    assert 78 <= within(times, 0, 10) <= 81
+    assert within(times, 10.01, 20) <= 1
+    assert 48 <= within(times, 20, 30) <= 51
+    assert min(b - a for a, b in itertools.pairwise(times)) >= 0.119
+
+
+def test_while_it_stands_still_nothing_leaves_and_nothing_is_made_up_for() -> None:
+    """After the pause requests are as far apart as before."""
+
+    def orders(gate: Pacer) -> list[tuple[float, Callable[[], None]]]:
+        return [(0.0, gate.go_on), (2.0, gate.stand_still), (62.0, gate.go_on)]
+
+    times = steered(orders, 64, rate=5)
+
+    assert within(times, 2.001, 62) == 0
+    assert 9 <= within(times, 62, 64) <= 11
+    assert min(b - a for a, b in itertools.pairwise(times)) >= 0.199
+
+
+def test_an_unlimited_pace_stands_still_as_well() -> None:
+    """The way of requests that need not wait knows of it."""
+
+    async def story(clock: Callable[[], float]) -> float:
+        gate = pacer(clock, unlimited=True)
+        await gate.token()
+        gate.stand_still()
+        waiting = asyncio.create_task(gate.token())
+        await asyncio.sleep(7)
+        assert not waiting.done()
+        gate.go_on()
+        return (await waiting).sent_at
+
+    assert live(story) == pytest.approx(7, abs=0.01)
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, math.inf, math.nan])
+def test_what_is_not_a_rate_is_refused(rate: float) -> None:
+    """A rate of nothing is a pause, which has a word of its own."""
+    with pytest.raises(UsageError, match="must be above 0"):
+        Pacer().set_rate(rate)

@@ -1,13 +1,15 @@
 """What an export takes, as it is told before it begins."""
 
+import datetime as dt
 import math
 
 import pytest
 
 from bulkgladly.exports.price import Price
+from bulkgladly.settings import Foreseen
 
 BOTH = (
-    "about 3,012 requests, 6 min at 9/s (profiles 1,500, conversations 1,500, others 12), and "
+    "about 3,012 requests, 6 min at 9/s, done at about HH:MM (profiles 1,500, conversations 1,500, others 12), and "
     "1 for each new export file and 1 for each new id that is found"
 )
 
@@ -33,4 +35,7 @@ BOTH = (
 )
 def test_the_price_in_words(price: Price, per_second: float, lines: list[str]) -> None:
     """By kind where there are several, and plainly what cannot be known."""
-    assert price.lines(per_second) == lines
+    begin = dt.datetime(2026, 11, 27, tzinfo=dt.UTC)
+    end = (begin + dt.timedelta(seconds=3012 / 9)).astimezone()
+
+    assert price.lines(Foreseen(per_second, begin)) == [line.replace("HH:MM", f"{end:%H:%M}") for line in lines]

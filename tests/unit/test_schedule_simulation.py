@@ -5,6 +5,8 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
 
 import pytest
 
@@ -94,6 +96,7 @@ class World:
     slow: Mapping[int, float] = field(default_factory=dict[int, float])
     is_frozen: bool = False
     is_told: bool = False
+    is_steered: bool = False
     result: Result = field(default_factory=Result)
     events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     held_until: float = 0.0
@@ -117,6 +120,8 @@ class World:
             self.result.sent_at.append(self.now)
             self.later(self.now + self.way_s(), lambda: self.arrive(ticket))
             due = max(self.held_until, self.schedule.next_at(self.now))
+        # As the pacer does: the rate may change while it waits.
+        due = min(due, self.now + 0.25) if self.is_steered else due
         late_s = self.chance.uniform(0, WAKES_LATE_S)
         if self.is_frozen:
             self.later(self.awake(max(self.now, due) + late_s), self.wake)
@@ -173,8 +178,9 @@ def simulate(
     slow: Mapping[int, float] | None = None,
     is_frozen: bool = False,
     is_told: bool = False,
+    rates: tuple[tuple[float, float | None], ...] = (),
 ) -> Result:
-    """Send until `rows` are accepted; half the latency lies before the limiter."""
+    """Send until `rows` are accepted; half the latency lies before the limiter. `rates` are set at their times."""
     chance = random.Random(seed)  # noqa: S311  # a repeatable draw is the point
     ways = (latency_s, jitter_s, neighbour_rate, has_headers)
     world = World(schedule, limiter, chance, *ways, tuple((start + at, for_s) for at, for_s in stalls), start)
@@ -182,6 +188,9 @@ def simulate(
     for begin, length_s in world.stalls if is_told else ():
         # Before anything that was held up: the tick of the loop comes first.
         world.later(begin + length_s - 1e-9, lambda: schedule.paused(world.now))
+    world.is_steered = bool(rates)
+    for at, rate in rates:
+        world.later(start + at, partial(schedule.set_rate, start + at, rate))
     world.later(start, world.wake)
     if neighbour_rate:
         world.later(start, world.neighbour)
@@ -251,6 +260,23 @@ def test_a_rate_of_the_user_is_a_cap(algorithm: str, rate: float) -> None:
     span_s = result.sent_at[-1] - result.sent_at[0]
     assert result.refused == 0
     assert 0.95 * rate <= (len(result.sent_at) - 1) / span_s <= 1.01 * rate
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("algorithm", list(ALGORITHMS))
+def test_a_rate_that_changes_exceeds_no_window(algorithm: str, seed: int) -> None:
+    """Up and down, at any moment of a window and below one request a window, nothing is refused or made up for."""
+    chance = random.Random(seed)  # noqa: S311  # a repeatable draw is the point
+    wanted = (3.0, None, 0.2, 9.0, 10.0, 0.5, None, 7.5, 1.0, None)
+    rates = tuple((12.0 * number + chance.random(), rate) for number, rate in enumerate(wanted, start=1))
+
+    result = simulate(Schedule(10, reserve=0.0), ALGORITHMS[algorithm](10, seed / 4), rows=760, seed=seed, rates=rates)
+
+    assert result.refused == 0
+    for (begin, rate), (end, _) in pairwise(rates):
+        sent = sum(START + begin + 1 < at <= START + end for at in result.sent_at)
+        most = (10.0 if rate is None else rate) * (end - begin - 1)
+        assert (0.8 * most if most > 5 else 0) <= sent <= most + 1, (rate, sent, most)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -367,3 +367,48 @@ def test_it_is_joined_and_left() -> None:
         return [opened, line.opened]
 
     assert live(story) == [1, 0]
+
+
+def test_a_process_that_stands_still_uses_nothing_of_the_budget() -> None:
+    """The others get its share at once, and it continues without a burst."""
+
+    async def story(clock: Callable[[], float]) -> tuple[list[float], list[float]]:
+        line = OneLine(clock)
+        one, other = sharing(line), sharing(line)
+        mine, theirs = list[float](), list[float]()
+        sending = [asyncio.create_task(send(one, 10**6, mine)), asyncio.create_task(send(other, 10**6, theirs))]
+        for wait_s, act in ((5, one.stand_still), (20, one.go_on), (5, lambda: None)):
+            await asyncio.sleep(wait_s)
+            act()
+        for each in sending:
+            each.cancel()
+        await asyncio.gather(*sending, return_exceptions=True)
+        return mine, theirs
+
+    mine, theirs = live(story)
+
+    assert [at for at in mine if 5.001 < at < 25] == []
+    assert sum(6 < at <= 25 for at in theirs) == pytest.approx(19 / GAP_S, abs=2)
+    assert sum(at > 25 for at in mine) == pytest.approx(sum(at > 25 for at in theirs), abs=2)
+    assert min(gaps([*mine, *theirs])) >= GAP_S - 0.001
+
+
+def test_a_process_that_stands_still_keeps_no_place_from_others() -> None:
+    """Not even if it had taken one for a report that then did not leave."""
+
+    async def story(clock: Callable[[], float]) -> int:
+        line = OneLine(clock)
+        reports = sharing(line, budget=REPORTS)
+        asking = asyncio.create_task(reports.token_within(held := Pacer(clock=clock)))
+        held.stand_still()
+        await asyncio.sleep(1)
+        reports.stand_still()
+        held.go_on()
+        await asyncio.sleep(1)
+        assert not asking.done()
+        taken = line.places
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        return taken
+
+    assert live(story) == 0

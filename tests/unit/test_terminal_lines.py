@@ -57,6 +57,20 @@ def drawn(view: RunView, width: int) -> list[str]:
     return [rendered(line, Terminal(width)) for line in panel_lines(view, NOW, width)]
 
 
+@pytest.mark.parametrize("width", [40, 80, 140])
+def test_the_panel_says_by_whose_word_the_pace_is_what_it_is(width: int) -> None:
+    """If there is room; a run that is paused says so, and does not show a limit of nothing."""
+    scheduled = replace(VIEW, pace_note="by --rate-schedule until Fri 20:00")
+    paused = replace(VIEW, waiting="paused by runs pause", allowed_per_second=0.0, requests_per_second=0.0)
+
+    assert [("until Fri 20:00" in line) for line in drawn(scheduled, width)] == [
+        width > 40 and at == 4 for at in range(8)
+    ]
+    assert drawn(paused, width)[6] == "paused by runs pause"
+    assert drawn(paused, width)[4].startswith("pace      0.0 requests/s, noth")
+    assert all(len(line) <= width for line in drawn(scheduled, width) + drawn(paused, width))
+
+
 @pytest.mark.parametrize("width", [20, 40, 80, 100])
 def test_lines_are_wrapped_between_words(width: int) -> None:
     """Nothing is lost, no row is too long, and the rest of a line is indented below it."""

@@ -1,0 +1,61 @@
+"""The first records of a run, after which it stops for a person to look at them in Gladly."""
+
+import anyio
+
+from bulkgladly.records import Outcome, Word
+from bulkgladly.runs.observer import counted
+from bulkgladly.runs.stages import Stop
+
+__all__ = ("Canary",)
+
+_MOST_NAMED = 5
+_WRITTEN = (Word.CREATED, Word.UPDATED, Word.DELETED)
+
+
+class Canary:
+    """Lets the first `most` records that take a request go, and no other one; when these have ended, it stops the run.
+
+    A record that is rejected counts as well: if the first hundred are, a person wants to know, and not the next
+    hundred thousand to be tried.
+    """
+
+    def __init__(self, most: int, stop: Stop) -> None:
+        self._most, self._stop = most, stop
+        self._begun = self._ended = 0
+        self._all_ended = anyio.Event()
+        self._seen: list[str] = []
+
+    async def admits(self) -> bool:
+        """Tell whether a record may be sent. If not, all that may have ended when this returns, and the run stops.
+
+        Each record that may needs one call of `ended`.
+        """
+        if self._begun < self._most:
+            self._begun += 1
+            return True
+        await self._all_ended.wait()
+        self._stop.drain(10, self._reason())
+        return False
+
+    def note(self, place: str, outcome: Outcome) -> None:
+        """Keep for people what became of a record at a place, such as `line 3`."""
+        if outcome.word in _WRITTEN and outcome.gladly_id and len(self._seen) < _MOST_NAMED:
+            self._seen.append(f"{place} {outcome.word.value} {outcome.gladly_id}")
+
+    def ended(self) -> None:
+        """Note that a record has ended, or was given up."""
+        self._ended += 1
+        if self._ended == self._most:
+            self._all_ended.set()
+
+    def _reason(self) -> str:
+        were = "record was" if self._most == 1 else "records were"
+        return f"{self._most:,} {were} sent for you to check in Gladly; `resume` sends the others"
+
+    def lines(self) -> list[str]:
+        """Return for people which records to look at; none if the run went on to its end, or nothing was written."""
+        if self._ended < self._most or not self._seen:
+            return []
+        more = self._most - len(self._seen)
+        others = f" and {counted(more, 'other record')}" if more > 0 else ""
+        return [f"look at these in Gladly: {'; '.join(self._seen)}{others}"]
