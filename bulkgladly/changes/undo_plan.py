@@ -65,7 +65,7 @@ _AT_ONCE = 200
 
 
 class UndoPlan:
-    """The objects of one undo. Close it after use, or use it in a `with`. Chapters: making it, and reading it."""
+    """The objects of one undo. Close it after use, or use it in a `with`. Chapters: how it is made, how it is read."""
 
     def __init__(self, path: Path | None) -> None:
         """Open or create the file; without a path it is a private one that is gone when it is closed.

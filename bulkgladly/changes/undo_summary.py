@@ -28,6 +28,10 @@ _LEFT = (
     "SELECT word, coalesce(code, ''), count(*), min(detail) FROM records"
     " WHERE word IN ('skipped', 'rejected', 'unknown') OR code IS NOT NULL GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
 )
+_LATER = (
+    "SELECT detail FROM records WHERE word = 'skipped' AND code = 'changed_since'"
+    " AND detail LIKE '%; undo % first' LIMIT 1"
+)
 _LINES = "SELECT gladly_id, key, word, code, attr, detail, status FROM records ORDER BY seq"
 
 
@@ -96,12 +100,14 @@ def publish_undo(run: RunFolder, plan: PlanCounts, undone: str, stop: Stop, comm
     """
     found: Mapping[str, int] = {}
     left: tuple[LeftObjects, ...] = ()
+    later: str | None = None
     partly, files = 0, {}
     problem: BulkgladlyError | None = None
     try:
         found = count_by_word(run.path)
         with reading(run.path / "journal.sqlite") as connection:
             left, partly = _left_in(connection)
+            later = _later_run(connection)
             files = {UNDO_FILE: about_file(publish_lines(run.path / UNDO_FILE, _lines(connection)))}
     except BulkgladlyError as error:
         problem = error
@@ -120,7 +126,7 @@ def publish_undo(run: RunFolder, plan: PlanCounts, undone: str, stop: Stop, comm
         left=left,
         files=files,
         rejects_by_code={one.code: one.number for one in left if one.said == SAID[Word.REJECTED]},
-        next_commands=_next_commands(run, end),
+        next_commands=_next_commands(run, end, undone, later),
     )
 
 
@@ -161,7 +167,15 @@ def _lines(connection: sqlite3.Connection) -> Iterator[bytes]:
         yield orjson.dumps({name: value for name, value in line.items() if value is not None})
 
 
-def _next_commands(run: RunFolder, end: Ending) -> tuple[str, ...]:
+def _later_run(connection: sqlite3.Connection) -> str | None:
+    """Return a run that has to be undone first, so that what was kept because of it can be taken back."""
+    row = connection.execute(_LATER).fetchone()
+    return None if row is None else str(row[0]).removesuffix(" first").rpartition(" ")[2]
+
+
+def _next_commands(run: RunFolder, end: Ending, undone: str, later: str | None) -> tuple[str, ...]:
     if end.status != "complete":
         return (resume_command(run),)
-    return (next_command("runs", "show", run.name, state_dir=run.state_dir),)
+    names = () if later is None else (later, undone)
+    undos = tuple(next_command("undo", name, state_dir=run.state_dir, connects=True) for name in names)
+    return (*undos, next_command("runs", "show", run.name, state_dir=run.state_dir))

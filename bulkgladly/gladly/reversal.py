@@ -13,7 +13,7 @@ from bulkgladly.gladly.spec import Record
 from bulkgladly.messages import Request
 from bulkgladly.records import Position, Row
 
-__all__ = ("BelongsTo", "Guard", "Reversal", "belongs_by", "stand_in")
+__all__ = ("BelongsTo", "Guard", "Reversal", "belonging_to", "stand_in")
 
 Identity = Callable[[Any], str]
 """Returns what two entries of a list have in common if they are the same thing, such as a phone number."""
@@ -42,7 +42,7 @@ def stand_in(payload: Held) -> Record:
     return Record(row, "", "", True, payload, {}, (), (), None, None)
 
 
-def belongs_by(name: str) -> BelongsTo:
+def belonging_to(name: str) -> BelongsTo:
     """Return the owner that a field of the payload names: `customerId`."""
 
     def id_in(_gladly_id: str, after: Held) -> str | None:
@@ -69,7 +69,7 @@ class Reversal:
     written, `left` what a write has left of the fields that it names, if that is not what it sent.
 
     `can_delete` says that the API deletes such objects; otherwise `why_not` is why a new one stays. `guards` show
-    what a deletion would take along, and `owner` is what the object itself hangs on. `payload_of` returns what the
+    what a deletion would take along, and `belongs_to` is what the object itself hangs on. `payload_of` returns what the
     endpoint's requests need besides the id. `restore` and `remove` return requests where one PATCH or one DELETE is
     not enough.
     """

@@ -142,6 +142,7 @@ async def test_a_later_run_has_to_be_undone_first(world: World) -> None:
     kept = await undo(world, second)
     assert (kept.exit_code, kept.outcomes) == (1, {"kept": 2})
     assert f"undo {third.run} first" in kept.left[0].detail
+    assert [command.split()[1:3] for command in kept.next_commands[:2]] == [["undo", third.run], ["undo", second.run]]
     assert (await undo(world, third)).outcomes == {"restored": 2}
     assert (await undo(world, second)).outcomes == {"restored": 2}
     assert profiles(world) == original

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bulkgladly import ImportOptions
 from bulkgladly.changes.run_undo import preview_undo
 from tests.flows.conftest import World
 from tests.flows.test_undo import run_of, undo
@@ -205,3 +206,47 @@ async def test_an_answer_with_contents_is_kept(talk: World) -> None:
     kept = await undo(talk, first)
     assert kept.outcomes == {"kept": 1}
     assert "has contents, which a deletion would take along" in kept.left[0].detail
+
+
+UNDOABLE = pytest.mark.skipif(
+    "undoable" not in ImportOptions.__dataclass_fields__, reason="imports cannot be told to read before each update"
+)
+
+
+@UNDOABLE
+@pytest.mark.parametrize("resource", CHANGED)
+async def test_what_was_read_before_it_was_changed_is_restored(resource: str, talk: World) -> None:
+    """With --undoable every update can be taken back, also of what an import remembers."""
+    first, change = CHANGED[resource]
+    await talk.rows([{"crm": "1", **first}], resource=resource)
+    before = held(talk)
+    report = await talk.rows([{"crm": "1", **first, **change}], resource=resource, undoable=True)
+
+    done = await undo(talk, report)
+
+    assert (done.exit_code, done.outcomes, held(talk)) == (0, {"restored": 1}, before)
+
+
+CONVERSATIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("conversation-topics", "update", {"topicIds": ["topic-1", "topic-2"]}),
+    ("conversation-topics", "delete", {"topicIds": ["topic-2"]}),
+    ("conversations", "update", {"inboxId": "inbox-2", "topicIds": ["topic-1"], "status": "CLOSED"}),
+)
+
+
+@UNDOABLE
+@pytest.mark.parametrize(("resource", "mode", "row"), CONVERSATIONS)
+async def test_a_conversation_goes_back(resource: str, mode: str, row: dict[str, Any], talk: World) -> None:
+    """Its topics, its assignee and its status."""
+    talk.emulator.store.conversations["talk"]["topicIds"] = ["topic-2"]
+    before = held(talk)["conversations"]
+    row = {"conversationId": "talk", **row}
+    report = await talk.rows([row], resource=resource, key=None, mode=mode, undoable=True)
+    assert held(talk)["conversations"] != before
+
+    done = await undo(talk, report)
+
+    assert (done.exit_code, done.outcomes) == (0, {"restored": 1})
+    after = held(talk)["conversations"]
+    after["talk"].pop("closedAt", None)
+    assert after == before

@@ -10,7 +10,7 @@ from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.fields import MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.preparation import CUSTOMER_FIELDS, Preparation, for_customer, segment
 from bulkgladly.gladly.proofs import Proof, by_id
-from bulkgladly.gladly.reversal import Reversal, belongs_by
+from bulkgladly.gladly.reversal import Reversal, belonging_to
 from bulkgladly.gladly.rules import keeps_its_tags, occurred_within_a_year
 from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Policy, Record, Screening
 from bulkgladly.gladly.upserts import Upserts
@@ -134,7 +134,7 @@ ACTIVITIES = ImportSpec(
     unread=frozenset({Mode.DELETE}),
     not_kept=("activities more than a year old", "attachments", "who did it: the API user is the initiator"),
     screening=Screening.FIELDS,
-    reversal=Reversal(_AT, can_delete=True, belongs_to=belongs_by("customerId"), seen=_seen, left=_left),
+    reversal=Reversal(_AT, can_delete=True, belongs_to=belonging_to("customerId"), seen=_seen, left=_left),
     proof=Proof(by_id(_AT), lambda content, payload: lacking(content, payload, _NAMES), _NAMES, view=_content),
 )
 
