@@ -5,11 +5,7 @@ that index, whatever has become of the data set. What it says is as old as the d
 see docs/baseline.md for what can go wrong.
 """
 
-import datetime as dt
-import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,63 +14,13 @@ from bulkgladly.gladly.baseline_plan import BaselinePlan, accepted_by, unread_in
 from bulkgladly.gladly.identity import digest64
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
 from bulkgladly.gladly.table import IMPORTS
+from bulkgladly.imports.baseline_findings import BaselineFindings, moment_of_micros
 from bulkgladly.imports.baseline_index import ASKED, BaselineIndex, HeldObject, id_digest
 from bulkgladly.records import Known, Mode
-from bulkgladly.runs.observer import counted, duration_text
-from bulkgladly.settings import Foreseen
 
-__all__ = ("INDEX", "OLD", "Baseline", "BaselineFindings", "check_baseline", "told_lines")
+__all__ = ("INDEX", "Baseline", "check_baseline")
 
 INDEX = "baseline.sqlite"
-OLD = dt.timedelta(days=7)
-"""Beyond this age of its newest row, a data set is called old."""
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-
-
-@dataclass(slots=True)
-class BaselineFindings:
-    """What a data set was worth for the rows so far.
-
-    `matched` counts rows by what they were matched by (`id`, `email`, `phone`). `ambiguous` rows have addresses of
-    several objects, or of one that another row has matched; `left` are those that the conflict policy decides.
-    `lacking` counts rows by a field that they have and the data set lacks. `asked` counts all rows that earlier runs
-    did not know.
-    """
-
-    lake: str
-    data_sets: tuple[str, ...]
-    objects: int
-    oldest: dt.datetime | None
-    newest: dt.datetime | None
-    empty: tuple[str, ...] = ()
-    asked: int = 0
-    matched: Counter[str] = field(default_factory=Counter[str])
-    ambiguous: int = 0
-    left: int = 0
-    lacking: Counter[str] = field(default_factory=Counter[str])
-    read_first: int = 0
-    """Rows of which a field is lacking, so that they are read first."""
-
-    @property
-    def age(self) -> dt.timedelta | None:
-        """How long ago the newest row was fetched."""
-        return None if self.newest is None else dt.datetime.now(dt.UTC) - self.newest
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it in the form of `report.json`."""
-        return {
-            "lake": self.lake,
-            "data_sets": list(self.data_sets),
-            "objects": self.objects,
-            "oldest": self.oldest and self.oldest.isoformat(timespec="seconds"),
-            "newest": self.newest and self.newest.isoformat(timespec="seconds"),
-            "asked": self.asked,
-            "matched": dict(self.matched),
-            "ambiguous": self.ambiguous,
-            "left_to_policy": self.left,
-            "lacking": dict(self.lacking),
-            "read_first": self.read_first,
-        }
 
 
 def check_baseline(lake: Path, spec: ImportSpec, policy: Policy) -> BaselinePlan:
@@ -102,7 +48,10 @@ def check_baseline(lake: Path, spec: ImportSpec, policy: Policy) -> BaselinePlan
 
 
 class Baseline:
-    """Says of drafts what a data set has of them. Used by one thread at a time; close it after use."""
+    """Says of drafts what a data set has of them. Used by one thread at a time; close it after use.
+
+    Chapters: opening the index, what is known of drafts, and rows that no id leads to.
+    """
 
     def __init__(self, index: BaselineIndex, plan: BaselinePlan, policy: Policy) -> None:
         """Use an index; `opened` builds it if needed."""
@@ -114,8 +63,8 @@ class Baseline:
             lake=str(about["lake"]),
             data_sets=tuple(about["data_sets"]),
             objects=int(about["objects"]),
-            oldest=_moment(about["oldest"]),
-            newest=_moment(about["newest"]),
+            oldest=moment_of_micros(about["oldest"]),
+            newest=moment_of_micros(about["newest"]),
             empty=tuple(about["empty"]),
         )
 
@@ -165,6 +114,8 @@ class Baseline:
             self._index.remove()
         else:
             self._index.close()
+
+    # --- what is known of drafts ---
 
     def add(self, drafts: Sequence[Draft], known: Sequence[Known | None]) -> list[Known | None]:
         """Return what is known of each draft, with what the data set says of those that earlier runs do not know.
@@ -278,45 +229,6 @@ class Baseline:
         return [_address_digest(text) for text in self._plan.addresses(held)]
 
 
-def told_lines(findings: BaselineFindings, rows: int, factor: float, pace: Foreseen) -> list[str]:
-    """Return what a data set is worth for `rows` that were looked at, for people.
-
-    The whole input has `factor` times as many rows. Rows that are read first are priced at a pace.
-    """
-    matched = findings.matched.total()
-    by = ", ".join(f"{number:,} by {name}" for name, number in findings.matched.most_common() if number)
-    whole = counted(rows, "row") if factor == 1 else f"the first {counted(rows, 'row')}"
-    share = f"{matched:,} of {whole} match" + (f" ({by})" if by else "")
-    lines = [f"baseline {findings.lake}: {counted(findings.objects, 'object')}{_span(findings)}; {share}"]
-    if findings.read_first:
-        fields = ", ".join(name for name, _ in findings.lacking.most_common())
-        first = round(findings.read_first * factor)
-        time = "" if math.isinf(pace.usual) else f", {duration_text(pace.seconds_for(first))}"
-        lines.append(
-            f"baseline: the data set lacks {fields}; {'' if factor == 1 else 'about '}{counted(first, 'row')} "
-            f"with such a field are read first{time}"
-        )
-    if findings.ambiguous:
-        lines.append(
-            f"baseline: {counted(findings.ambiguous, 'row')} have addresses of several objects, so the data set is "
-            "not used for them"
-        )
-    age = findings.age
-    if age is not None and age > OLD:
-        lines.append(
-            f"baseline: its newest row is {age.days} days old; what people have changed in Gladly since then is not "
-            "seen"
-        )
-    return lines
-
-
-def _span(findings: BaselineFindings) -> str:
-    if findings.oldest is None or findings.newest is None:
-        return ""
-    first, last = (f"{one:%Y-%m-%d %H:%M}" for one in (findings.oldest, findings.newest))
-    return f" of {first} UTC" if first == last else f", fetched {first} to {last} UTC"
-
-
 def _is_open(draft: Draft, known: Known | None) -> bool:
     """Tell whether a data set can add to what is known of a draft; not while its links are open, or in doubt."""
     if draft.links:
@@ -332,7 +244,3 @@ def _ids_of(draft: Draft, known: Known | None) -> tuple[str, ...]:
 
 def _address_digest(text: str) -> int:
     return digest64("held address", text)
-
-
-def _moment(micros: int | None) -> dt.datetime | None:
-    return None if not micros else _EPOCH + dt.timedelta(microseconds=micros)

@@ -15,7 +15,8 @@ from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.preparation import unknown_key
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, ready
 from bulkgladly.gladly.table import import_spec
-from bulkgladly.imports.baseline import Baseline, told_lines
+from bulkgladly.imports.baseline import Baseline
+from bulkgladly.imports.baseline_findings import told_lines
 from bulkgladly.imports.drafts import AdmittedRow, DraftReader, in_sending_order, outcome_of_clash
 from bulkgladly.imports.forecast import UNCHANGED, first_step, memory_text, opened_memory, with_looks
 from bulkgladly.imports.import_inputs import open_passing

@@ -11,7 +11,8 @@ import anyio.to_thread
 from bulkgladly.errors import BulkgladlyError, InputChanged
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ImportSpec
-from bulkgladly.imports.baseline import INDEX, Baseline, told_lines
+from bulkgladly.imports.baseline import INDEX, Baseline
+from bulkgladly.imports.baseline_findings import told_lines
 from bulkgladly.imports.canary import Canary
 from bulkgladly.imports.drafts import DraftReader
 from bulkgladly.imports.forecast import Forecast, estimate_of, foreseen, opened_memory
