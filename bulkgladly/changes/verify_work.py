@@ -40,7 +40,11 @@ _SUPERSEDED = "a later row about the same object has overwritten this one; that 
 
 
 class VerifyWork:
-    """Compares the rows of input files with what Gladly holds. It writes its own journal, and nothing else."""
+    """Compares the rows of input files with what Gladly holds. It writes its own journal, and no other file.
+
+    Only `forget` also changes what is remembered between runs. Chapters: reading, looking and comparing, progress
+    and end.
+    """
 
     def __init__(
         self,
