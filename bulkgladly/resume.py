@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from bulkgladly.changes.apply_plan import resume_apply
+from bulkgladly.changes.plan_run import PLAN_MODE, PlanReport, resume_plan
 from bulkgladly.errors import UsageError
 from bulkgladly.exports.export_summary import ExportReport
 from bulkgladly.exports.run_export import EXPORT, resume_export
@@ -26,12 +28,12 @@ async def resume_run(
     observer: Observer | None = None,
     with_signals: bool = False,
     environment: Environment = USUAL,
-) -> Report | ExportReport:
+) -> Report | ExportReport | PlanReport:
     """Continue a run where it stopped, and return the report of all its sessions.
 
-    It calls `resume_import` or `resume_export`, as the run requires. `change` gets the options with which the run
-    began, and may set another pace and other limits. `fail_on` changes which rejects of an import count in its exit
-    code.
+    It calls `resume_import`, `resume_export`, `resume_plan` or `resume_apply`, as the run requires. `change` gets
+    the options with which the run began, and may set another pace and other limits. `fail_on` changes which rejects
+    of an import count in its exit code.
 
     Raises:
         UsageError: The credentials are for another host, or an export is told to accept a changed input.
@@ -39,8 +41,10 @@ async def resume_run(
         InputChanged: An input file, the mapping or the transform is not the one with which the run began.
     """
     run.check()
-    if run.header().mode != EXPORT:
-        return await resume_import(
+    header = run.header()
+    if header.mode not in (EXPORT, PLAN_MODE):
+        go_on = resume_import if header.settings.get("plan") is None else resume_apply
+        return await go_on(
             run,
             credentials,
             change=change,
@@ -51,7 +55,9 @@ async def resume_run(
             environment=environment,
         )
     if accept_changed_input:
-        raise UsageError(f"run {run.name} is an export and has no input; omit --accept-changed-input")
-    return await resume_export(
+        what = "an export and has no input" if header.mode == EXPORT else "a plan, which is about one input"
+        raise UsageError(f"run {run.name} is {what}; omit --accept-changed-input")
+    resume = resume_export if header.mode == EXPORT else resume_plan
+    return await resume(
         run, credentials, change=change, observer=observer, with_signals=with_signals, environment=environment
     )

@@ -28,6 +28,7 @@ from bulkgladly.cli import (
     map_command,
     migrate_command,
     old_data,
+    plan_command,
     program_commands,
     resume_command,
     rules_command,
@@ -69,6 +70,8 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "import": import_command.import_,
     "export": export_command.export,
     "dump": export_command.dump,
+    "plan": plan_command.plan,
+    "apply": plan_command.apply,
     "check": check_command.check,
     "resume": resume_command.resume,
     "retry": resume_command.retry,
@@ -83,7 +86,8 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
 _PANELS: Mapping[str, str] = {
     **dict.fromkeys(("import", "export", "dump"), _MOVE),
     **dict.fromkeys(("follow", "live"), _EVENTS),
-    "check": _PREPARE,
+    "apply": _MOVE,
+    **dict.fromkeys(("check", "plan"), _PREPARE),
     **dict.fromkeys(("resume", "retry"), _INSPECT),
 }
 _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {

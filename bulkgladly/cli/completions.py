@@ -192,7 +192,12 @@ def _unfinished(ctx: typer.Context) -> Iterable[Proposal]:
 
 def _finished(ctx: typer.Context) -> Iterable[Proposal]:
     """Propose the newest imports, whose rejects can be retried."""
-    return ((run.name, status) for run, status in _newest(ctx) if run.header().mode != "export")
+    return ((run.name, status) for run, status in _newest(ctx) if run.header().mode not in ("export", "plan"))
+
+
+def _plans(_: typer.Context) -> Iterable[Proposal]:
+    """Propose the plans in this folder."""
+    return _plain(sorted(found.parent.name for found in Path().glob("*/plan.json")))
 
 
 def _data_sets(ctx: typer.Context) -> Iterable[Proposal]:
@@ -229,5 +234,6 @@ runs = _completer(_runs)
 unfinished_runs = _completer(_unfinished)
 finished_runs = _completer(_finished)
 several_runs = _completer(_runs, is_list=True)
+plans = _completer(_plans)
 data_sets = _completer(_data_sets)
 commands = _completer(_commands)

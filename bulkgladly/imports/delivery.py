@@ -19,6 +19,7 @@ from bulkgladly.errors import BulkgladlyError
 from bulkgladly.gladly.identity import key_in
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Record, Steps
 from bulkgladly.imports.drafts import outcome_of_clash
+from bulkgladly.imports.step_choice import FreeSteps, StepChoice
 from bulkgladly.journal.entries import Intent, Reservation, Standing
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.results import original_of
@@ -75,12 +76,22 @@ class Precautions(Protocol):
 class Delivery:
     """Sends records, any number at the same time, each by one caller."""
 
-    def __init__(self, spec: ImportSpec, policy: Policy, ledger: Precautions, client: Client) -> None:
-        self._spec, self._policy, self._ledger, self._client = spec, policy, ledger, client
+    def __init__(
+        self,
+        spec: ImportSpec,
+        policy: Policy,
+        ledger: Precautions,
+        client: Client,
+        *,
+        choice: StepChoice | None = None,
+    ) -> None:
+        """`choice` has the steps of the records, if they are not those of the object."""
+        self._ledger, self._client = ledger, client
+        self._steps = (choice or FreeSteps(spec, policy)).steps
 
     def started(self, record: Record) -> Pending | Outcome:
         """Start a record's steps; return its first request, or its outcome if it needs no request."""
-        steps = self._spec.steps(record, self._policy)
+        steps = self._steps(record)
         try:
             request = next(steps)
         except StopIteration as end:
@@ -165,7 +176,7 @@ class Delivery:
     def _begin_again(self, pending: Pending, known: Known) -> Request | Outcome:
         """Restart the steps of a record after another run has recorded something about its key."""
         pending.record = pending.record._replace(known=known)
-        pending.steps = self._spec.steps(pending.record, self._policy)
+        pending.steps = self._steps(pending.record)
         try:
             return next(pending.steps)
         except StopIteration as end:

@@ -25,7 +25,7 @@ from bulkgladly.mapping.variables import variable_text
 from bulkgladly.records import Mode
 from bulkgladly.settings import Limits, Pace
 
-__all__ = ("ImportOptions", "namespaces_after")
+__all__ = ("AppliedPlan", "ImportOptions", "namespaces_after")
 
 CHOICES: Mapping[str, Sequence[str]] = {
     "on_conflict": tuple(OnConflict),
@@ -35,6 +35,14 @@ CHOICES: Mapping[str, Sequence[str]] = {
     "missing_names": tuple(MissingNames),
     "fail_on": tuple(FailOn),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedPlan:
+    """The plan that a run applies: its folder, and the hash of its `plan.json`."""
+
+    folder: str
+    plan_hash: str
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class ImportOptions:
     unknown ones). `fail_on` (any, new, none) says which rejects make a finished run end with exit code 1: all of them,
     those that no earlier run had for the same reason, or none. `is_complete` says that the files are all there is, so
     that what earlier runs have sent and these files lack is told. `mapping` makes the records from rows of another
-    form; `key` is then a column of those rows.
+    form; `key` is then a column of those rows. `plan` is the plan that the import applies; `apply` sets it.
 
     Raises:
         UsageError: A value is not supported, or a path is a URL.
@@ -80,6 +88,7 @@ class ImportOptions:
     fail_on: str = "any"
     is_complete: bool = False
     mapping: MapChoice | None = None
+    plan: AppliedPlan | None = None
     reading: ReadOptions = field(default_factory=ReadOptions)
     pace: Pace = field(default_factory=Pace)
     limits: Limits = field(default_factory=Limits)

@@ -12,7 +12,7 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import JournalError, UnfinishedRun, UsageError
 from bulkgladly.files.folders import with_folders
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.gladly.spec import ImportSpec
+from bulkgladly.gladly.spec import ImportSpec, Policy
 from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.import_inputs import (
     MakeInput,
@@ -29,6 +29,7 @@ from bulkgladly.imports.import_work import ImportWork
 from bulkgladly.imports.mapping_choice import unchanged_mapping
 from bulkgladly.imports.rehearsal import rehearsal
 from bulkgladly.imports.shared_keys import notes_on_keys
+from bulkgladly.imports.step_choice import StepChoice
 from bulkgladly.journal.ledger import has_doubts
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import Fault, InputFile, RunHeader
@@ -43,12 +44,17 @@ from bulkgladly.runs.session import Session, Terms
 from bulkgladly.settings import Credentials, Pace, refuse_unlimited
 
 __all__ = (
+    "Choose",
     "OtherRuns",
     "begin_import",
     "rehearse_import",
     "resume_import",
     "start_import",
 )
+
+
+Choose = Callable[[Policy], StepChoice]
+"""Chooses the steps of the records of a run, for its policy."""
 
 
 async def start_import(
@@ -91,17 +97,20 @@ async def begin_import(
     make_input: MakeInput | None = None,
     parent: str | None = None,
     take_over: Callable[[RunFolder], None] = lambda _folder: None,
+    choose: Choose | None = None,
 ) -> Report:
     """Create a run and work on it. If there are no files, `make_input` writes the input into the run's folder.
 
-    `take_over` is called when the run has its name, before other processes can see it.
+    `take_over` is called when the run has its name, before other processes can see it. `choose` chooses the steps of
+    the records.
     """
     refuse_unlimited(options.pace, terms.credentials)
     # The run gets its name last: a mistake in the options or files must not leave a run behind.
     with NewRun(options.state_dir, spec.name, _mode_of(options)) as new:
         if make_input is not None:
             patterns = [str(await anyio.to_thread.run_sync(make_input, new.folder.path))]
-        options = replace(options, reading=with_folders(options.reading, [local_path(one) for one in patterns]))
+        if options.plan is None:  # a plan has kept which folders its files were in
+            options = replace(options, reading=with_folders(options.reading, [local_path(one) for one in patterns]))
         inputs = open_checked(spec, patterns, options)
         refuse_to_contact(spec, inputs, options)
         files = await anyio.to_thread.run_sync(hashed, inputs)
@@ -119,13 +128,19 @@ async def begin_import(
         for line in (*inputs.notes, *told, *notes):
             terms.observer.note(line)
         session = Session(new.folder, options, terms)
-        return await _work(session, spec, options, inputs, digests=[file.digest for file in files])
+        return await _work(session, spec, options, inputs, digests=[file.digest for file in files], choose=choose)
 
 
 async def _work(
-    session: Session, spec: ImportSpec, options: ImportOptions, inputs: Inputs, *, digests: Sequence[str]
+    session: Session,
+    spec: ImportSpec,
+    options: ImportOptions,
+    inputs: Inputs,
+    *,
+    digests: Sequence[str],
+    choose: Choose | None,
 ) -> Report:
-    work = ImportWork(session, spec, options, inputs, digests=digests)
+    work = ImportWork(session, spec, options, inputs, digests=digests, choose=choose)
     if work.rows_exact and not work.rows:
         session.observer.note("the input has no rows: nothing to import")
     inputs.hold()
@@ -149,6 +164,7 @@ async def resume_import(
     observer: Observer | None = None,
     with_signals: bool = False,
     environment: Environment = USUAL,
+    choose: Choose | None = None,
 ) -> Report:
     """Continue a run where it stopped, and return the report of all its sessions.
 
@@ -179,7 +195,7 @@ async def resume_import(
         else:
             await anyio.to_thread.run_sync(refuse_changed, header, inputs)
         session = Session(folder, options, Terms(credentials, observer or Observer(), with_signals, environment))
-        return await _work(session, spec, options, inputs, digests=digests)
+        return await _work(session, spec, options, inputs, digests=digests, choose=choose)
 
 
 def _mode_of(options: ImportOptions) -> str:
@@ -253,7 +269,13 @@ class OtherRuns:
 
     def _is_same(self, header: RunHeader) -> bool:
         theirs = {name for file in header.inputs for name in (file.path, file.digest)}
-        return header.resource == self._spec.name and header.host == self._host and bool(self._files & theirs)
+        is_import = header.mode in tuple(Mode)  # a plan of the input, for one, sends nothing
+        return (
+            is_import
+            and header.resource == self._spec.name
+            and header.host == self._host
+            and bool(self._files & theirs)
+        )
 
     def _refuse(self, run: RunFolder, *, new_run: bool) -> None:
         resume = next_command("resume", run.name, state_dir=run.state_dir, connects=True)

@@ -1,0 +1,53 @@
+"""Which steps the records of an import take: those of their object, or those that were planned before."""
+
+from typing import Protocol
+
+from bulkgladly.gladly.spec import ImportSpec, Policy, Record, Steps
+from bulkgladly.runs.observer import Estimate
+
+__all__ = ("FreeSteps", "StepChoice")
+
+
+class StepChoice(Protocol):
+    """Chooses the steps of each record."""
+
+    def steps(self, record: Record) -> Steps:
+        """Return the steps that bring a record to its end."""
+        ...
+
+    def queued(self, record: Record) -> Record:
+        """Return the record with the lanes in which it waits for others."""
+        ...
+
+    def fits(self, organisation: str) -> None:
+        """Check that the organisation, by its id, is the one that was meant. Nothing has been written yet.
+
+        Raises:
+            UsageError: It is another one.
+        """
+        ...
+
+    def estimate(self, done: int, per_second: float) -> Estimate | None:
+        """Return what is left to do after `done` rows; None if the rows themselves have to tell it."""
+        ...
+
+
+class FreeSteps:
+    """The steps of the object, in the mode of the policy."""
+
+    def __init__(self, spec: ImportSpec, policy: Policy) -> None:
+        self._spec, self._policy = spec, policy
+
+    def steps(self, record: Record) -> Steps:
+        """Return the steps that bring a record to its end."""
+        return self._spec.steps(record, self._policy)
+
+    def queued(self, record: Record) -> Record:
+        """Return the record as it is."""
+        return record
+
+    def fits(self, organisation: str) -> None:
+        """Accept any organisation: its credentials are those of the user."""
+
+    def estimate(self, done: int, per_second: float) -> None:
+        """Return None: it depends on the rows."""
