@@ -21,6 +21,7 @@ from bulkgladly.journal.databases import reading
 from bulkgladly.journal.results import publish_lines, rejects
 from bulkgladly.journal.run_header import InputFile
 from bulkgladly.lake.row_groups import write_rows
+from bulkgladly.runs.connection import concurrency_of
 from bulkgladly.runs.options import stored
 from bulkgladly.storage.durable import hash_of
 from bulkgladly.storage.failures import writing
@@ -63,7 +64,7 @@ def write_plan(
     with new_plan_folder(options.out) as folder, writing(options.out, "plan again"):
         changes = totals.counting(planned_in(journal))
         write_rows(folder / CHANGES, COLUMNS, (one.as_row(names[one.position.file]) for one in changes))
-        least, most = totals.requests(per_second)
+        least, most = totals.requests(per_second, concurrency_of(options.pace))
         info = PlanInfo(
             host=origin.host,
             organisation=origin.organisation,

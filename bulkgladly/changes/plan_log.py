@@ -115,7 +115,10 @@ def planned_in(folder: Path) -> Iterator[PlannedChange]:
                 yield PlannedChange(seq, position, action, word, key or "", gladly_id, {}, (), None, False, *told)
             elif detail is not None:
                 planned = PlannedChange.from_note(seq, position, word, gladly_id, detail)
-                yield planned._replace(is_shared=planned.is_write and gladly_id in first)
+                is_shared = planned.is_write and gladly_id in first
+                if is_shared and first[gladly_id] != seq and planned.costs_if_open:
+                    planned = planned.opened("follows another row that writes to the same object")
+                yield planned._replace(is_shared=is_shared)
 
 
 def unchanged_in(folder: Path) -> int:

@@ -36,7 +36,10 @@ class RecordPlanner:
         """Return what is planned for a record once all is read that a write would meet or write over."""
         reads: Counter[str] = Counter()
         change = yield from _counted(self._spec.foresee(record, self._policy), reads)
-        return self._planned(record, change, reads, is_seen=True)
+        planned = self._planned(record, change, reads, is_seen=True)
+        if planned.action not in (Action.UPDATE, Action.DELETE):
+            return planned
+        return planned._replace(costs_if_open=open_costs(self._spec, record, self._policy, first=None))
 
     def left_open(self, record: Record, why: str, *, first: str | None = None) -> PlannedChange:
         """Return a record that is decided when it is applied, as an import would."""

@@ -40,6 +40,7 @@ class PlanTotals:
         self.refused: dict[str, RejectSample] = {}
         self._least: Counter[str] = Counter()
         self._most: Counter[str] = Counter()
+        self._overtaken: Counter[str] = Counter()
 
     def add_unchanged(self, number: int) -> None:
         """Count records that are as memory says."""
@@ -59,19 +60,23 @@ class PlanTotals:
             self._add(planned)
             yield planned
 
-    def requests(self, per_second: float) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    def requests(self, per_second: float, concurrency: int) -> tuple[Mapping[str, int], Mapping[str, int]]:
         """Return the fewest and the most requests by operation, with the check of the organisation.
 
         If objects may turn out to be absent, the client asks whether that is the organisation's own word: after the
-        first, and after a minute again.
+        first, and after a minute again. `concurrency` requests may find out at once that something is absent.
         """
         least, most = self._least.copy(), self._most.copy()
+        if self.actions[OPEN]:
+            # A record that is open may write to the object of another one, which then counts as moved.
+            least.subtract(self._overtaken)
         check = GET_ORGANIZATION.operation
         least[check] += 1
         most[check] += 1
         if least != most:
             seconds = 0.0 if math.isinf(per_second) else most.total() / per_second
-            most[check] += 1 + math.ceil(seconds / _ABSENCE_PROVED_FOR_S)
+            times = 1 + math.floor(seconds / _ABSENCE_PROVED_FOR_S)
+            most[check] += min(most.total(), times * concurrency)
         return {name: least[name] for name in most}, dict(most)
 
     def _add(self, planned: PlannedChange) -> None:
@@ -84,6 +89,7 @@ class PlanTotals:
         if planned.action == OPEN:
             self.open_reasons[(planned.reason or "").partition(" ")[0]] += 1
         elif planned.action in (Action.UPDATE, Action.DELETE):
+            self._overtaken.update({name: planned.costs[name][0] for name in list(planned.costs)[1:]})
             self._add_fields(planned)
         elif planned.code is not None:
             self._add_refused(planned)

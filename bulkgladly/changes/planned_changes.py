@@ -90,6 +90,8 @@ class PlannedChange(NamedTuple):
     attr: str | None = None
     stage: str | None = None
     status: int | None = None
+    costs_if_open: Costs = MappingProxyType({})
+    """What it takes if an earlier record turns out to write to the same object; not kept in the plan."""
     is_remembered: bool = False
     """Whether memory alone says that nothing is to be done; of such records only the number is kept."""
 
@@ -97,6 +99,12 @@ class PlannedChange(NamedTuple):
     def is_write(self) -> bool:
         """Whether something is created, updated or deleted."""
         return self.action in (Action.CREATE, Action.UPDATE, Action.DELETE)
+
+    def opened(self, why: str) -> "PlannedChange":
+        """Return the same record, to be decided when it is applied."""
+        return self._replace(
+            action=OPEN, word=Word.UNCHANGED, costs=self.costs_if_open, fields=(), memory=self.memory, reason=why
+        )
 
     @property
     def requests(self) -> tuple[int, int]:
@@ -117,12 +125,13 @@ class PlannedChange(NamedTuple):
         """Return what the journal keeps of it beside its own columns."""
         why = (self.reason, self.code, self.attr, self.stage, self.status)
         fields = [list(one) for one in self.fields]
-        return orjson.dumps([self.action, self.key, dict(self.costs), fields, self.memory, *why]).decode()
+        costs = (dict(self.costs), dict(self.costs_if_open))
+        return orjson.dumps([self.action, self.key, *costs, fields, self.memory, *why]).decode()
 
     @classmethod
     def from_note(cls, seq: int, position: Position, word: str, gladly_id: str | None, note: str) -> "PlannedChange":
         """Return a planned change from the columns of the journal and its note."""
-        action, key, costs, fields, memory, reason, code, attr, stage, status = orjson.loads(note)
+        action, key, costs, if_open, fields, memory, reason, code, attr, stage, status = orjson.loads(note)
         return cls(
             seq,
             position,
@@ -138,6 +147,7 @@ class PlannedChange(NamedTuple):
             attr=attr,
             stage=stage,
             status=status,
+            costs_if_open={name: (low, high) for name, (low, high) in if_open.items()},
         )
 
     def as_row(self, file: str) -> dict[str, Any]:
