@@ -23,6 +23,7 @@ LONG = (
     "pause",
     "shared_budget",
     "memory",
+    "plan",
     "lookups",
     "kills",
     "export_tables",

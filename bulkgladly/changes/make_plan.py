@@ -90,10 +90,10 @@ async def _planned(
     """Plan all rows; return what was planned, and the operations with which an apply fetches names."""
     policy = options.policy(host)
     reader = DraftReader(spec, policy, options, inputs=inputs, ledger=ledger, bounds=USUAL.bounds)
-    reader.linker = _PatientLinker(spec, policy, ledger)
     log = PlanLog(spec, policy, ledger, reader.names, is_kept=False)
     lists: list[str] = []
     if spec.directories:
+        reader.linker = _PatientLinker(spec, policy, ledger)
         names = await names_in(reader, spec, Mark(), USUAL.bounds.rows_scanned)
         lists = [NAME_LISTS[kind].operation for kind in names.kinds]
     with reader.rows(Mark(), ROWS_AT_ONCE) as rows:
@@ -101,6 +101,7 @@ async def _planned(
             for row, item, standing in in_sending_order(spec, batch):
                 if (record := log.taken_in((row, item, standing))) is not None:
                     log.note(record, log.planner.by_memory(record), standing.clash)
+    log.flush()
     return log, lists
 
 

@@ -10,15 +10,18 @@ from bulkgladly.gladly.change import Action
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Record, ready
 from bulkgladly.imports.drafts import AdmittedRow, outcome_of_clash
 from bulkgladly.journal.databases import reading
-from bulkgladly.journal.entries import Clash
+from bulkgladly.journal.entries import Clash, Standing
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.results import original_of
-from bulkgladly.records import Outcome, Position, Problem, Row, Stage, Word, place_of_row
+from bulkgladly.records import Mode, Outcome, Position, Problem, Row, Stage, Word, place_of_row
 
 __all__ = ("PlanLog", "planned_in", "unchanged_in")
 
 _LEFT_OUT = ("mapping_skipped", "blank_row", "header_again")
 """Codes of rows that are no records, or that the user's own filter leaves out: they are only counted."""
+
+
+_PASSED_AT_ONCE = 500
 
 
 class PlanLog:
@@ -33,6 +36,10 @@ class PlanLog:
         """`names` are the names of the inputs, by number. With `is_kept` a resume finds unchanged rows again."""
         self._policy, self._ledger, self._names, self._is_kept = policy, ledger, names, is_kept
         self.planner = RecordPlanner(spec, policy)
+        # Objects that are not in this form decide by looking, so memory alone says nothing about them.
+        by_memory = spec.procedures[policy.mode].look is not None or spec.is_at_most_once
+        self._is_by_memory = by_memory and policy.mode is not Mode.DELETE
+        self._passed: list[int] = []
         self.unchanged = 0
         """Rows that are as memory says, of which nothing is noted."""
         self.begun: Counter[str] = Counter()
@@ -46,6 +53,9 @@ class PlanLog:
             return None
         if isinstance(item, Problem):
             self._reject(row, Outcome.rejected(item), None)
+            return None
+        if self._is_remembered(item, standing):
+            self._as_remembered(row, standing)
             return None
         record = ready(item, standing.known)
         clash = standing.clash
@@ -74,13 +84,32 @@ class PlanLog:
             problem = Problem(planned.code or "?", planned.reason or "", planned.attr, word=word)
             outcome = Outcome.rejected(problem, status=planned.status, gladly_id=planned.gladly_id)
             self._reject(row, outcome._replace(stage=None if planned.stage is None else Stage(planned.stage)), record)
-        elif planned.is_remembered and not self._is_kept:
-            self.unchanged += 1
-            self._ledger.pass_by([row.seq])
+            return
+        # Without its key: what is noted under a key becomes known to later runs.
+        note = None if planned.is_remembered else planned.noted()
+        self._ledger.settle(row.seq, row.position, Outcome(word, planned.gladly_id, detail=note))
+
+    def _is_remembered(self, draft: Draft, standing: Standing) -> bool:
+        """Tell whether memory says that nothing is to be done. Most rows of a plan end here, so it must be quick."""
+        known = standing.known
+        if known is None or not known.gladly_id or standing.clash is not None or draft.links:
+            return False
+        return self._is_by_memory and draft.fingerprints.items() <= known.accepted.items()
+
+    def _as_remembered(self, row: Row, standing: Standing) -> None:
+        if self._is_kept:
+            gladly_id = standing.known.gladly_id if standing.known is not None else None
+            self._ledger.settle(row.seq, row.position, Outcome(Word.UNCHANGED, gladly_id))
         else:
-            # Without its key: what is noted under a key becomes known to later runs.
-            note = None if planned.is_remembered else planned.noted()
-            self._ledger.settle(row.seq, row.position, Outcome(word, planned.gladly_id, detail=note))
+            self.unchanged += 1
+            self._passed.append(row.seq)
+            if len(self._passed) == _PASSED_AT_ONCE:
+                self.flush()
+
+    def flush(self) -> None:
+        """Let the journal pass the rows of which nothing is noted."""
+        self._ledger.pass_by(self._passed)
+        self._passed = []
 
     def _reject(self, row: Row, outcome: Outcome, record: Record | Draft | None) -> None:
         original = None if outcome.code in _LEFT_OUT else original_of(row)

@@ -118,7 +118,7 @@ def test_an_offline_plan_keeps_what_it_says(scene: Scene) -> None:
 
 @pytest.mark.soak
 @given(scene=SCENES, live=st.booleans())
-@settled(400)
+@settled(3_000)
 def test_plans_of_many_organisations(scene: Scene, live: bool) -> None:
     """The same, many times."""
     check(scene, live=live)
