@@ -162,8 +162,9 @@ class PlanWork:
         """Write the folder of the plan, if all rows are planned, and return what it comes to."""
         stop = self._session.stop
         done = self.journal.counts.total()
-        counts = dict.fromkeys(COUNT_WORDS, 0)
-        counts |= {word: number for word, number in self.journal.counts.items() if word in counts}
+        # Nothing has become of the records in Gladly yet; what is planned for them stands in the plan.
+        lost = {word: self.journal.counts[word] for word in (Word.REJECTED.value, Word.SKIPPED.value)}
+        counts = {**dict.fromkeys(COUNT_WORDS, 0), **lost, Word.UNCHANGED.value: done - sum(lost.values())}
         code = stop.exit_code
         is_whole = self._is_read and code is None
         counts["unprocessed"] = 0 if is_whole else max(0, self.rows - done)

@@ -240,6 +240,8 @@ def read_text(report: Any) -> str:
         return f"nothing new ({read} unchanged)" if counts["read"] else "nothing new"
     if not counts["read"]:
         return "no rows"
+    if report.mode == "plan":
+        return f"{read} planned" if not counts["unprocessed"] else f"{read}: {counts['unprocessed']:,} not planned yet"
     is_export = report.mode == "export"
     text = counts_text(said_counts(counts, is_export=is_export), (*SHOWN, "unprocessed"))
     # A mapping may make several records of a row, and the counts are those of records.

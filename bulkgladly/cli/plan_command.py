@@ -100,7 +100,7 @@ def plan(
     info = anyio.run(lambda: plan_offline(resource, files, options, host=credentials.host))
     tell(f"Planned {info.rows:,} {info.resource} (mode: {info.mode}); nothing was sent")
     tell(*(f"  {line}" for line in lines_of(info, out)))
-    tell(f"  next: {_next(info, options)}")
+    tell(f"  {_next(info, options)}")
     if output.json:
         print_json(info.as_dict(), kept_in=str(out / "plan.json"))
     raise typer.Exit(_code(planning, writes=info.writes, rejects=sum(info.rejects.values())))
@@ -110,8 +110,8 @@ def _next(info: "PlanInfo", options: "PlanOptions") -> str:
     from bulkgladly.commands import next_command
 
     if not info.writes:
-        return "nothing: there is nothing to apply"
-    return next_command("apply", options.out, state_dir=options.state_dir, connects=True)
+        return "nothing to apply"
+    return f"next: {next_command('apply', options.out, state_dir=options.state_dir, connects=True)}"
 
 
 def _code_of_report(planning: PlanFlags, report: "PlanReport") -> int:

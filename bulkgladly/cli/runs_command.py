@@ -68,7 +68,6 @@ def _names_text(paths: Sequence[str]) -> str:
 def about_run(run: Any) -> dict[str, Any]:
     """Return a run's status and counts, or why it cannot be read. A damaged run does not keep others from the list."""
     from bulkgladly.errors import BulkgladlyError
-    from bulkgladly.journal.results import count_by_word
 
     fault = run.fault()
     if fault is not None:
@@ -77,7 +76,7 @@ def about_run(run: Any) -> dict[str, Any]:
     if not (run.path / "run.json").exists():
         return {"run": run.name, "status": "new", "counts": {}}  # another process has just started it
     try:
-        counts = count_by_word(run.path) if run.has_records() else _units_by_state(run)
+        counts = _counts_of(run)
         header = run.header()
         out = header.settings.get("out")  # an export has no input, but a folder
         return {
@@ -106,7 +105,7 @@ def show(
 ) -> None:
     """Show one run, also while it works: its counts, its first rejected rows and where its files are."""
     from bulkgladly.errors import JournalDamaged
-    from bulkgladly.journal.results import count_by_word, first_rejects, rejects_by_code
+    from bulkgladly.journal.results import first_rejects, rejects_by_code
     from bulkgladly.journal.runs import find_run, unusable_runs
 
     folder = find_run(state_dir, run)
@@ -129,7 +128,7 @@ def show(
         "inputs": [item.path for item in header.inputs],
         "parent": header.parent,
         "folder": str(folder.path),
-        "counts": count_by_word(folder.path) if has_records else _units_by_state(folder),
+        "counts": _counts_of(folder),
         "rejects_by_code": rejects_by_code(folder.path) if has_records else {},
         "first_rejects": first_rejects(folder.path, about_names(header), EXAMPLES) if has_records else [],
         "report": folder.report(),
@@ -203,6 +202,20 @@ def _took_text(about: Mapping[str, Any]) -> str:
     from bulkgladly.runs.observer import duration_text
 
     return f", took {duration_text(about['seconds'])}" if about["seconds"] else ""
+
+
+def _counts_of(run: Any) -> Mapping[str, int]:
+    """Return how many items of a run ended how. A plan has done nothing to its records: they are planned."""
+    from bulkgladly.journal.results import count_by_word
+
+    if not run.has_records():
+        return _units_by_state(run)
+    counts: Mapping[str, int] = count_by_word(run.path)
+    if run.header().mode != "plan":
+        return counts
+    rejected = counts.get("rejected", 0)
+    found = {"planned": sum(counts.values()) - rejected, "rejected": rejected}
+    return {word: number for word, number in found.items() if number}
 
 
 def _counts_text(counts: Mapping[str, int]) -> str:
