@@ -1,8 +1,8 @@
 """Whatever an organisation holds: what a plan says is what its apply does, with the requests that were planned.
 
-hypothesis fills small organisations whose customers share ids, emails and mobile numbers with the rows of a file, merges
-some, imports some rows before, and then plans and applies in any mode and with any policy. Nobody changes the
-organisation between the two.
+hypothesis fills small organisations whose customers share ids, emails and mobile numbers with the rows of a file,
+merges some, imports some rows before, and then plans and applies in any mode and with any policy. Nobody changes
+the organisation between the two.
 """
 
 import asyncio
