@@ -10,6 +10,7 @@ __all__ = (
     "InputFormat",
     "InvalidContacts",
     "LogFormat",
+    "Missing",
     "MissingNames",
     "Null",
     "OnConflict",
@@ -73,6 +74,13 @@ class FailOn(enum.StrEnum):
     ANY = "any"
     NEW = "new"
     NONE = "none"
+
+
+class Missing(enum.StrEnum):
+    """What happens to the records of earlier imports that a complete input no longer has."""
+
+    TELL = "tell"
+    DELETE = "delete"
 
 
 class InputFormat(enum.StrEnum):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 __all__ = (
+    "GONE",
     "Claim",
     "ColumnPlan",
     "DroppedValue",
@@ -175,11 +176,22 @@ class Known:
     `accepted` maps field names to fingerprints. The id is empty if Gladly chooses it and the
     record may have been sent without a reply; `held_by` then names the run that may have sent
     it, if that is known.
+
+    A data set may have told some of it (`--baseline`): `held` is then what Gladly held of the object
+    at `held_at` (seconds since 1970), and `unread` are the fields of the record of which that says
+    nothing.
     """
 
     gladly_id: str
     accepted: Mapping[str, str]
     held_by: str = ""
+    held: Mapping[str, Any] | None = None
+    held_at: float | None = None
+    unread: tuple[str, ...] = ()
+
+
+GONE = "_gone"
+"""Stands among the accepted fields of an object that a deletion did not find. No field of Gladly's begins with `_`."""
 
 
 class Outcome(NamedTuple):

@@ -69,11 +69,9 @@ def _mapping(options: ImportOptions) -> Iterator[str]:
 def _memory(folder: Path, options: ImportOptions, info: PlanInfo) -> list[str]:
     """Return what memory knows by now that it did not when the plan was made, or the other way round."""
     state = options.state_dir / "state.sqlite"
-    if not state.is_file():
-        return [] if info.is_live else [f"{state} is missing, which the plan rests on"]
     first: list[str] = []
     number = 0
-    memory = StateReader(state, info.host, info.resource, options.namespace)
+    memory = StateReader(state, info.host, info.resource, options.namespace) if state.is_file() else None
     changes = NumberedRows(folder / CHANGES)
     try:
         for row in _moved(changes, memory):
@@ -82,15 +80,18 @@ def _memory(folder: Path, options: ImportOptions, info: PlanInfo) -> list[str]:
                 first.append(f"{place_of_row(Path(row['file']).name, row['line'])} (key {row['key']})")
     finally:
         changes.close()
-        memory.close()
+        if memory is not None:
+            memory.close()
     if not number:
         return []
     more = f" and {number - len(first):,} more" if number > len(first) else ""
+    if memory is None:
+        return [f"{state} is missing, which the plan rests on"]
     what = "was" if number == 1 else "were"
     return [f"{counted(number, 'record')} of the plan {what} written by another run since: {', '.join(first)}{more}"]
 
 
-def _moved(changes: NumberedRows, memory: StateReader) -> Iterator[Mapping[str, Any]]:
+def _moved(changes: NumberedRows, memory: StateReader | None) -> Iterator[Mapping[str, Any]]:
     group: list[Mapping[str, Any]] = []
     for row in changes:
         # What is not written needs no memory, and rows with a problem may have no key.
@@ -102,6 +103,6 @@ def _moved(changes: NumberedRows, memory: StateReader) -> Iterator[Mapping[str, 
     yield from _moved_of(group, memory)
 
 
-def _moved_of(group: list[Mapping[str, Any]], memory: StateReader) -> Iterator[Mapping[str, Any]]:
-    known: Mapping[str, Known] = memory.known([row["key"] for row in group])
+def _moved_of(group: list[Mapping[str, Any]], memory: StateReader | None) -> Iterator[Mapping[str, Any]]:
+    known: Mapping[str, Known] = {} if memory is None else memory.known([row["key"] for row in group])
     return (row for row in group if row["memory"] not in (UNCOMPARED, memory_of(known.get(row["key"]))))

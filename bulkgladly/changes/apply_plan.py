@@ -1,5 +1,6 @@
 """Applying a plan: an import of the same files, in which each record takes the steps that were planned for it."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -15,6 +16,7 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.gladly.spec import ImportSpec, Policy, Record, Steps
 from bulkgladly.gladly.table import import_spec
+from bulkgladly.imports.baseline import INDEX as BASELINE_INDEX
 from bulkgladly.imports.import_options import AppliedPlan, ImportOptions
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.run_import import begin_import, resume_import
@@ -25,6 +27,7 @@ from bulkgladly.runs.observer import Estimate, Observer
 from bulkgladly.runs.options import restored
 from bulkgladly.runs.session import Terms
 from bulkgladly.settings import Credentials, Limits, Pace
+from bulkgladly.storage.failures import writing
 
 __all__ = ("PlanChoice", "apply_plan", "options_of_plan", "resume_apply")
 
@@ -64,7 +67,7 @@ class PlanChoice:
         Raises:
             UsageError: It is another one.
         """
-        if organisation != self._info.organisation:
+        if self._info.organisation not in ("", organisation):
             raise UsageError(
                 f"{self._folder} was made for the organisation {self._info.organisation}, and {self._info.host} is "
                 f"{organisation or 'without an id'} now; nothing was written. Plan again"
@@ -137,8 +140,17 @@ async def apply_plan(
         options,
         Terms(credentials, observer or Observer(), with_signals, environment),
         new_run=new_run,
+        take_over=partial(_with_baseline, folder),
         choose=partial(PlanChoice, folder, info),
     )
+
+
+def _with_baseline(folder: Path, run: RunFolder) -> None:
+    """Let the run compare with what the data set of the plan said when the plan was made."""
+    index = folder / BASELINE_INDEX
+    if index.is_file():
+        with writing(run.path, "apply again"):
+            shutil.copyfile(index, run.path / BASELINE_INDEX)
 
 
 async def resume_apply(

@@ -17,6 +17,7 @@ from bulkgladly.files.folders import with_folders
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
 from bulkgladly.gladly.table import NAME_LISTS, import_spec
+from bulkgladly.imports.baseline import Baseline, check_baseline, told_lines
 from bulkgladly.imports.drafts import DraftReader, Linker, in_sending_order
 from bulkgladly.imports.import_inputs import hashed, open_checked
 from bulkgladly.imports.row_names import names_in
@@ -27,7 +28,7 @@ from bulkgladly.local_paths import local_path
 from bulkgladly.records import Mark, Problem
 from bulkgladly.runs.environment import USUAL
 
-__all__ = ("inputs_of_plan", "plan_offline")
+__all__ = ("closed_baseline", "inputs_of_plan", "plan_offline")
 
 ROWS_AT_ONCE = 1_024
 """Each batch waits once for the thread of the journal: measured, 1,024 rows take a third less time than 256."""
@@ -48,7 +49,7 @@ async def plan_offline(resource_name: str, files: Sequence[str | Path], options:
     refuse_existing(options.out, force=options.force)
     state = options.state_dir / "state.sqlite"
     organisation = organisation_of(state, host)
-    if organisation is None:
+    if organisation is None and options.baseline is None:  # a data set is checked to be of this host
         raise UsageError(
             f"no run that {options.state_dir} remembers has reached {host} yet, so nothing is known of it; pass "
             "--live, which reads what it needs"
@@ -58,18 +59,28 @@ async def plan_offline(resource_name: str, files: Sequence[str | Path], options:
     with tempfile.TemporaryDirectory(prefix="bulkgladly-plan-") as folder:
         ledger = Ledger(
             Path(folder),
-            state=state,
+            state=state if state.is_file() else Path(folder) / state.name,
             scope=(host, spec.name, options.namespace),
             openings=Openings(journal=_open_passing_journal),
         )
         try:
-            log, lists = await _planned(spec, options, inputs, ledger, host)
+            log, lists, told = await _planned(spec, options, inputs, ledger, host, Path(folder))
             await ledger.flush()
         finally:
             ledger.close()
-        origin = PlanOrigin(host=host, organisation=organisation, files=hashes, lists=lists, unchanged=log.unchanged)
+        origin = PlanOrigin(
+            host=host, organisation=organisation or "", files=hashes, lists=lists, unchanged=log.unchanged, told=told
+        )
         info, _ = await anyio.to_thread.run_sync(write_plan, Path(folder), inputs, spec, options, origin)
     return info
+
+
+def closed_baseline(reader: DraftReader, options: PlanOptions) -> list[str]:
+    """Close what a data set has told, and return what it was worth, for people; nothing if there is none."""
+    if reader.baseline is None:
+        return []
+    reader.baseline.close()
+    return told_lines(reader.baseline.findings, reader.taken, 1.0, options.pace.expected_per_second())
 
 
 def inputs_of_plan(spec: ImportSpec, patterns: Sequence[str], options: PlanOptions) -> tuple[PlanOptions, Inputs]:
@@ -80,14 +91,19 @@ def inputs_of_plan(spec: ImportSpec, patterns: Sequence[str], options: PlanOptio
     """
     if "-" in patterns:
         raise UsageError("`-`: a plan needs files, because `apply` reads them again; save the input to a file first")
+    if options.missing != "tell":
+        raise UsageError(
+            "--missing delete: a plan does not hold what is deleted because it is missing; leave it out, apply the "
+            "plan, then import the files with it"
+        )
     options = replace(options, reading=with_folders(options.reading, [local_path(one) for one in patterns]))
     return options, open_checked(spec, patterns, options)
 
 
 async def _planned(
-    spec: ImportSpec, options: PlanOptions, inputs: Inputs, ledger: Ledger, host: str
-) -> tuple[PlanLog, list[str]]:
-    """Plan all rows; return what was planned, and the operations with which an apply fetches names."""
+    spec: ImportSpec, options: PlanOptions, inputs: Inputs, ledger: Ledger, host: str, folder: Path
+) -> tuple[PlanLog, list[str], list[str]]:
+    """Plan all rows; return what was planned, the operations with which an apply fetches names, and what to tell."""
     policy = options.policy(host)
     reader = DraftReader(spec, policy, options, inputs=inputs, ledger=ledger, bounds=USUAL.bounds)
     log = PlanLog(spec, policy, ledger, reader.names, is_kept=False)
@@ -96,13 +112,16 @@ async def _planned(
         reader.linker = _PatientLinker(spec, policy, ledger)
         names = await names_in(reader, spec, Mark(), USUAL.bounds.rows_scanned)
         lists = [NAME_LISTS[kind].operation for kind in names.kinds]
+    if options.baseline is not None:
+        check_baseline(options.baseline, spec, policy)
+        reader.baseline = await anyio.to_thread.run_sync(Baseline.opened, options.baseline, spec, policy, folder)
     with reader.rows(Mark(), ROWS_AT_ONCE) as rows:
         while (batch := await reader.next_batch(rows)) is not None:
             for row, item, standing in in_sending_order(spec, batch):
                 if (record := log.taken_in((row, item, standing))) is not None:
                     log.note(record, log.planner.by_memory(record), standing.clash)
     log.flush()
-    return log, lists
+    return log, lists, closed_baseline(reader, options)
 
 
 class _PatientLinker(Linker):

@@ -16,6 +16,7 @@ from bulkgladly.changes.plan_totals import PlanTotals
 from bulkgladly.changes.planned_changes import COLUMNS
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ImportSpec
+from bulkgladly.imports.baseline import INDEX as BASELINE_INDEX
 from bulkgladly.imports.result_tables import REJECTED_TABLES, write_tables
 from bulkgladly.journal.databases import reading
 from bulkgladly.journal.results import publish_lines, rejects
@@ -35,14 +36,15 @@ REJECTED = "rejected.ndjson"
 class PlanOrigin:
     """What a plan was made of: the organisation and the inputs, and for a live plan the run and its requests.
 
-    `lists` are the operations with which an apply fetches names, and `unchanged` counts the records that are as
-    memory says and are not in the journal.
+    `lists` are the operations with which an apply fetches names, `told` says what a data set was worth, and
+    `unchanged` counts the records that are as memory says and are not in the journal.
     """
 
     host: str
     organisation: str
     files: Sequence[InputFile]
     lists: Sequence[str] = ()
+    told: Sequence[str] = ()
     unchanged: int = 0
     run: str | None = None
     read: Mapping[str, int] = field(default_factory=dict)
@@ -86,10 +88,19 @@ def write_plan(
             run=origin.run,
             read=origin.read,
         )
+        if (journal / BASELINE_INDEX).is_file():
+            # The apply compares with what the plan has seen, whatever has become of the data set since.
+            shutil.copyfile(journal / BASELINE_INDEX, folder / BASELINE_INDEX)
         if totals.rejects:
             _write_rejects(journal, folder, inputs, names)
         page = page_of(
-            info, totals, spec, out=options.out, state_dir=options.state_dir, show_values=options.show_values
+            info,
+            totals,
+            spec,
+            out=options.out,
+            state_dir=options.state_dir,
+            told=origin.told,
+            show_values=options.show_values,
         )
         (folder / SUMMARY).write_text(page, encoding="utf-8")
         info = replace(info, files={path.name: hash_of(path) for path in sorted(folder.iterdir())})

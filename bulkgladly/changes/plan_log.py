@@ -94,6 +94,8 @@ class PlanLog:
         known = standing.known
         if known is None or not known.gladly_id or standing.clash is not None or draft.links:
             return False
+        if known.held is not None:
+            return False  # what a data set has told is remembered by the apply
         return self._is_by_memory and draft.fingerprints.items() <= known.accepted.items()
 
     def _as_remembered(self, row: Row, standing: Standing) -> None:

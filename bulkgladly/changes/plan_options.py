@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from bulkgladly.imports.import_options import ImportOptions
-from bulkgladly.local_paths import LocalPath
+from bulkgladly.local_paths import LocalPath, OptionalPath
 
 __all__ = ("PlanOptions",)
 
@@ -17,7 +17,9 @@ class PlanOptions(ImportOptions):
     the plan replace one that exists.
     """
 
-    state_dir: LocalPath = LocalPath(".bulkgladly")  # again, since type checkers lose the type of an inherited one
+    # These two again, since type checkers lose the type of an inherited descriptor.
+    baseline: OptionalPath = OptionalPath()
+    state_dir: LocalPath = LocalPath(".bulkgladly")
     out: LocalPath = LocalPath("changes.plan")
     is_live: bool = False
     force: bool = False

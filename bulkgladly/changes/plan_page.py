@@ -51,9 +51,16 @@ def effort_text(info: PlanInfo) -> str:
 
 
 def page_of(
-    info: PlanInfo, totals: PlanTotals, spec: ImportSpec, *, out: Path, state_dir: Path, show_values: bool
+    info: PlanInfo,
+    totals: PlanTotals,
+    spec: ImportSpec,
+    *,
+    out: Path,
+    state_dir: Path,
+    told: Sequence[str],
+    show_values: bool,
 ) -> str:
-    """Return the page as Markdown."""
+    """Return the page as Markdown. `told` are further lines about what the plan rests on."""
     names = [Path(each.path).name for each in info.inputs]
     text: Callable[[Any], str] = _whole if show_values else shape
     how = (
@@ -63,7 +70,8 @@ def page_of(
     )
     parts = [
         f"# Plan: {info.resource} from {', '.join(map(shown_cell, names))} to {info.host}{day_text(info.made_at)}",
-        f"Organisation `{shown_cell(info.organisation)}`, mode {info.mode}. {how}",
+        " ".join((*_organisation(info), f"Mode {info.mode}.", how)),
+        *(f"- {shown_cell(line)}" for line in told),
         _table(("records", "what happens"), [(f"{number:,}", said) for number, said in numbers_of(info)]),
         f"**{effort_text(info)}.**",
         *_fields(totals, names, text),
@@ -74,6 +82,10 @@ def page_of(
         _how_to_apply(out, state_dir),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _organisation(info: PlanInfo) -> list[str]:
+    return [f"Organisation `{shown_cell(info.organisation)}`."] if info.organisation else []
 
 
 def _fields(totals: PlanTotals, names: Sequence[str], text: Callable[[Any], str]) -> list[str]:

@@ -81,7 +81,7 @@ class RecordPlanner:
 
 def _with_held(record: Record, change: Change) -> Change:
     """Return a change with what a data set says that Gladly holds, if nobody has read it."""
-    held = getattr(record.known, "held", None)
+    held = None if record.known is None else record.known.held
     return change._replace(before=held) if change.before is None and held is not None else change
 
 

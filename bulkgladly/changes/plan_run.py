@@ -12,7 +12,7 @@ from typing import Any
 
 import anyio.to_thread
 
-from bulkgladly.changes.make_plan import inputs_of_plan
+from bulkgladly.changes.make_plan import closed_baseline, inputs_of_plan
 from bulkgladly.changes.plan_files import PlanOrigin, write_plan
 from bulkgladly.changes.plan_folder import PlanInfo, refuse_existing
 from bulkgladly.changes.plan_log import PlanLog
@@ -23,6 +23,7 @@ from bulkgladly.errors import BulkgladlyError, UsageError
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ImportSpec, Record
 from bulkgladly.gladly.table import NAME_LISTS, import_spec
+from bulkgladly.imports.baseline import Baseline, check_baseline
 from bulkgladly.imports.drafts import DraftReader, in_sending_order
 from bulkgladly.imports.import_inputs import hashed, open_inputs, refuse_changed
 from bulkgladly.imports.mapping_choice import unchanged_mapping
@@ -101,6 +102,10 @@ class PlanWork:
 
     async def begin(self) -> None:
         """Announce what the reads take."""
+        if self._options.baseline is not None:
+            self._reader.baseline = await anyio.to_thread.run_sync(
+                Baseline.opened, self._options.baseline, self._spec, self._policy, self._session.run.path
+            )
         left = max(0, self.rows - self._done_before)
         pace = self._options.pace.expected_per_second()
         estimate = Estimate.of(_reads_of(self._spec, self._policy.mode), left, self.rows_exact, pace)
@@ -198,6 +203,7 @@ class PlanWork:
             lists=self._lists,
             run=header.run,
             read=common["requests"],
+            told=closed_baseline(self._reader, self._options),
         )
         refuse_existing(self._options.out, force=self._options.force)
         return write_plan(self._session.run.path, self._inputs, self._spec, self._options, origin)[0]
@@ -240,6 +246,9 @@ async def plan_live(
     options = replace(options, mode=spec.mode(options.mode), is_live=True)
     refuse_existing(options.out, force=options.force)
     options, inputs = inputs_of_plan(spec, [str(file) for file in files], options)
+    if options.baseline is not None:
+        policy = options.policy(credentials.host)
+        await anyio.to_thread.run_sync(check_baseline, options.baseline, spec, policy)
     terms = Terms(credentials, observer or Observer(), with_signals, environment)
     with NewRun(options.state_dir, spec.name, PLAN_MODE) as new:
         hashes = await anyio.to_thread.run_sync(hashed, inputs)

@@ -228,6 +228,8 @@ def memory_of(known: Known | None, former_key: str | None = None) -> str | None:
     """Return a hash of what earlier runs know of a record; None if they know nothing."""
     if former_key is not None:
         return UNCOMPARED
+    if known is not None and known.held is not None:
+        return None  # a data set has told it, and earlier runs know nothing
     return None if known is None else fingerprint([known.gladly_id, sorted(known.accepted.items())])
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bulkgladly.choices import Missing
 from bulkgladly.cli import completions, flags
 from bulkgladly.cli.configuration import credentials_or_none
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
@@ -81,6 +82,8 @@ def import_(
     spec = import_spec(resource)
     if spec.mode(options.mode) is Mode.DELETE:
         _confirm_deletion(spec, files, options, credentials, yes=safety.yes)
+    if options.missing == Missing.DELETE:
+        _confirm_missing(spec, options, credentials, yes=safety.yes)
     begin = partial(start_import, new_run=safety.new_run, stdin=standard_input())
     run_and_leave(context, partial(begin, resource, files, credentials, options), output)
 
@@ -134,13 +137,41 @@ def _confirm_deletion(
         Abort: The person has said no.
         UsageError: There is nobody to ask, or the files cannot be used.
     """
-    if yes:
-        return
+    if not yes:
+        _demand_answer()
+        rows = _rows_text(spec, files, options)
+        tell(f"This deletes {spec.deletes} from {credentials.host}: {rows}. It cannot be undone.")
+        typer.confirm("Delete?", abort=True, err=True)
+
+
+def _demand_answer() -> None:
     # Under cron there is no one to answer, and a pipe may hold the input itself.
     if (answers := standard_input()) is None or not answers.isatty():
         raise UsageError("deleting cannot be undone; pass --yes to delete without confirmation")
-    rows = _rows_text(spec, files, options)
-    tell(f"This deletes {spec.deletes} from {credentials.host}: {rows}. It cannot be undone.")
+
+
+def _confirm_missing(spec: "ImportSpec", options: "ImportOptions", credentials: Credentials, *, yes: bool) -> None:
+    """Ask a person whether to delete what the files no longer have, and say how much that is at most.
+
+    Raises:
+        Abort: The person has said no.
+        UsageError: There is nobody to ask, or the object cannot be deleted by its id.
+    """
+    from bulkgladly.imports.missing_deletion import refuse_deletion
+    from bulkgladly.journal.state import known_keys
+
+    refuse_deletion(spec, options)
+    if yes:
+        return
+    _demand_answer()
+    state = options.state_dir / "state.sqlite"
+    known = sum(1 for _ in known_keys(state, credentials.host, spec.name, options.namespace))
+    most = int(known * options.missing_limit / 100)
+    tell(
+        f"After the import, this deletes {spec.deletes} from {credentials.host} that imports have created under the "
+        f"namespace {options.namespace} and these files do not have: at most {most:,} of {known:,} "
+        f"(--missing-limit {options.missing_limit:g}). It cannot be undone."
+    )
     typer.confirm("Delete?", abort=True, err=True)
 
 

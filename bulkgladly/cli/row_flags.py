@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from bulkgladly.choices import Attributes, FailOn, MissingNames, Null, OnConflict, OnDuplicate
+from bulkgladly.choices import Attributes, FailOn, Missing, MissingNames, Null, OnConflict, OnDuplicate
 from bulkgladly.cli import completions, flags
 from bulkgladly.cli.flag_groups import FlagGroup
 from bulkgladly.cli.flags import CONTACTS_PEOPLE, RECORDS, choices_of, option
@@ -143,10 +143,40 @@ class ImportFlags(RowFlags):
         option(
             "--complete",
             "Treat the files as complete: list in missing.csv the records that earlier runs have sent and these "
-            "files no longer have. Nothing is deleted.",
+            "files no longer have.",
             RECORDS,
         ),
     ] = False
+    missing: Annotated[
+        Missing,
+        option(
+            "--missing",
+            "What to do about the records that complete files no longer have: tell lists them, delete also deletes "
+            "those that bulkgladly created.",
+            RECORDS,
+            choices_of(Missing),
+        ),
+    ] = Missing.TELL
+    missing_limit: Annotated[
+        float,
+        option(
+            "--missing-limit",
+            "Delete nothing (exit code 3) if more than this percentage of the records of earlier runs is missing.",
+            RECORDS,
+            "PERCENT",
+            min=0,
+            max=100,
+        ),
+    ] = 1.0
+    baseline: Annotated[
+        Path | None,
+        option(
+            "--baseline",
+            "A data set: send only what differs from it.",
+            RECORDS,
+            "DIR",
+        ),
+    ] = None
 
     def import_options(self, state_dir: Path, **more: Any) -> "ImportOptions":
         """Return the options of an import, as `RowFlags.options` does. `--after` names runs in this state directory."""
@@ -162,6 +192,9 @@ class ImportFlags(RowFlags):
             show_values=self.show_values,
             fail_on=self.fail_on or FailOn.ANY,
             is_complete=self.complete,
+            missing=self.missing,
+            missing_limit=self.missing_limit,
+            baseline=self.baseline,
             state_dir=state_dir,
             **more,
         )

@@ -31,6 +31,7 @@ __all__ = (
 
 PHONE_TYPES = ("HOME", "MOBILE", "OFFICE")
 SMS_PREFERENCES = ("ON", "OFF", "FORBIDDEN")
+_EMAIL_PARTS, _PHONE_PARTS = frozenset(("original", "primary")), frozenset(("original", "type", "primary"))
 MAX_EMAIL = 254
 """The most characters of an address, by RFC 5321."""
 
@@ -68,6 +69,8 @@ def clean_emails(items: Iterable[Any]) -> list[dict[str, Any]]:
     Raises:
         ContactProblem: An entry is not an address, or more than one is primary.
     """
+    if (plain := _plain_entry(items, _EMAIL_PARTS)) is not None and is_plain_email(plain["original"]):
+        return [{"original": plain["original"], **({"primary": plain["primary"]} if "primary" in plain else {})}]
     cleaned: dict[str, dict[str, Any]] = {}
     for index, item in enumerate(items):
         attr = f"emails[{index}]"
@@ -96,6 +99,9 @@ def clean_phones(items: Iterable[Any], region: str | None) -> list[dict[str, Any
             without an error), may be another country's number without its `+`, or would be sent
             with other digits than it is written with.
     """
+    plain = _plain_entry(items, _PHONE_PARTS)
+    if plain is not None and plain.get("type", "HOME") in PHONE_TYPES and is_plain_number(plain["original"]):
+        return [{part: plain[part] for part in ("original", "type", "primary") if part in plain}]
     cleaned: dict[str, dict[str, Any]] = {}
     for index, item in enumerate(items):
         attr = f"phones[{index}]"
@@ -112,6 +118,16 @@ def clean_phones(items: Iterable[Any], region: str | None) -> list[dict[str, Any
             kept["regionCode"] = str(entry["regionCode"]).upper()
         _keep_flag(entry, kept, attr)
     return _with_one_primary(list(cleaned.values()), "phones")
+
+
+def _plain_entry(items: Iterable[Any], parts: frozenset[str]) -> dict[str, Any] | None:
+    """Return the only entry of a list, if it has no other parts than these, and each of the usual type."""
+    # Most lists have one such entry. To see that takes a third of the time of cleaning it.
+    if type(items) is not list or len(items) != 1 or type(entry := items[0]) is not dict or not entry.keys() <= parts:
+        return None
+    if type(entry.get("original")) is not str or type(entry.get("primary", True)) is not bool:
+        return None
+    return entry
 
 
 def is_plain_email(text: str) -> bool:
@@ -153,6 +169,8 @@ def unite(
     PATCH replaces lists whole, so the entries that Gladly holds are sent back unchanged. Returns
     None if Gladly holds every wanted entry already.
     """
+    if len(held) == len(wanted) == 1 and _is_same(held[0], wanted[0]):
+        return None
     entries = [dict(entry) for entry in held]
     by_identity: dict[str, dict[str, Any]] = {}
     for entry in entries:
@@ -178,6 +196,14 @@ def unite(
             if entry.get("primary") and not any(entry is other for other in chosen):
                 entry["primary"] = False
     return entries
+
+
+def _is_same(held: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Tell whether a held entry certainly is the wanted one, with all its parts; False only means: look closely."""
+    original = wanted.get("original")
+    if not original or held.get("original") != original or held.get("normalized", original) != original:
+        return False
+    return all((held.get(name) or None) == (value or None) for name, value in wanted.items())
 
 
 def _entry(item: Any, attr: str) -> dict[str, Any]:

@@ -19,12 +19,16 @@ from bulkgladly.source_keys import SourceKey
 __all__ = (
     "CONTACT_LISTS",
     "CUSTOMER_COLUMNS",
+    "SCALARS",
+    "addresses_to_match",
     "changes_to",
     "gaps_in",
     "holds_email",
     "holds_mobile",
     "prepare_customer",
+    "profile_of_line",
     "union_for",
+    "unique_addresses",
 )
 
 SCALARS = ("name", "image", "address", "externalCustomerId")
@@ -133,6 +137,33 @@ def holds_mobile(profile: Mapping[str, Any], number: str) -> bool:
     return any(
         entry.get("type") == "MOBILE" and phone_identity(entry) == number for entry in _list(profile.get("phones"))
     )
+
+
+# --- as data sets hold them ---
+
+
+def unique_addresses(profile: Mapping[str, Any]) -> list[str]:
+    """Return what only one profile can have: its email addresses, and its numbers that are MOBILE."""
+    found = [f"email:{email_identity(entry)}" for entry in _list(profile.get("emails"))]
+    mobile = (entry for entry in _list(profile.get("phones")) if entry.get("type") == "MOBILE")
+    return [*found, *(f"phone:{phone_identity(entry)}" for entry in mobile)]
+
+
+def addresses_to_match(payload: Mapping[str, Any]) -> list[list[str]]:
+    """Return the addresses by which the customer of a payload may be found: emails, and then numbers."""
+    emails = [f"email:{email_identity(entry)}" for entry in payload.get("emails") or ()]
+    phones = [f"phone:{entry['original']}" for entry in payload.get("phones") or ()]
+    return [group for group in (emails, phones) if group]
+
+
+def profile_of_line(line: dict[str, Any]) -> dict[str, Any]:
+    """Return the line of an export job, which has addresses as plain texts, in the form of a profile."""
+    made = dict(line)
+    for plain, name in (("emailAddresses", "emails"), ("phoneNumbers", "phones")):
+        texts = made.pop(plain, None)
+        if texts and not made.get(name):
+            made[name] = [{"original": text} for text in texts if isinstance(text, str)]
+    return made
 
 
 def _payload(nested: dict[str, Any], policy: Policy) -> dict[str, Any]:

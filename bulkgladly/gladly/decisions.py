@@ -10,7 +10,8 @@ from bulkgladly.gladly.change import Action, Change, Found, Held
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.outcomes import unknown, unread
 from bulkgladly.gladly.spec import Policy, Record
-from bulkgladly.records import Known, Mode, Outcome, Problem, Stage, Word
+from bulkgladly.messages import Reply
+from bulkgladly.records import GONE, Known, Mode, Outcome, Problem, Stage, Word
 
 __all__ = (
     "Sight",
@@ -21,6 +22,7 @@ __all__ = (
     "deletion_of",
     "ended",
     "gap_filling",
+    "gone",
     "missing",
     "not_there",
     "remember",
@@ -60,7 +62,7 @@ def by_memory(at: Endpoint, record: Record, policy: Policy) -> Change | None:
     changed = [name for name in changed if name not in at.fixed]
     if not changed:
         return _as_accepted(at, record, known)
-    if at.is_read_first(policy, changed):
+    if at.is_read_first(policy, changed) or not set(known.unread).isdisjoint(changed):
         return None
     return update_of(at.object, record, known.gladly_id, {name: record.payload[name] for name in changed})
 
@@ -147,13 +149,27 @@ def missing(at: Endpoint, record: Record, policy: Policy, gladly_id: str) -> Out
     """
     is_update = policy.mode is Mode.UPDATE
     if record.known is not None and (is_update or (policy.mode is Mode.UPSERT and not record.doubt)):
+        told = "it was imported" if record.known.held is None else "the data set of --baseline was fetched"
         detail = (
-            f"the {at.noun} was deleted in Gladly after it was imported, and is not created again; leave the row "
-            "out, or import it with another --namespace"
+            f"the {at.noun} was deleted in Gladly after {told}, and is not created again; leave the row out, or "
+            "import it with another --namespace"
         )
         problem = Problem("deleted_since", detail, None, Stage.API)
         return Outcome.rejected(problem, status=404, gladly_id=record.known.gladly_id)
     return not_there(at, gladly_id)
+
+
+def gone(record: Record, reply: Reply, gladly_id: str) -> Outcome:
+    """Return how a deletion ends whose object Gladly does not have: by this deletion, or before it.
+
+    What was gone before is remembered as gone: it is not missing in every further complete
+    input, and it is still not created again.
+    """
+    if reply.lost:
+        return Outcome(Word.DELETED, gladly_id=gladly_id)
+    known = record.known
+    accepted = {**known.accepted, GONE: "1"} if known is not None and known.gladly_id == gladly_id else None
+    return Outcome(Word.UNCHANGED, gladly_id=gladly_id, accepted=accepted)
 
 
 def not_there(at: Endpoint, gladly_id: str | None) -> Outcome:
@@ -166,6 +182,8 @@ def not_there(at: Endpoint, gladly_id: str | None) -> Outcome:
 
 def changed_since(record: Record, known: Known) -> list[str]:
     """Return the fields of a record that differ from what Gladly last accepted."""
+    if record.fingerprints == known.accepted:
+        return []
     return [name for name, print_ in record.fingerprints.items() if known.accepted.get(name) != print_]
 
 
@@ -211,4 +229,6 @@ def _taken_id(at: Endpoint, gladly_id: str, changes: Held) -> Outcome:
 
 
 def _as_accepted(at: Endpoint, record: Record, known: Known) -> Change:
-    return ended(at.object, record, Outcome(Word.UNCHANGED, known.gladly_id))
+    # What only a data set has told is remembered, so that the next run needs no data set for it.
+    accepted = known.accepted if known.held is not None else None
+    return ended(at.object, record, Outcome(Word.UNCHANGED, known.gladly_id, accepted=accepted))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from bulkgladly.errors import UsageError
+from bulkgladly.gladly.baseline_plan import BaselinePlan
 from bulkgladly.gladly.change import Action, Change, Found
 from bulkgladly.gladly.data_sets import DataSetPlan
 from bulkgladly.gladly.exports import LiveExport
@@ -203,7 +204,9 @@ class ImportSpec:
     create again could do. `contacts_people` is what a record does to a person, and `deletes`
     what a deletion removes; both are printed before it starts. `not_kept` names what Gladly does
     not keep of a row. `fetch` requests an object by id, where ids are derived from source keys.
-    `screening` says which rows a check may accept without drafts.
+    `screening` says which rows a check may accept without drafts. `baseline` says how data sets
+    hold such objects, so that an import can be compared with one. `deletes_by_id` says that a row
+    with an id deletes an object that an import has created under that id, and nothing else.
 
     Chapters: the steps of a record; names, keys and modes.
     """
@@ -226,6 +229,8 @@ class ImportSpec:
     not_kept: tuple[str, ...] = ()
     fetch: Callable[[Record, str], Request] | None = None
     screening: Screening = Screening.NONE
+    baseline: BaselinePlan | None = None
+    deletes_by_id: bool = False
 
     # --- the steps of a record -----------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from bulkgladly.gladly.change import Action, Change, Found, Held
 from bulkgladly.gladly.conflicts import conflict_change, conflict_end, decided_by, taken_in_update
-from bulkgladly.gladly.decisions import Sight, by_look, by_memory, ended, missing, remember, update_of
+from bulkgladly.gladly.decisions import Sight, by_look, by_memory, ended, gone, missing, remember, update_of
 from bulkgladly.gladly.endpoints import MAX_MERGES, Endpoint, Look, look, told_of_owner
 from bulkgladly.gladly.foresight import foreseen, merged_away
 from bulkgladly.gladly.outcomes import first_problem, refused, undone, unknown, unread, with_hint
@@ -225,12 +225,12 @@ class Upserts:
             return Outcome(Word.DELETED, gladly_id=gladly_id, status=reply.status)
         may_be_merged = at.is_merged and not reply.is_refused
         if reply.is_absent and not may_be_merged:
-            return Outcome(Word.DELETED if reply.lost else Word.UNCHANGED, gladly_id=gladly_id)
+            return gone(record, reply, gladly_id)
         if not reply.is_unclear and not may_be_merged:
             return self._refused(reply, gladly_id)
         found = yield from look(at, record, gladly_id)
         if found.is_absent:
-            return Outcome(Word.DELETED if reply.lost else Word.UNCHANGED, gladly_id=gladly_id)
+            return gone(record, reply, gladly_id)
         if found.held is None:
             return unknown(found.reply, gladly_id)
         if found.gladly_id != gladly_id:

@@ -19,6 +19,7 @@ from bulkgladly.gladly.directory import Directory
 from bulkgladly.gladly.identity import digest64
 from bulkgladly.gladly.preparation import complete
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
+from bulkgladly.imports.baseline import Baseline
 from bulkgladly.imports.dropped_values import ColumnNames, DropRules
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.entries import Admission, Clash, Standing
@@ -62,13 +63,14 @@ class DraftReader:
         ledger: Ledger,
         bounds: Bounds,
     ) -> None:
-        """`policy` is that of the options, as of now."""
+        """`policy` is that of the options, as of now. Set `baseline` before the first batch, if there is one."""
         self._spec, self._inputs, self._ledger = spec, inputs, ledger
         self._max_rows, self._most_in_order = options.limits.max_rows, bounds.rows_in_order
         self.names = inputs.names
         """The names of the input files, by number."""
         self.preparer = Preparer(spec, policy, options.ignore_columns)
         self.linker = Linker(spec, policy, ledger)
+        self.baseline: Baseline | None = None
         self.taken = 0
         self.is_full = False
 
@@ -105,7 +107,10 @@ class DraftReader:
         linked = await self.linker.link([draft_of(row) if wants(row.seq) else None for row in batch])
         # Admitted in the order of the input, so that the first of two equal rows counts.
         admissions = [admission_of(row, item) for row, item in zip(batch, linked, strict=True)]
-        return list(zip(batch, linked, await self._ledger.admit(admissions), strict=True))
+        standings = await self._ledger.admit(admissions)
+        if self.baseline is not None:
+            standings = await anyio.to_thread.run_sync(_compared, self.baseline, linked, standings)
+        return list(zip(batch, linked, standings, strict=True))
 
     def _cut_to_limit(self, batch: list[Row]) -> None:
         # Rows that an earlier session has finished do not count towards the limit of this one.
@@ -115,6 +120,20 @@ class DraftReader:
         if left < len(wanted):
             batch[:] = [row for row in batch if row.seq < wanted[left]]
             self.is_full = True
+
+
+def _compared(
+    baseline: Baseline, items: Sequence[Draft | Problem | None], standings: Sequence[Standing]
+) -> list[Standing]:
+    """Return what is known of rows, with what a data set says of those that earlier runs do not know."""
+    result = list(standings)
+    # What an earlier process may have sent is looked up, whatever a data set says.
+    places = [at for at, item in enumerate(items) if isinstance(item, Draft) and not standings[at].doubt]
+    drafts = [item for at in places if isinstance(item := items[at], Draft)]
+    for at, known in zip(places, baseline.add(drafts, [result[at].known for at in places]), strict=True):
+        if known is not result[at].known:
+            result[at] = result[at]._replace(known=known)
+    return result
 
 
 class Preparer:

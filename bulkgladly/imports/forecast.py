@@ -17,6 +17,7 @@ from bulkgladly.gladly.directory import Directory
 from bulkgladly.gladly.identity import fingerprint
 from bulkgladly.gladly.preparation import complete
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Screening, ready
+from bulkgladly.imports.baseline import Baseline
 from bulkgladly.imports.drafts import Preparer
 from bulkgladly.journal.entries import known_by
 from bulkgladly.journal.state_reader import StateReader, known_hosts
@@ -85,14 +86,18 @@ class Forecast:
         spec: ImportSpec,
         policy: Policy,
         preparer: Preparer,
-        memory: StateReader,
+        memory: StateReader | None,
         *,
+        baseline: Baseline | None = None,
         trusts_links: bool = False,
     ) -> None:
-        """With `trusts_links`, an object that a row refers to exists even if no earlier run has imported it."""
+        """`memory` is None if earlier runs have left nothing, and `baseline` what a data set says besides.
+
+        With `trusts_links`, an object that a row refers to exists even if no earlier run has imported it.
+        """
         self._spec, self._policy, self._preparer, self._memory = spec, policy, preparer, memory
-        self._trusts_links = trusts_links
-        self._knows_contents = memory.has_prefix("content:")
+        self._baseline, self._trusts_links = baseline, trusts_links
+        self._knows_contents = memory is not None and memory.has_prefix("content:")
         self._new = {Mode.UPDATE: "to look up first", Mode.DELETE: "to delete"}.get(
             policy.mode, "to send" if spec.contacts_people else "to create"
         )
@@ -103,12 +108,15 @@ class Forecast:
     def take_fine(self, rows: Sequence[Row]) -> None:
         """Count rows that are certainly valid, and of which no draft was made yet."""
         keys = [self._key_of(row) for row in rows]
-        known = self._memory.accepted([key for key in keys if key])
+        known = self._accepted([key for key in keys if key])
         for row, key in zip(rows, keys, strict=True):
             if key is None:
                 self.take(self._preparer.draft_of(row))
             elif (found := known.get(key)) is None:
-                self.counts[self._new] += 1
+                if self._baseline is None:
+                    self.counts[self._new] += 1
+                else:
+                    self.take(self._preparer.draft_of(row))
             elif self._is_unchanged(row, found):
                 self.counts[UNCHANGED] += 1
             else:
@@ -117,7 +125,7 @@ class Forecast:
     def take_unread(self, rows: Sequence[Row]) -> None:
         """Count rows of which nothing is known yet, not even whether they are valid."""
         keys = [self._key_of(row) for row in rows]
-        known = self._memory.accepted([key for key in keys if key])
+        known = self._accepted([key for key in keys if key])
         for row, key in zip(rows, keys, strict=True):
             found = known.get(key or "")
             if found is not None and not row.dropped and self._is_unchanged(row, found):
@@ -140,6 +148,9 @@ class Forecast:
         each = self._spec.requests_per_record[self._policy.mode]
         judged = "" if whole == seen else f"by the first {seen:,} rows"
         return Estimate.of(each, whole, rows_exact, per_second, unsent=unsent, split=split, judged=judged)
+
+    def _accepted(self, keys: Sequence[str]) -> Mapping[str, str | bytes]:
+        return {} if self._memory is None else self._memory.accepted(keys)
 
     def _key_of(self, row: Row) -> str | None:
         """Return the source key of a row, if it is plain; None if only the draft can tell it."""
@@ -180,8 +191,12 @@ class Forecast:
                 item = linked
             elif not self._trusts_links:
                 return REJECTED
-        keys = [key for key in (item.key, item.former_key) if key is not None]
-        known = known_by(self._memory.known(keys), item.key, item.former_key)
+        known = None
+        if self._memory is not None:
+            keys = [key for key in (item.key, item.former_key) if key is not None]
+            known = known_by(self._memory.known(keys), item.key, item.former_key)
+        if self._baseline is not None:
+            [known] = self._baseline.add([item], [known])
         try:
             return label_of(next(self._spec.steps(ready(item, known), self._policy)).operation)
         except StopIteration as end:
@@ -191,7 +206,7 @@ class Forecast:
     def _linked(self, draft: Draft) -> Draft | Problem:
         found: dict[tuple[str, str], str] = {}
         for link in draft.links:
-            if link.is_key:
+            if link.is_key and self._memory is not None:
                 asked = [key for key in (link.text, link.former) if key is not None]
                 ids = self._memory.ids(link.kind, self._policy.namespace_of(link.kind), asked)
                 if gladly_id := next(filter(None, map(ids.get, asked)), None):

@@ -9,6 +9,7 @@ from bulkgladly.choices import (
     Attributes,
     FailOn,
     InvalidContacts,
+    Missing,
     MissingNames,
     Null,
     OnConflict,
@@ -20,7 +21,7 @@ from bulkgladly.files.contract import ReadOptions
 from bulkgladly.gladly.spec import DEFAULT_MODES, ImportSpec, Policy
 from bulkgladly.imports.mapping_choice import MapChoice, dropped_targets, key_of_run, user_columns
 from bulkgladly.journal.runs import all_folders, find_run
-from bulkgladly.local_paths import LocalPath
+from bulkgladly.local_paths import LocalPath, OptionalPath
 from bulkgladly.mapping.variables import variable_text
 from bulkgladly.records import Mode
 from bulkgladly.settings import Limits, Pace
@@ -34,6 +35,7 @@ CHOICES: Mapping[str, Sequence[str]] = {
     "attributes": tuple(Attributes),
     "missing_names": tuple(MissingNames),
     "fail_on": tuple(FailOn),
+    "missing": tuple(Missing),
 }
 
 
@@ -62,8 +64,11 @@ class ImportOptions:
     `contacts_people` allows sending messages to people. `ignore_columns` names columns that are not sent (`*`: all
     unknown ones). `fail_on` (any, new, none) says which rejects make a finished run end with exit code 1: all of them,
     those that no earlier run had for the same reason, or none. `is_complete` says that the files are all there is, so
-    that what earlier runs have sent and these files lack is told. `mapping` makes the records from rows of another
-    form; `key` is then a column of those rows. `plan` is the plan that the import applies; `apply` sets it.
+    that what earlier runs have sent and these files lack is told; `missing="delete"` deletes it when the run is
+    complete, unless it is more than `missing_limit` percent of what they have sent. `baseline` is a data set that says
+    what Gladly held of objects which no earlier run has sent, so that only differences are sent. `mapping` makes the
+    records from rows of another form; `key` is then a column of those rows. `plan` is the plan that the import
+    applies; `apply` sets it.
 
     Raises:
         UsageError: A value is not supported, or a path is a URL.
@@ -87,6 +92,9 @@ class ImportOptions:
     ignore_columns: tuple[str, ...] = ()
     fail_on: str = "any"
     is_complete: bool = False
+    missing: str = "tell"
+    missing_limit: float = 1.0
+    baseline: OptionalPath = OptionalPath()
     mapping: MapChoice | None = None
     plan: AppliedPlan | None = None
     reading: ReadOptions = field(default_factory=ReadOptions)
@@ -108,6 +116,10 @@ class ImportOptions:
             raise UsageError(f"--invalid-contacts: {unsupported(self.invalid_contacts, InvalidContacts)}")
         if self.is_complete and self.mode is Mode.DELETE:
             raise UsageError("--complete is about rows that are gone; it cannot be used with --mode delete")
+        if self.missing != Missing.TELL and not self.is_complete:
+            raise UsageError("--missing delete is about what complete files no longer have; pass --complete as well")
+        if not 0 <= self.missing_limit <= 100:
+            raise UsageError(f"--missing-limit {self.missing_limit:g} is not a percentage; use 0 to 100, such as 1")
         if self.phone_region is not None and not _is_region(self.phone_region):
             raise UsageError(f"--phone-region {self.phone_region} is not a country code; use two letters, such as GB")
 
@@ -134,6 +146,7 @@ class ImportOptions:
             ("--attributes", self.attributes, "unknown"),
             ("--map", mapping.file, None),
             ("--transform", mapping.transform, None),
+            ("--baseline", None if self.baseline is None else str(self.baseline), None),
         )
         switches = (
             ("--read-first", self.read_first),

@@ -162,6 +162,8 @@ def detail_lines(report: "Report") -> tuple[str, ...]:
         lines += [f"new: {place}" for place in report.new_rejects]
     if report.missing is not None:
         lines.append(_missing(report, report.missing))
+    if report.baseline is not None:
+        lines.append(_baseline(report.baseline))
     if report.repeats:
         lines.append(f"{counted(report.repeats, 'row')} with the key of another row")
     lines += [f"{number:,} {left_out(code)}" for code, number in report.skipped_by_code.items()]
@@ -196,7 +198,18 @@ def _missing(report: "Report", missing: int) -> str:
         return "nothing is missing: the files have all that earlier runs have sent"
     doubt = f" ({counted(report.rejects_without_key, 'rejected row')} without a key may be among them)"
     told = f"{counted(missing, 'record')} of earlier runs {_is_are(missing)} not in these files; see {MISSING}"
+    if report.missing_run is not None:
+        done = report.missing_deleted or 0
+        told += f"; run {report.missing_run} deleted {done:,} of the {report.missing_to_delete:,} that imports created"
     return told + (doubt if report.rejects_without_key else "")
+
+
+def _baseline(told: Mapping[str, Any]) -> str:
+    matched: Mapping[str, int] = told["matched"]
+    by = ", ".join(f"{number:,} by {name}" for name, number in matched.items() if number)
+    age = f" of {str(told['newest'])[:10]}" if told["newest"] else ""
+    line = f"{counted(sum(matched.values()), 'row')} matched the data set{age}{f' ({by})' if by else ''}"
+    return line + (f"; {told['ambiguous']:,} ambiguous" if told["ambiguous"] else "")
 
 
 def table_names(report: "Report") -> list[str]:

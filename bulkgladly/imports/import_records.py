@@ -129,7 +129,10 @@ class Importer:
         """Wait until earlier records of the same customer have ended; return the record with what is known then."""
         await self._lanes.until_free(record)
         keys = [key for key in (record.key, record.former_key) if key is not None]
-        return record._replace(known=known_by(await self._ledger.known(keys), record.key, record.former_key))
+        known = known_by(await self._ledger.known(keys), record.key, record.former_key)
+        if known is None and record.known is not None and record.known.held is not None:
+            known = record.known  # a data set has told it, so it is not in the state
+        return record._replace(known=known)
 
     async def _begin(self, draft: Draft, record: Record) -> Pending | None:
         """Start a record's steps, and make others wait for it; None if it needed no request.

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bulkgladly.choices import Missing
 from bulkgladly.errors import BulkgladlyError, InputChanged, InputError
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.imports.import_page import Reason, detail_lines, story_of, title_of
-from bulkgladly.imports.missing_keys import MISSING, MissingKeys, write_missing
+from bulkgladly.imports.missing_keys import MISSING, MissingKeys, why_none_deleted, write_missing
 from bulkgladly.imports.next_steps import commands_after
 from bulkgladly.imports.retry_rows import RejectKinds, kinds_of_rejects
 from bulkgladly.imports.run_findings import RunFindings, about_file, findings_in, names_of_inputs, settings_told
@@ -29,6 +30,7 @@ __all__ = (
 
 
 READ_ROWS = 1000
+_SHARE_LIMIT = 3
 _BUG = 70
 
 
@@ -43,8 +45,10 @@ class Report(Summary):
     `rows_to_correct` the rejects that would be rejected again as they are. `rejected_before` are the rejects that an
     earlier run had for the same reason, `rejected_new` the others, and `new_rejects` the places of the first of these.
     `missing` counts what earlier runs have sent and a complete input lacks (None if it was not called complete, or not
-    read to its end); some of that may be in the `rejects_without_key`. `files` has the result files by name. The rest
-    is as in every summary.
+    read to its end); some of that may be in the `rejects_without_key`. With `--missing delete`, `missing_to_delete`
+    is how much of it imports have created, and `missing_deleted` what the run `missing_run` has deleted of that.
+    `baseline` says what a data set was worth for the rows of the last session. `files` has the result files by name.
+    The rest is as in every summary.
     """
 
     rows: int = 0
@@ -59,6 +63,10 @@ class Report(Summary):
     new_rejects: tuple[str, ...] = ()
     missing: int | None = None
     rejects_without_key: int = 0
+    missing_to_delete: int = 0
+    missing_deleted: int | None = None
+    missing_run: str | None = None
+    baseline: Mapping[str, Any] | None = None
 
     @property
     def details(self) -> tuple[str, ...]:
@@ -103,7 +111,8 @@ class Closing:
 
     `exit_code` None means the end of the input. `counts` are the outcomes in the journal, `digests` the hashes of the
     inputs that this session read. `scope` says with which runs the rejects are compared, and `fail_on` which of them
-    count in the exit code. With `is_complete`, the input is all there is.
+    count in the exit code. With `is_complete`, the input is all there is; `missing` and `missing_limit` say what is
+    done about records that it lacks.
     """
 
     exit_code: int | None
@@ -115,6 +124,9 @@ class Closing:
     scope: RunScope | None = None
     fail_on: str = "any"
     is_complete: bool = False
+    missing: str = "tell"
+    missing_limit: float = 1.0
+    baseline: Mapping[str, Any] | None = None
 
 
 def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[str, Any]) -> Report:
@@ -154,6 +166,8 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
         new_rejects=tuple(_told_reject(inputs, one) for one in news.examples),
         missing=None if gone is None else gone.number,
         rejects_without_key=0 if gone is None else gone.nameless,
+        missing_to_delete=_to_delete(ending, end, gone),
+        baseline=ending.baseline,
         inputs=names_of_inputs(folder),
         settings=settings_told(folder),
         next_commands=commands_after(folder, end, counts, kinds, found.rejects_by_code),
@@ -175,9 +189,19 @@ def _missing(folder: RunFolder, ending: Closing, end: Ending) -> tuple[MissingKe
     if not ending.is_complete or end.status != "complete" or ending.scope is None:
         return None, end
     try:
-        return write_missing(folder.path, ending.scope), end
+        gone = write_missing(folder.path, ending.scope)
+        if ending.missing != Missing.DELETE or not gone.number:
+            return gone, end
+        why = why_none_deleted(folder.path, ending.scope, gone.number, ending.missing_limit)
+        return gone, end if why is None else Ending("complete", _SHARE_LIMIT, why)
     except BulkgladlyError as error:
         return None, Ending("failed", error.exit_code, str(error))
+
+
+def _to_delete(ending: Closing, end: Ending, gone: MissingKeys | None) -> int:
+    """Return how many missing records are to be deleted; 0 if that was not asked for, or a limit forbids it."""
+    may_delete = ending.missing == Missing.DELETE and end.status == "complete" and end.exit_code != _SHARE_LIMIT
+    return gone.ours if gone is not None and may_delete else 0
 
 
 def _told_reject(inputs: Inputs, reject: RejectPlace) -> str:

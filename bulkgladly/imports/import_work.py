@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
-from pathlib import PurePath
+from contextlib import closing, nullcontext, suppress
+from pathlib import Path, PurePath
 from typing import Any
 
 import anyio.to_thread
@@ -11,6 +11,7 @@ import anyio.to_thread
 from bulkgladly.errors import BulkgladlyError, InputChanged
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ImportSpec, Policy
+from bulkgladly.imports.baseline import Baseline, told_lines
 from bulkgladly.imports.drafts import DraftReader
 from bulkgladly.imports.forecast import Forecast, foreseen, opened_memory
 from bulkgladly.imports.import_options import ImportOptions
@@ -94,6 +95,13 @@ class ImportWork:
         if self._spec.contacts_people:
             # People get messages, so only one is sent until somebody has checked it.
             self._importer.is_canary = not await self.journal.has_sent()
+        if self._options.baseline is not None:
+            self._observer.note(f"reading the data set {self._options.baseline}")
+            try:
+                self._reader.baseline = await anyio.to_thread.run_sync(self._opened_baseline, self._options.baseline)
+            except BulkgladlyError:
+                await self.close()  # the stages never begin, so nobody else closes what they would hand over by
+                raise
         estimate = await anyio.to_thread.run_sync(self._estimate)
         self._observer.started(self._session.run.name, estimate, resumed_from=self._done_before)
         if self._spec.is_at_most_once and self._policy.mode in (Mode.CREATE, Mode.UPSERT):
@@ -101,6 +109,12 @@ class ImportWork:
             self._observer.note(
                 f"{rows} will be sent at most once; if a response is lost, the outcome of that row is unknown"
             )
+
+    def _opened_baseline(self, lake: Path) -> Baseline | None:
+        # None only if the run is stopping: then no row is read any more.
+        return Baseline.opened(
+            lake, self._spec, self._policy, self._session.run.path, is_stopped=lambda: self._stop.is_draining
+        )
 
     async def read(self) -> None:
         """Resolve the names in the rows, then read and prepare the rows."""
@@ -159,20 +173,25 @@ class ImportWork:
         # What is wrong with a file or with the state is told when the row or the key is used.
         with suppress(BulkgladlyError):
             memory = opened_memory(self._session.run.state_dir / "state.sqlite", self._spec, self._policy)
-            if memory is not None:
-                with closing(memory):
+            if memory is not None or self._reader.baseline is not None:
+                with closing(memory) if memory is not None else nullcontext():
                     return self._foreseen(memory, left, pace)
         return Estimate.of(self._spec.requests_per_record[self._policy.mode], left, self.rows_exact, pace)
 
-    def _foreseen(self, memory: StateReader, left: int, per_second: float) -> Estimate:
-        """Return the estimate of the rows that are left, by what earlier runs have sent."""
+    def _foreseen(self, memory: StateReader | None, left: int, per_second: float) -> Estimate:
+        """Return the estimate of the rows that are left, by what earlier runs have sent and what a data set says."""
         start, most = self.journal.mark, self._session.bounds.rows_foreseen
-        forecast = Forecast(self._spec, self._policy, self._reader.preparer, memory)
+        baseline = None if self._reader.baseline is None else self._reader.baseline.preview()
+        forecast = Forecast(self._spec, self._policy, self._reader.preparer, memory, baseline=baseline)
         # A resume is to be quick: what the run takes was said when it began.
         most = most if start.position is None else most // 10
         limit = self._options.limits.max_rows
         is_settled = self.journal.is_settled
         is_whole = foreseen(self._inputs, forecast, start=start, is_settled=is_settled, most=most, limit=limit)
+        if baseline is not None:
+            factor = 1.0 if is_whole else left / max(1, forecast.counts.total())
+            for line in told_lines(baseline.findings, forecast.counts.total(), factor, per_second):
+                self._observer.note(line)
         return forecast.estimate(per_second, rows=None if is_whole else left, rows_exact=is_whole or self.rows_exact)
 
     async def settle(self) -> None:
@@ -216,8 +235,17 @@ class ImportWork:
             scope=self._scope(),
             fail_on=self._options.fail_on,
             is_complete=self._options.is_complete,
+            missing=self._options.missing,
+            missing_limit=self._options.missing_limit,
+            baseline=None if self._reader.baseline is None else self._reader.baseline.findings.as_dict(),
         )
         return publish(self._session.run, self._inputs, closing, common)
+
+    def close_baseline(self) -> None:
+        """Close what a data set has told, and remove it unless the run can be resumed; to be called at its end."""
+        if self._reader.baseline is not None:
+            is_over = (self._session.run.report() or {}).get("status") == "complete"
+            self._reader.baseline.close(remove=is_over)
 
     def remember_rejects(self, report: Report) -> str | None:
         """Add the rejects of a report to those that later runs know; return why that failed, if it did.

@@ -1,26 +1,39 @@
-"""What earlier runs have sent and a complete input no longer has, as `missing.csv`. Nothing is deleted."""
+"""What earlier runs have sent and a complete input no longer has, as `missing.csv`, and whether it may be deleted."""
 
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from bulkgladly.files.csv_forms import CsvForm, CsvLines
-from bulkgladly.journal.missing import missing_records, rejects_without_key
+from bulkgladly.gladly.identity import derive_id
+from bulkgladly.journal.missing import (
+    MissingRecord,
+    known_records,
+    missing_records,
+    rejects_without_key,
+    rows_without_key,
+)
 from bulkgladly.journal.reject_memory import RunScope
 from bulkgladly.journal.results import ResultFile, publish_lines
+from bulkgladly.runs.observer import counted
 
-__all__ = ("MISSING", "MissingKeys", "write_missing")
+__all__ = ("MISSING", "MissingKeys", "is_ours", "why_none_deleted", "write_missing")
 
 MISSING = "missing.csv"
 _COLUMNS = ("key", "gladly_id")
 
 
 class MissingKeys(NamedTuple):
-    """The file, if there are any, their number, and how many rejected rows name no key, so that one could be theirs."""
+    """The file, if there are any, their number, and how many rejected rows name no key, so that one could be theirs.
+
+    `ours` are those that an import has created, as far as that is certain: no others are ever deleted.
+    """
 
     file: ResultFile | None
     number: int
     nameless: int
+    ours: int = 0
 
 
 def write_missing(folder: Path, scope: RunScope) -> MissingKeys:
@@ -31,11 +44,51 @@ def write_missing(folder: Path, scope: RunScope) -> MissingKeys:
     """
     path = folder / MISSING
     line = CsvLines(CsvForm(_COLUMNS, ",", '"', "utf-8")).line
+    ours = 0
+
+    def cells(records: Iterable[MissingRecord]) -> Iterator[tuple[str, str]]:
+        nonlocal ours
+        for one in records:
+            ours += is_ours(one, scope)
+            yield one.key, one.gladly_id
+
     with missing_records(folder, scope) as found:
-        written = publish_lines(path, map(line, chain([_COLUMNS], found)), end=b"")
+        written = publish_lines(path, map(line, chain([_COLUMNS], cells(found))), end=b"")
     number = written.rows - 1
     if not number:
         path.unlink(missing_ok=True)
         return MissingKeys(None, 0, 0)
     file = ResultFile(written.path, number, written.size, written.digest)
-    return MissingKeys(file, number, rejects_without_key(folder))
+    return MissingKeys(file, number, rejects_without_key(folder), ours)
+
+
+def is_ours(record: MissingRecord, scope: RunScope) -> bool:
+    """Tell whether an import has certainly created an object, and the key still stands for it.
+
+    An id that is derived from the key is given by imports under this namespace only. Any other id is that of a
+    create that the state remembers; a customer who was found in Gladly, or into whom another was merged, has none.
+    """
+    if record.made == record.gladly_id:
+        return True
+    return record.gladly_id == derive_id(scope.host, scope.resource, scope.namespace, record.key)
+
+
+def why_none_deleted(folder: Path, scope: RunScope, missing: int, limit: float) -> str | None:
+    """Return why nothing may be deleted although records are missing, or None.
+
+    Raises:
+        JournalDamaged: The journal or the state cannot be read.
+    """
+    known = known_records(folder, scope)
+    if missing * 100 > known * limit:
+        share = f"{missing * 100 / known:.1f} %" if known else "all"
+        return (
+            f"{counted(missing, 'record')} of {known:,} ({share}) would be missing, more than --missing-limit "
+            f"{limit:g}; nothing was deleted. Look at {MISSING}: if the files are right, pass a higher limit"
+        )
+    if nameless := rows_without_key(folder):
+        return (
+            f"{counted(nameless, 'row')} without a key may be among the {missing:,} that are missing; nothing was "
+            "deleted. Correct these rows, and import the files again"
+        )
+    return None

@@ -14,6 +14,7 @@ from bulkgladly.files.folders import with_folders
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ImportSpec, Policy
 from bulkgladly.gladly.table import import_spec
+from bulkgladly.imports.baseline import check_baseline
 from bulkgladly.imports.import_inputs import (
     MakeInput,
     copy_of_stdin,
@@ -27,6 +28,7 @@ from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.import_work import ImportWork
 from bulkgladly.imports.mapping_choice import unchanged_mapping
+from bulkgladly.imports.missing_deletion import delete_missing, refuse_deletion, refuse_stale_deletion
 from bulkgladly.imports.rehearsal import rehearsal
 from bulkgladly.imports.shared_keys import notes_on_keys
 from bulkgladly.imports.step_choice import StepChoice
@@ -84,7 +86,9 @@ async def start_import(
     patterns = [str(file) for file in files]
     make_input = copy_of_stdin(patterns, stdin, options)
     terms = Terms(credentials, observer or Observer(), with_signals, environment)
-    return await begin_import(spec, patterns, options, terms, new_run=new_run, make_input=make_input)
+    refuse_deletion(spec, options)
+    report = await begin_import(spec, patterns, options, terms, new_run=new_run, make_input=make_input)
+    return await delete_missing(report, spec, options, terms, begin=begin_import)
 
 
 async def begin_import(
@@ -105,6 +109,9 @@ async def begin_import(
     the records.
     """
     refuse_unlimited(options.pace, terms.credentials)
+    if options.baseline is not None:
+        policy = options.policy(terms.credentials.host)
+        await anyio.to_thread.run_sync(check_baseline, options.baseline, spec, policy)
     # The run gets its name last: a mistake in the options or files must not leave a run behind.
     with NewRun(options.state_dir, spec.name, _mode_of(options)) as new:
         if make_input is not None:
@@ -151,6 +158,7 @@ async def _work(
             session.observer.note(problem)
         return report
     finally:
+        work.close_baseline()
         inputs.let_go()
 
 
@@ -194,8 +202,11 @@ async def resume_import(
             digests = [item.digest for item in await anyio.to_thread.run_sync(hashed, inputs)]
         else:
             await anyio.to_thread.run_sync(refuse_changed, header, inputs)
-        session = Session(folder, options, Terms(credentials, observer or Observer(), with_signals, environment))
-        return await _work(session, spec, options, inputs, digests=digests, choose=choose)
+        if options.mode is Mode.DELETE:
+            refuse_stale_deletion(folder, header)
+        terms = Terms(credentials, observer or Observer(), with_signals, environment)
+        report = await _work(Session(folder, options, terms), spec, options, inputs, digests=digests, choose=choose)
+    return await delete_missing(report, spec, options, terms, begin=begin_import)
 
 
 def _mode_of(options: ImportOptions) -> str:

@@ -179,6 +179,12 @@ class RecordTables(Contents[SettledRow]):
             insert_rows(self._connection, "INSERT OR REPLACE INTO dropped", gone_values)
         if known:
             self._state.remember(known)
+        if made := [
+            (one.key, one.outcome.gladly_id)
+            for one in entries
+            if one.outcome.word is Word.CREATED and one.key is not None and one.outcome.gladly_id
+        ]:
+            self._state.note_made(made)
         if gone:
             self._state.forget(gone)
         if refused:

@@ -99,6 +99,12 @@ CREATE TABLE IF NOT EXISTS known (
     accepted  TEXT NOT NULL,         -- fingerprint per field of what Gladly last accepted, JSON
     PRIMARY KEY (scope, key)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS made (     -- which of `known` imports have created, and not found in Gladly
+    scope     INTEGER NOT NULL,
+    key       TEXT NOT NULL,
+    gladly_id TEXT NOT NULL,         -- the id in the create; the key may stand for another object since, by a merge
+    PRIMARY KEY (scope, key)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS reserved ( -- keys in `known` without an id: who may have sent them
     scope   INTEGER NOT NULL,
     key     TEXT NOT NULL,

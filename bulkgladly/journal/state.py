@@ -159,12 +159,20 @@ class State:
                 self._settle([key for _, key, _, _ in found])
             insert_rows(self._connection, "INSERT OR REPLACE INTO known", found)
 
+    def note_made(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Keep which objects an import has created: keys, with the ids in the creates."""
+        with self._ours():
+            self._begin()
+            made = [(self._scope, key, gladly_id) for key, gladly_id in rows]
+            insert_rows(self._connection, "INSERT OR REPLACE INTO made", made)
+
     def forget(self, keys: Sequence[str]) -> None:
         """Forget keys whose objects are deleted."""
         with self._ours():
             self._begin()
             for key in keys:
                 self._connection.execute("DELETE FROM known WHERE scope = ? AND key = ?", (self._scope, key))
+                self._connection.execute("DELETE FROM made WHERE scope = ? AND key = ?", (self._scope, key))
             if self._is_synced:
                 self._settle(keys)
 

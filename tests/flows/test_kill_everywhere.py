@@ -4,9 +4,10 @@ import json
 import random
 import re
 import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,40 @@ class Customers(Flow):
     def held(self, desk: Desk) -> Counter[str]:
         profiles = desk.emulator.store.customers.values()
         return Counter(entry["normalized"] for profile in profiles for entry in profile["emails"])
+
+
+class Complete(Customers):
+    """The first import of a complete file beside a data set; one customer is missing, and is deleted."""
+
+    command = (
+        *("import", "customers", "people.ndjson", "--key", "crm", "--baseline", "lake", *PACE),
+        *("--complete", "--missing", "delete", "--missing-limit", "60", "--yes"),
+    )
+
+    def prepare(self, desk: Desk) -> None:
+        rows = [*map(person, range(GOOD))]
+        desk.write("before.ndjson", [*rows, person(GOOD)])
+        assert desk.run("import", "customers", "before.ndjson", "--key", "crm", *PACE).status == 0
+        with DataFolder.open(desk.folder / "lake", host=desk.emulator.url, create=True).lock() as folder:
+            origin = Origin("unit", "profiles", {"_fetched_at": NIGHT})
+            with UnitWriter(folder, DATA_SETS["profiles"], "unit", origin) as writer:
+                writer.convert([lines(list(desk.emulator.store.customers.values()))])
+                writer.commit()
+        # What the state no longer has is in the data set; what is missing must be in the state.
+        with closing(sqlite3.connect(desk.folder / ".bulkgladly" / "state.sqlite")) as state, state:
+            state.execute("DELETE FROM known WHERE key != ?", (f"k-{GOOD}",))
+        desk.write("people.ndjson", [{**rows[0], "name": "Another Name"}, *rows[1:]])
+
+    def check(self, desk: Desk, end: End) -> None:
+        """All rows as the file has them, and the missing customer gone; no index is left in a complete run."""
+        assert end.status == 0, end
+        report = json.loads(end.output)
+        assert report["counts"]["updated"] + report["counts"]["unchanged"] == GOOD, report
+        names = sorted(profile["name"] for profile in desk.emulator.store.customers.values())
+        assert names == sorted(["Another Name", *[PEOPLE[0]] * (GOOD - 1)])
+        assert not list(Path(desk.folder / report["folder"]).glob("*baseline*"))
+        again = json.loads(desk.run(*self.command).output)
+        assert (again["counts"]["unchanged"], again["missing"]) == (GOOD, 0), again
 
 
 class Notes(Flow):
@@ -285,6 +320,7 @@ def lines(rows: list[dict[str, Any]]) -> bytes:
 
 FLOWS: Mapping[str, Callable[[], Flow]] = {
     "customers": Customers,
+    "complete": Complete,
     "notes": Notes,
     "project": Project,
     "export": Export,

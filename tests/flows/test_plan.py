@@ -15,6 +15,7 @@ from bulkgladly.errors import BulkgladlyError
 from tests.flows.conftest import World, lines, people, person
 from tests.flows.planning import apply, changes_of, edit, plan
 from tests.flows.quickly import resume_run
+from tests.flows.test_baseline import a_known_organisation, somebodies
 
 
 async def imported(world: World, number: int = 4) -> list[dict[str, Any]]:
@@ -322,3 +323,22 @@ async def test_tasks_of_merged_customers_are_planned_below_the_survivor(world: W
     assert (info.actions, info.rejects) == ({"create": 2, "refuse": 1}, {"not_exist": 1})
     assert report.requests == info.least == info.most
     assert {task["customerId"] for task in world.emulator.store.tasks.values()} == {"heir"}
+
+
+@pytest.mark.parametrize("live", [False, True])
+async def test_a_plan_rests_on_a_data_set_where_memory_knows_nothing(world: World, live: bool) -> None:
+    """The first night sends only differences, and what the data set said is remembered by the apply."""
+    rows = somebodies(5)
+    lake = await a_known_organisation(world, rows)
+    rows[1]["name"] = "Ada"
+
+    info = await plan(world, rows, live=live, baseline=lake)
+    shutil.rmtree(lake / "profiles")  # the plan has kept what it said
+    world.forget()
+    report = await apply(world)
+
+    assert info.actions == {"none": 4, "update": 1}
+    assert "baseline" in (world.folder / "a.plan" / "summary.md").read_text()
+    assert (report.counts["updated"], report.counts["unchanged"]) == (1, 4)
+    assert world.asked() == {"getCustomer": 1, "updateCustomer": 1}
+    assert (await plan(world, rows)).writes == 0

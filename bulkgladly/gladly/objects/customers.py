@@ -11,16 +11,21 @@ from typing import Any
 
 import orjson
 
+from bulkgladly.gladly.baseline_plan import BaselinePlan, BaselineSource
 from bulkgladly.gladly.change import Found, Held
 from bulkgladly.gladly.contacts import email_identity, phone_identity
 from bulkgladly.gladly.customer_rows import (
     CONTACT_LISTS,
     CUSTOMER_COLUMNS,
+    SCALARS,
+    addresses_to_match,
     changes_to,
     gaps_in,
     holds_email,
     holds_mobile,
     prepare_customer,
+    profile_of_line,
+    unique_addresses,
 )
 from bulkgladly.gladly.data_sets import FLAG, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, OpenMap, Struct
 from bulkgladly.gladly.endpoints import Collision, Endpoint, Search, Unique, look
@@ -263,6 +268,22 @@ CUSTOMERS = ImportSpec(
     deletes="customers and their conversations",
     not_kept=("createdAt and updatedAt", "externalCustomerIds"),
     screening=Screening.CONTACTS,
+    deletes_by_id=True,
+    baseline=BaselinePlan(
+        (
+            BaselineSource("profiles"),
+            BaselineSource(
+                "customers",
+                is_whole=False,
+                columns=("id", *SCALARS, *CONTACT_LISTS, "customAttributes", "emailAddresses", "phoneNumbers"),
+                as_held=profile_of_line,
+            ),
+        ),
+        frozenset((*SCALARS, *CONTACT_LISTS, "customAttributes")),
+        changes_to,
+        addresses=unique_addresses,
+        wanted=addresses_to_match,
+    ),
 )
 
 _EMAIL = Struct({"original": TEXT, "normalized": TEXT, "primary": FLAG})

@@ -5,7 +5,8 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.change import lacking
+from bulkgladly.gladly.baseline_plan import BaselinePlan, BaselineSource
+from bulkgladly.gladly.change import Held, lacking
 from bulkgladly.gladly.data_sets import ASKED_ID, MOMENT, TEXT, DataColumn, DataSetPlan, texts_of
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, IdColumn, LiveExport, Parent
@@ -77,12 +78,16 @@ def _may_create(record: Record, policy: Policy) -> Problem | None:
     return Problem("due_in_past", detail, "dueAt")
 
 
+def _differences(held: Held, payload: Held) -> dict[str, Any]:
+    return lacking(held, payload, _CHANGEABLE)
+
+
 _STEPS = Upserts(
     Endpoint(
         object="tasks",
         noun="task",
         fetch=_fetch,
-        differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
+        differences=_differences,
         create=_create,
         change=_change,
         # A task cannot be moved to another customer.
@@ -105,6 +110,9 @@ TASKS = ImportSpec(
     fetch=_fetch,
     rules=_RULES,
     warnings=(keeps_its_tags("body"), due_only_if_known),
+    baseline=BaselinePlan(
+        (BaselineSource("tasks"),), frozenset(_CHANGEABLE), _differences, fixed=frozenset(("customerId", "customer"))
+    ),
     id_rule="our id, at most 50 characters",
     not_kept=("when the task was created, and by whom", "a due date in the past"),
     screening=Screening.FIELDS,

@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.change import lacking
+from bulkgladly.gladly.baseline_plan import BaselinePlan, BaselineSource
+from bulkgladly.gladly.change import Held, lacking
 from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, TEXT, DataColumn, DataSetPlan
 from bulkgladly.gladly.directory import names_below, path_of
 from bulkgladly.gladly.endpoints import Endpoint
@@ -120,12 +121,16 @@ def _holder(problem: ApiProblem) -> str | None:
     return other if isinstance(other, str) else None
 
 
+def _differences(held: Held, payload: Held) -> dict[str, Any]:
+    return lacking(held, payload, _CHANGEABLE)
+
+
 _STEPS = Upserts(
     Endpoint(
         object="topics",
         noun="topic",
         fetch=_fetch,
-        differences=lambda held, payload: lacking(held, payload, _CHANGEABLE),
+        differences=_differences,
         create=_create,
         change=_change,
         holder=_holder,
@@ -148,6 +153,12 @@ TOPICS = ImportSpec(
     fetch=_fetch,
     # A topic is created below a parent that exists, so the whole input is read and sorted first.
     arrange=parents_first,
+    baseline=BaselinePlan(
+        # A line of a job may leave out what is not set.
+        (BaselineSource("topics-list"), BaselineSource("topics", is_whole=False)),
+        frozenset(_CHANGEABLE),
+        _differences,
+    ),
     id_rule="our id; its length in Gladly is unknown",
 )
 

@@ -1,0 +1,246 @@
+"""What a data set says, as an index on disk: objects by their ids, and by addresses that only one of them has.
+
+The file is built aside and gets its name when it is whole, so it is there or not at all. It is never changed
+afterwards. It holds personal values, so only the user can read it.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from bulkgladly.errors import BulkgladlyError
+from bulkgladly.gladly.identity import digest64
+from bulkgladly.storage.durable import partial_of, sync_file, sync_folder, touch_private
+from bulkgladly.storage.failures import database_error
+
+__all__ = ("ASKED", "BaselineIndex", "HeldObject", "IndexBuilder", "IndexedRow", "id_digest")
+
+FORMAT = 1
+ASKED = "_asked_id"
+"""The member of a held object with the id that was requested, if that was merged into the object."""
+_GROUP = 500
+_TABLES = """
+CREATE TABLE objects (n INTEGER PRIMARY KEY, whole INTEGER NOT NULL, at INTEGER NOT NULL, held BLOB NOT NULL);
+CREATE TABLE ids (
+    digest INTEGER PRIMARY KEY, n INTEGER, whole INTEGER NOT NULL, at INTEGER NOT NULL, line INTEGER NOT NULL
+);
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+_NEWEST = (
+    "INSERT INTO ids VALUES (?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE"
+    " SET n = excluded.n, whole = excluded.whole, at = excluded.at, line = excluded.line"
+    " WHERE (excluded.whole, excluded.at, excluded.line) >= (ids.whole, ids.at, ids.line)"
+)
+# Gone at the time of `at`: what was fetched before that no longer counts.
+_GONE = "UPDATE ids SET n = NULL WHERE digest = ? AND at <= ?"
+
+
+def id_digest(gladly_id: str) -> int:
+    """Return the hash under which an id is found."""
+    return digest64("held id", gladly_id)
+
+
+class HeldObject(NamedTuple):
+    """An object as the data set has it. `number` is its number in the index, `at` when it was fetched (µs)."""
+
+    number: int
+    is_whole: bool
+    at: int
+    held: dict[str, Any]
+
+
+class IndexedRow(NamedTuple):
+    """A row on its way into the index. `digests` are those of the ids under which it is found."""
+
+    digests: Sequence[int]
+    is_whole: bool
+    at: int
+    line: int
+    held: bytes
+
+
+class IndexBuilder:
+    """Writes an index. Nothing of it remains if the process ends before `finish`, except a hidden file."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin again, whatever an earlier process has left.
+
+        Raises:
+            DiskFull, JournalError: It cannot be written.
+        """
+        self._path, self._partial = path, partial_of(path)
+        self._number = 0
+        with _ours(path):
+            self._partial.unlink(missing_ok=True)
+            touch_private(self._partial)
+            self._connection = sqlite3.connect(self._partial, isolation_level=None, check_same_thread=False)
+            # Without a journal: the file is thrown away if the process does not get to its end.
+            for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-64000", "temp_store=FILE"):
+                self._connection.execute(f"PRAGMA {pragma}").close()
+            self._connection.executescript(_TABLES)
+            self._connection.execute("BEGIN")
+
+    def add(self, rows: Sequence[IndexedRow]) -> None:
+        """Add rows; the newest of each id counts, and a whole one before any other."""
+        first = self._number
+        self._number += len(rows)
+        with _ours(self._path):
+            objects = [(at, row.is_whole, row.at, row.held) for at, row in enumerate(rows, first)]
+            self._connection.executemany("INSERT INTO objects VALUES (?, ?, ?, ?)", objects)
+            # In the order of the digests, so that neighbours in the tree are written together.
+            ids = sorted(
+                (digest, at, row.is_whole, row.at, row.line)
+                for at, row in enumerate(rows, first)
+                for digest in row.digests
+            )
+            self._connection.executemany(_NEWEST, ids)
+
+    def forget(self, gone: Iterable[tuple[int, int]]) -> None:
+        """Leave out objects that Gladly no longer had at a time: digests of ids, with that time."""
+        with _ours(self._path):
+            self._connection.executemany(_GONE, gone)
+
+    def finish(self, about: Mapping[str, Any]) -> None:
+        """Give the index its name; `about` is what `BaselineIndex.about` returns then."""
+        with _ours(self._path):
+            seen = bytearray(self._number)
+            for (number,) in self._connection.execute("SELECT n FROM ids WHERE n IS NOT NULL"):
+                seen[number] = 1
+            meta = {"format": FORMAT, "objects": sum(seen), **about}
+            self._connection.execute("INSERT INTO meta VALUES ('about', ?)", (orjson.dumps(meta).decode(),))
+            self._connection.execute("COMMIT")
+            self._connection.close()
+            sync_file(self._partial)
+            self._partial.replace(self._path)
+            sync_folder(self._path.parent)
+
+    def abandon(self) -> None:
+        """Remove what was written; after `finish` it does nothing."""
+        self._connection.close()
+        with contextlib.suppress(OSError):
+            self._partial.unlink(missing_ok=True)
+
+
+class BaselineIndex:
+    """An index that is read. Used by one thread at a time. Close it after use."""
+
+    def __init__(self, path: Path) -> None:
+        """Open an index.
+
+        Raises:
+            FileNotFoundError: There is none.
+            JournalDamaged: It cannot be read.
+        """
+        self.path = path
+        path.stat()
+        self._has_addresses = False
+        with _ours(path):
+            uri = f"{path.absolute().as_uri()}?mode=ro"
+            self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+            self._connection.execute("PRAGMA cache_size=-32000").close()
+            row = self._connection.execute("SELECT value FROM meta WHERE name = 'about'").fetchone()
+            self.about: Mapping[str, Any] = orjson.loads(row[0])
+            if self.about["format"] != FORMAT:
+                raise ValueError("it was written by another version")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def by_id(self, digests: Sequence[int]) -> dict[int, HeldObject]:
+        """Return the newest object of each id that there is, by the digest of the id."""
+        return self._found("SELECT digest, objects.n, objects.whole, objects.at, held FROM ids", digests)
+
+    def by_address(self, digests: Sequence[int]) -> dict[int, HeldObject | None]:
+        """Return the object that has an address, by the digest of the address; None if several have it."""
+        sql = "SELECT digest FROM addresses.addresses WHERE n = -1"
+        several: dict[int, HeldObject | None] = dict.fromkeys(
+            digest for (digest,) in self._rows(f"{sql} AND digest IN", digests)
+        )
+        found = self._found(
+            "SELECT digest, objects.n, objects.whole, objects.at, held FROM addresses.addresses", digests
+        )
+        return {**several, **found}
+
+    def _found(self, select: str, digests: Sequence[int]) -> dict[int, HeldObject]:
+        sql = f"{select} AS found JOIN objects ON objects.n = found.n WHERE digest IN"
+        return {
+            digest: HeldObject(number, bool(whole), at, orjson.loads(held))
+            for digest, number, whole, at, held in self._rows(sql, digests)
+        }
+
+    def _rows(self, select: str, digests: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+        with _ours(self.path):
+            for start in range(0, len(digests), _GROUP):
+                part = digests[start : start + _GROUP]
+                yield from self._connection.execute(f"{select} ({','.join('?' * len(part))})", part)
+
+    # --- addresses: only built when a row needs them ---
+
+    @property
+    def has_addresses(self) -> bool:
+        """Whether `by_address` can be called."""
+        return self._has_addresses
+
+    def open_addresses(self, digests_of: Any) -> None:
+        """Make `by_address` work; `digests_of` returns the digests of the addresses that an object has.
+
+        They are in a file of their own beside the index, which is built the first time.
+
+        Raises:
+            DiskFull, JournalDamaged, JournalError: It cannot be written or read.
+        """
+        path = self.path.with_name(f"{self.path.stem}-addresses.sqlite")
+        if not path.exists():
+            self._build_addresses(path, digests_of)
+        with _ours(path):
+            self._connection.execute("ATTACH DATABASE ? AS addresses", (f"{path.absolute().as_uri()}?mode=ro",))
+        self._has_addresses = True
+
+    def _build_addresses(self, path: Path, digests_of: Any) -> None:
+        partial = partial_of(path)
+        with _ours(path):
+            partial.unlink(missing_ok=True)
+            touch_private(partial)
+            with contextlib.closing(sqlite3.connect(partial, isolation_level=None)) as made:
+                for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-64000", "temp_store=FILE"):
+                    made.execute(f"PRAGMA {pragma}").close()
+                made.execute("CREATE TABLE addresses (digest INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
+                made.execute("BEGIN")
+                # An address that a second object has identifies neither of them.
+                insert = (
+                    "INSERT INTO addresses VALUES (?, ?) ON CONFLICT (digest)"
+                    " DO UPDATE SET n = -1 WHERE n != excluded.n"
+                )
+                # An object without an id that leads to it was replaced by a newer one.
+                current = "SELECT n, held FROM objects WHERE n IN (SELECT n FROM ids)"
+                rows = self._connection.execute(current)
+                while batch := rows.fetchmany(5_000):
+                    pairs = sorted((digest, n) for n, held in batch for digest in digests_of(orjson.loads(held)))
+                    made.executemany(insert, pairs)
+                made.execute("COMMIT")
+            sync_file(partial)
+            partial.replace(path)
+
+    def remove(self) -> None:
+        """Remove the files: they hold what people have entered, and a run that is complete does not need them."""
+        self.close()
+        for path in (self.path, self.path.with_name(f"{self.path.stem}-addresses.sqlite")):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _ours(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BulkgladlyError:
+        raise
+    except FileNotFoundError:
+        raise
+    except (sqlite3.Error, OSError, ValueError, KeyError, TypeError) as error:
+        raise database_error(error, path) from error

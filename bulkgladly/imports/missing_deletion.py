@@ -1,0 +1,160 @@
+"""Deletes what a complete input no longer has, after its import, as a run of its own.
+
+The import is over by then: its report is on the disk, and it has proved what is missing. The deletion has the import
+as its parent, and is resumed like any other run. A process that is killed between the two deletes nothing; the next
+complete import finds the same records missing.
+"""
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import anyio.to_thread
+import orjson
+
+from bulkgladly.choices import Missing
+from bulkgladly.errors import BulkgladlyError, UsageError
+from bulkgladly.files.contract import ReadOptions
+from bulkgladly.gladly.spec import ImportSpec
+from bulkgladly.imports.import_options import ImportOptions
+from bulkgladly.imports.import_summary import Report
+from bulkgladly.imports.missing_keys import is_ours
+from bulkgladly.journal.missing import missing_records
+from bulkgladly.journal.reject_memory import RunScope
+from bulkgladly.journal.results import publish_lines
+from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.run_header import RunHeader
+from bulkgladly.journal.runs import all_folders, find_run
+from bulkgladly.records import Mode
+from bulkgladly.runs.session import Terms
+from bulkgladly.runs.summary import written
+
+__all__ = ("delete_missing", "refuse_deletion", "refuse_stale_deletion")
+
+INPUT = "missing.ndjson"
+_KEY = "key"
+_NOT_DELETED = 3
+Begin = Callable[..., Awaitable[Report]]
+
+
+def refuse_deletion(spec: ImportSpec, options: ImportOptions) -> None:
+    """Refuse to delete missing records of an object for which that is not safe, before anything is sent.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if options.missing == Missing.DELETE and not spec.deletes_by_id:
+        raise UsageError(
+            f"--missing delete: {spec.name} cannot be deleted by their ids alone; use --missing tell, and look at "
+            "missing.csv"
+        )
+
+
+async def delete_missing(
+    report: Report, spec: ImportSpec, options: ImportOptions, terms: Terms, *, begin: Begin
+) -> Report:
+    """Delete what an import found missing, if that is wanted and allowed; return the report of both.
+
+    `begin` begins an import as `begin_import` does. The report of the import is written again, with the number of
+    what was deleted. Its exit code is that of the deletion, unless that went well.
+    """
+    if not report.missing_to_delete:
+        return report
+    folder = RunFolder(Path(report.folder))
+    scope = RunScope(
+        folder.state_dir / "state.sqlite", terms.credentials.host, spec.name, options.namespace, folder.name
+    )
+
+    def make_input(place: Path) -> Path:
+        return _write_rows(place / INPUT, folder.path, scope, most=report.missing_to_delete)
+
+    try:
+        refuse_stale_deletion(folder, folder.header())
+        done = await begin(spec, (), _options_of(options), terms, make_input=make_input, parent=folder.name)
+    except UsageError as error:
+        both = replace(report, exit_code=_NOT_DELETED, reason=str(error))
+    else:
+        both = replace(
+            report,
+            missing_deleted=done.counts["deleted"],
+            missing_run=done.run,
+            exit_code=done.exit_code or report.exit_code,
+            next_commands=done.next_commands if done.exit_code else report.next_commands,
+        )
+    final, problem = await anyio.to_thread.run_sync(written, folder, both)
+    if problem is not None:
+        terms.observer.note(problem)
+    return final
+
+
+def _write_rows(path: Path, parent: Path, scope: RunScope, *, most: int) -> Path:
+    """Write a row for each missing record that an import has created.
+
+    Raises:
+        UsageError: There are more than before: something else has changed the state.
+    """
+
+    def rows() -> Iterator[bytes]:
+        with missing_records(parent, scope) as found:
+            for one in found:
+                if is_ours(one, scope):
+                    yield orjson.dumps({_KEY: one.key, "id": one.gladly_id})
+
+    if publish_lines(path, rows()).rows > most:
+        raise UsageError(
+            "another run has changed the state since the import, so nothing was deleted; import the files again"
+        )
+    return path
+
+
+def _options_of(options: ImportOptions) -> ImportOptions:
+    """Return the options of the deletion: namespace, pace and limits are those of the import, and count again."""
+    return ImportOptions(
+        mode=Mode.DELETE,
+        key=_KEY,
+        namespace=options.namespace,
+        reading=ReadOptions(format="ndjson", is_plain=True),
+        pace=options.pace,
+        limits=replace(options.limits, max_rows=None),
+        state_dir=options.state_dir,
+    )
+
+
+def refuse_stale_deletion(run: RunFolder, header: RunHeader) -> None:
+    """Refuse to delete what was missing in an import, if a later import has begun since.
+
+    `run` is the import itself, or its deletion that is resumed; another run is left alone.
+
+    Raises:
+        UsageError: A later import into the same namespace may have sent some of the records again.
+    """
+    parent = run if header.mode != Mode.DELETE else _parent_of(run, header)
+    if parent is None:
+        return
+    since = _begun(parent)
+    for other in all_folders(parent.state_dir):
+        try:
+            theirs = other.header()
+        except BulkgladlyError:
+            continue
+        is_same = (theirs.resource, theirs.host) == (header.resource, header.host)
+        is_same = is_same and theirs.settings.get("namespace") == header.settings.get("namespace")
+        if is_same and theirs.mode != Mode.DELETE and theirs.parent is None and _begun(other) > since:
+            raise UsageError(
+                f"run {other.name} has imported {header.resource} since, so the records that {parent.name} found "
+                "missing may be there again; nothing is deleted. Import the files again with --complete --missing "
+                "delete"
+            )
+
+
+def _parent_of(run: RunFolder, header: RunHeader) -> RunFolder | None:
+    """Return the import whose missing records a run deletes; None if the run is something else."""
+    if header.parent is None or not any(Path(file.path).name == INPUT for file in header.inputs):
+        return None
+    return find_run(run.state_dir, header.parent)
+
+
+def _begun(run: RunFolder) -> tuple[dt.datetime, int]:
+    # The time in the header has whole seconds; the file is written once, when the run begins.
+    return dt.datetime.fromisoformat(run.header().created_at), (run.path / "run.json").stat().st_mtime_ns

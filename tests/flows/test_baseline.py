@@ -1,0 +1,321 @@
+"""`--baseline`: a data set says what Gladly held, in place of a look; what it does not say is read first."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from bulkgladly import Pace, Report, UsageError
+from bulkgladly.emulator import Emulator
+from bulkgladly.exports.export_options import ExportOptions
+from bulkgladly.imports.baseline import INDEX
+from bulkgladly.lake.folder import DataFolder, utc_now
+from bulkgladly.lake.rows import Origin
+from bulkgladly.lake.schemas import DATA_SETS
+from bulkgladly.lake.unit_writer import UnitWriter
+from bulkgladly.runs.observer import Observer
+from tests.flows.conftest import TOKEN, World, person
+from tests.flows.quickly import start_export, start_import
+
+
+def somebody(number: int, **more: Any) -> dict[str, Any]:
+    """An invented customer with all that a profile has."""
+    return {
+        **person(number),
+        "address": f"{number} Example Lane",
+        "phone:1": f"+1650555{100 + number:04}",
+        "phone:1:type": "MOBILE",
+        "customAttribute:tier": "gold",
+        **more,
+    }
+
+
+def somebodies(count: int) -> list[dict[str, Any]]:
+    """The first of them."""
+    return [somebody(number) for number in range(count)]
+
+
+class Told(Observer):
+    """What a run has told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, line: str) -> None:
+        self.lines.append(line)
+
+
+async def exported(world: World, out: Path) -> Path:
+    """Export the profiles of all customers, as a dump would."""
+    ids = world.folder / "ids.txt"
+    ids.write_text("".join(f"{one}\n" for one in world.emulator.store.customers))
+    exports = world.folder / "exports"
+    options = ExportOptions(out=out, words=("profiles",), ids=ids, pace=Pace(unlimited=True), state_dir=exports)
+    await start_export(options, world.credentials)
+    return out
+
+
+async def a_known_organisation(world: World, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """Create customers, export them, and forget that they were imported."""
+    await world.run(world.csv(rows))
+    lake = await exported(world, world.folder / "lake")
+    shutil.rmtree(world.state)
+    world.forget()
+    return lake
+
+
+def written(
+    world: World, data_set: str, lines: Sequence[Mapping[str, Any]], *, gone: Sequence[str] = (), **columns: Any
+) -> Path:
+    """Write a unit of a data set, as if it was fetched now, with ids that Gladly no longer had."""
+    out = world.folder / "lake"
+    with DataFolder.open(out, host=world.credentials.host, create=True).lock() as folder:
+        unit = f"unit-{len(folder.manifests(data_set))}"
+        columns = columns or {"_fetched_at": utc_now()}
+        with UnitWriter(folder, DATA_SETS[data_set], unit, Origin(unit, "test", columns)) as writer:
+            writer.convert(orjson.dumps(line) + b"\n" for line in lines)
+            writer.commit(about={"gone": dict.fromkeys(gone, round(utc_now().timestamp() * 1_000_000))})
+    return out
+
+
+async def compared(world: World, rows: Sequence[Mapping[str, Any]], lake: Path, **changes: Any) -> tuple[Report, Told]:
+    """Import rows with a baseline, and check the report."""
+    told = Told()
+    options = world.choose({"baseline": lake, **changes})
+    report = await start_import(
+        "customers", [world.csv(rows)], world.credentials, options, observer=told, environment=world.environment
+    )
+    return report, told
+
+
+async def test_only_differences_are_sent_and_the_next_night_needs_no_data_set(world: World) -> None:
+    """Matched rows are remembered with what the data set has; the index is gone with the end of the run."""
+    rows = somebodies(6)
+    lake = await a_known_organisation(world, rows)
+    rows[1]["name"], rows[2]["address"], rows[3]["customAttribute:tier"] = "Another Name", "Elsewhere", "silver"
+
+    report, told = await compared(world, rows, lake)
+
+    # Attributes are read before they are changed, whatever a data set says.
+    assert world.asked() == {"updateCustomer": 3, "getCustomer": 1}
+    assert (report.counts["updated"], report.counts["unchanged"]) == (3, 3)
+    assert report.baseline is not None
+    assert report.baseline["matched"] == {"id": 6}
+    assert any("6 objects" in line and "6 of 6 rows match (6 by id)" in line for line in told.lines)
+    assert any(line.startswith("6 rows matched the data set of ") for line in report.details)
+    assert not (Path(report.folder) / INDEX).exists()
+    world.forget()
+    assert (await world.run(world.csv(rows))).counts["unchanged"] == 6
+    rows[0]["name"] = "Later"
+    assert (await world.run(world.csv(rows))).counts["updated"] == 1
+    assert world.asked() == {"updateCustomer": 1}
+
+
+async def test_a_customer_is_found_by_an_address_that_only_one_has(world: World) -> None:
+    """By an email, else by a mobile number; never by a number that people share, and never by two at once."""
+    rows = [somebody(0), somebody(1), somebody(2, **{"phone:1:type": "HOME"}), somebody(3)]
+    lake = await a_known_organisation(world, rows)
+    found = [
+        somebody(0, crm="a"),
+        {**somebody(1, crm="b"), "email:1": ""},
+        {**somebody(2, crm="c"), "email:1": ""},
+        {**somebody(3, crm="d"), "email:2": "person.0@example.org"},
+    ]
+    for row in found:
+        row.setdefault("email:2", "")
+
+    report, _ = await compared(world, found, lake, on_conflict="skip")
+
+    assert report.baseline is not None
+    assert report.baseline["matched"] == {"email": 1, "phone": 1}
+    assert report.baseline["ambiguous"] == 1
+    # The shared number makes a customer of its own, as it does without a data set; the fourth row is a conflict.
+    assert report.counts["unchanged"] == 2
+    assert (report.counts["created"], report.counts["skipped"]) == (1, 1)
+
+
+@pytest.mark.parametrize(("policy", "left"), [("update", 0), ("quarantine", 0), ("skip", 1), ("merge", 1)])
+async def test_a_difference_of_a_customer_found_by_address_follows_the_policy(
+    policy: str, left: int, world: World
+) -> None:
+    """Skip and merge say what becomes of a conflict, so there the data set decides nothing but equality."""
+    lake = await a_known_organisation(world, somebodies(2))
+    rows = [somebody(0, crm="a"), somebody(1, crm="b", name="Another Name")]
+
+    report, _ = await compared(world, rows, lake, on_conflict=policy)
+
+    assert report.baseline is not None
+    assert (report.baseline["left_to_policy"], report.baseline["matched"]) == (left, {"email": 2 - left})
+    assert report.counts["skipped" if policy == "skip" else "unchanged" if policy == "merge" else "updated"] >= 1
+    assert ("Another Name" in world.names().values()) is (not left)
+
+
+async def test_a_row_with_an_id_of_its_own_means_that_customer_only(world: World) -> None:
+    """Whoever has its address."""
+    lake = await a_known_organisation(world, somebodies(1))
+    row = {**somebody(0), "id": "another-id"}
+
+    report, _ = await compared(world, [row], lake, key=None, ignore_columns=("crm",))
+
+    assert report.baseline is not None
+    assert report.baseline["matched"] == {}
+    assert report.rejects_by_code == {"taken": 1}
+
+
+async def test_fields_that_the_data_set_lacks_are_told_and_read_first(world: World) -> None:
+    """The lines of export jobs have no address and no attributes, and their phones have no type."""
+    rows = somebodies(3)
+    await world.run(world.csv(rows))
+    shutil.rmtree(world.state)
+    lines = [
+        {"id": gladly_id, "name": profile["name"], "emailAddresses": [profile["emails"][0]["original"]]}
+        for gladly_id, profile in world.emulator.store.customers.items()
+    ]
+    lake = written(world, "customers", lines, _job_id="job", _job_updated_at=utc_now(), _file="customers.jsonl")
+    world.forget()
+    plain = [{name: row[name] for name in ("crm", "name", "email:1")} for row in rows]
+    assert (await compared(world, plain, lake, namespace="default"))[0].counts["unchanged"] == 3
+    assert world.asked() == {}
+    shutil.rmtree(world.state)
+    rows[0]["address"] = "Elsewhere"
+
+    report, told = await compared(world, rows, lake)
+
+    assert world.asked() == {"getCustomer": 3, "updateCustomer": 1}
+    assert (report.counts["updated"], report.counts["unchanged"]) == (1, 2)
+    assert any(
+        "lacks " in line and "address" in line and "3 rows with such a field are read" in line for line in told.lines
+    )
+
+
+async def test_a_field_that_earlier_runs_did_not_send_is_compared(world: World) -> None:
+    """What they know of the others is newer than any data set."""
+    rows = somebodies(2)
+    lake = await a_known_organisation(world, rows)
+    short = [{name: row[name] for name in ("crm", "name", "email:1")} for row in rows]
+    await world.run(world.csv(short))
+    world.forget()
+
+    report, _ = await compared(world, rows, lake)
+
+    assert (world.asked(), report.counts["unchanged"]) == ({}, 2)
+
+
+async def test_what_has_changed_since_is_not_seen_and_a_deletion_is_not_undone(world: World) -> None:
+    """A stale data set: an equal row changes nothing, and a customer who was deleted is not created again."""
+    lake = await a_known_organisation(world, somebodies(3))
+    store = world.emulator.store.customers
+    by_name = {profile["name"]: gladly_id for gladly_id, profile in store.items()}
+    store[by_name["Sample Person 0"]]["name"] = "Changed By A Person"
+    del store[by_name["Sample Person 1"]]
+    rows = [somebody(0), somebody(1, name="Another Name"), somebody(2)]
+
+    report, _ = await compared(world, rows, lake)
+
+    assert report.rejects_by_code == {"deleted_since": 1}
+    assert report.counts["unchanged"] == 2
+    assert "the data set of --baseline was fetched" in report.reasons[0].reason or report.reasons
+    assert sorted(profile["name"] for profile in store.values()) == ["Changed By A Person", "Sample Person 2"]
+
+
+async def test_the_newest_version_counts_and_what_was_gone_or_merged(world: World) -> None:
+    """Older rows of the same id are replaced; an id that was merged away leads to the customer who remains."""
+    lake = await a_known_organisation(world, somebodies(3))
+    ids = {profile["name"]: gladly_id for gladly_id, profile in world.emulator.store.customers.items()}
+    profiles = world.emulator.store.customers
+    profiles[ids["Sample Person 0"]]["name"] = "Newer Name"
+    del profiles[ids["Sample Person 1"]]
+    merged = {**profiles[ids["Sample Person 2"]], "_asked_id": "merged-away"}
+    written(world, "profiles", [profiles[ids["Sample Person 0"]], merged], gone=[ids["Sample Person 1"]])
+    rows = [
+        {**somebody(0, name="Newer Name"), "id": ids["Sample Person 0"]},
+        {**somebody(1), "id": ids["Sample Person 1"]},
+        {**somebody(2), "id": "merged-away"},
+    ]
+    world.forget()
+
+    report, _ = await compared(world, rows, lake, key=None, ignore_columns=("crm",))
+
+    # The second is no longer in Gladly, so it is created as without a data set.
+    assert world.asked() == {"createCustomer": 1}
+    assert report.counts["unchanged"] == 2
+    assert {line["gladly_id"] for line in world.result(report, "success")} == set(ids.values())
+
+
+async def test_what_cannot_be_used_is_refused_before_anything_is_sent(world: World) -> None:
+    """Another organisation, no data set, no rows, damage, another object, another mode."""
+    rows = [somebody(0)]
+    lake = await a_known_organisation(world, rows)
+    with pytest.raises(UsageError, match="is not a bulkgladly data set"):
+        await compared(world, rows, world.folder)
+    DataFolder.open(world.folder / "other", host="https://other.gladly.com", create=True)
+    with pytest.raises(UsageError, match=r"holds data of https://other\.gladly\.com, not of http://127"):
+        await compared(world, rows, world.folder / "other")
+    DataFolder.open(world.folder / "empty", host=world.credentials.host, create=True)
+    with pytest.raises(UsageError, match="has no rows of profiles or customers; run `bulkgladly export profiles"):
+        await compared(world, rows, world.folder / "empty")
+    for mode in ("create", "delete"):
+        with pytest.raises(UsageError, match=f"too old to {mode} anything by it"):
+            await compared(world, rows, lake, mode=mode)
+    with pytest.raises(UsageError, match="activities cannot be compared with a data set"):
+        await start_import("activities", [world.csv(rows)], world.credentials, replace(world.options, baseline=lake))
+    [manifest] = (lake / "_manifest" / "profiles").glob("*.json")
+    whole = manifest.read_bytes()
+    manifest.write_bytes(whole[:-40])
+    with pytest.raises(UsageError, match="cannot be used"):
+        await compared(world, rows, lake)
+    manifest.write_bytes(whole)
+    [part] = (lake / "profiles").glob("*.parquet")
+    part.write_bytes(part.read_bytes()[:-20])
+    report, _ = await compared(world, rows, lake)
+    assert (report.exit_code, report.status) == (2, "failed")
+    assert world.asked() == {}
+
+
+async def test_a_resume_uses_what_was_read_whatever_has_become_of_the_data_set(world: World) -> None:
+    """Also if the process died while it was read: then nothing was sent yet."""
+    rows = somebodies(4)
+    lake = await a_known_organisation(world, rows)
+    rows[3]["name"] = "Another Name"
+
+    stopped, _ = await compared(world, rows, lake, max_rows=2)
+    assert stopped.exit_code == 10
+    assert (Path(stopped.folder) / INDEX).exists()
+    shutil.rmtree(lake)
+    resumed = await world.resume()
+
+    assert (resumed.exit_code, resumed.counts["unchanged"], resumed.counts["updated"]) == (0, 3, 1)
+    assert world.asked() == {"updateCustomer": 1}
+
+
+async def test_tasks_and_topics_are_compared_as_well(world: World) -> None:
+    """Each by its own comparison."""
+    rows = [{"crm": f"t-{number}", "name": f"Topic {number}"} for number in range(3)]
+    await world.run(world.ndjson(rows), resource="topics")
+    out = world.folder / "lake"
+    options = ExportOptions(
+        out=out, words=("topics-list",), pace=Pace(unlimited=True), state_dir=world.folder / "exports"
+    )
+    await start_export(options, world.credentials)
+    shutil.rmtree(world.state)
+    world.forget()
+    rows[1]["disabled"] = True  # type: ignore[assignment]
+
+    report = await world.run(world.ndjson(rows), resource="topics", baseline=out)
+
+    asked = {name: number for name, number in world.asked().items() if name != "getTopics"}
+    assert asked == {"updateTopic": 1}
+    assert report.counts["unchanged"] == 2
+
+
+async def test_another_emulator_is_another_organisation(world: World) -> None:
+    """The data set of one is refused for the other, and both are named."""
+    lake = await a_known_organisation(world, somebodies(1))
+    async with Emulator(rate=None, token=TOKEN) as other:
+        stranger = replace(world, emulator=other)
+        with pytest.raises(UsageError, match=f"holds data of {world.credentials.host}, not of {other.url}"):
+            await compared(stranger, somebodies(1), lake)
