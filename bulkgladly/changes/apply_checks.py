@@ -6,20 +6,50 @@ from typing import Any
 
 from bulkgladly.changes.plan_folder import CHANGES, PlanInfo
 from bulkgladly.changes.planned_changes import UNCOMPARED, PlannedChange, memory_of
-from bulkgladly.errors import JournalError, UsageError
+from bulkgladly.errors import JournalError, UnfinishedRun, UsageError
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import unchanged_mapping
+from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import InputFile
+from bulkgladly.journal.runs import all_folders
 from bulkgladly.journal.state_reader import StateReader
 from bulkgladly.lake.row_groups import NumberedRows
 from bulkgladly.records import Known, place_of_row
+from bulkgladly.runs.beginning import removed_unbegun
 from bulkgladly.runs.observer import counted
+from bulkgladly.runs.summary import resume_command
 from bulkgladly.storage.durable import hash_of
 
-__all__ = ("refuse_unfit",)
+__all__ = ("refuse_begun", "refuse_unfit")
 
 _NAMED = 3
 _AT_ONCE = 500
+
+
+def refuse_begun(folder: Path, options: ImportOptions) -> None:
+    """Make sure that no run applies, or has applied, the plan. A run that never reached its first record is removed.
+
+    Raises:
+        UsageError: There is one; the message says how to continue it.
+    """
+    for run in all_folders(options.state_dir):
+        if run.fault() is not None or not _is_of_plan(run, options):
+            continue
+        if run.status() == "complete":
+            raise UsageError(f"{folder} was applied already, by run {run.name}; to write what is left, plan again")
+        if not removed_unbegun(run):
+            resume = resume_command(run)
+            raise UnfinishedRun(
+                f"run {run.name} of the same plan is not finished; continue it with `{resume}`, or plan again"
+            )
+
+
+def _is_of_plan(run: RunFolder, options: ImportOptions) -> bool:
+    try:
+        found = run.header().settings.get("plan")
+    except JournalError:  # it is just beginning, or was removed a moment ago
+        return False
+    return isinstance(found, Mapping) and options.plan is not None and found.get("plan_hash") == options.plan.plan_hash
 
 
 def refuse_unfit(folder: Path, info: PlanInfo, options: ImportOptions, host: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from bulkgladly.changes.apply_checks import refuse_unfit
+from bulkgladly.changes.apply_checks import refuse_begun, refuse_unfit
 from bulkgladly.changes.apply_steps import PlannedSteps
 from bulkgladly.changes.plan_folder import CHANGES, PlanInfo, hash_of_plan, opened_plan
 from bulkgladly.changes.planned_changes import PlannedChange
@@ -121,7 +121,8 @@ async def apply_plan(
     with which the plan was made.
 
     Raises:
-        UsageError: The plan was edited, or no longer fits: the message names each difference. Nothing was sent.
+        UsageError: The plan was edited, is or was applied already, or no longer fits: the message names each
+            difference. Nothing was sent.
     """
     info = await anyio.to_thread.run_sync(opened_plan, folder)
     options = options_of_plan(folder, info, state_dir)
@@ -132,6 +133,7 @@ async def apply_plan(
         contacts_people=contacts_people,
         fail_on=fail_on or options.fail_on,
     )
+    await anyio.to_thread.run_sync(refuse_begun, folder, options)
     await anyio.to_thread.run_sync(refuse_unfit, folder, info, options, credentials.host)
     spec: ImportSpec = import_spec(info.resource)
     return await begin_import(
