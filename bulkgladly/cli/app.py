@@ -93,7 +93,7 @@ _PANELS: Mapping[str, str] = {
 _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "listen": ("", _EVENTS, (listen_command.register, listen_command.show, listen_command.unregister)),
     "migrate": (
-        "Check and run a migration of several steps, as a project file (migrate.toml) describes it.",
+        "Check and run a migration of several steps (migrate.toml).",
         _MOVE,
         (migrate_command.check, migrate_command.run, migrate_command.status),
     ),

@@ -54,7 +54,6 @@ bulkgladly plan customers customers.csv --key crm_id --out live.plan --live""",
 bulkgladly apply live.plan
 
 # a plan that deletes, without being asked for confirmation
-bulkgladly plan customers leavers.csv --key crm_id --mode delete --out leavers.plan
 bulkgladly apply leavers.plan --yes""",
     "check": """\
 # nothing is sent, and no credentials are needed

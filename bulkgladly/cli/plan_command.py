@@ -79,9 +79,9 @@ def plan(
     where: WhereFlags,
     output: OutputFlags,
 ) -> None:
-    """Plan an import: what would be created, updated and deleted, for you to read before anything is written.
+    """Plan an import: what it would create, update and delete.
 
-    Without --live no request is sent: the plan rests on what earlier imports have sent. `bulkgladly apply` does what
+    The plan is a folder for you to read before anything is written. Without --live no request is sent: the plan rests on what earlier imports have sent. `bulkgladly apply` does what
     the plan says, and nothing else.
     """
     import anyio
