@@ -60,15 +60,16 @@ class PlannedSteps:
     def _ended(self, record: Record, planned: PlannedChange) -> Outcome:
         if planned.action == Action.REFUSE or planned.code is not None:
             return ending_of(planned)
-        if planned.gladly_id is None or (planned.reason or "").startswith("repeats "):
+        if (planned.reason or "").startswith("repeats "):
             # It equals an earlier row, and is in Gladly only if that one arrived.
             if record.known is not None and not changed_since(record, record.known):
                 return Outcome(Word.UNCHANGED, gladly_id=record.known.gladly_id)
             return _moved(None, f"it {planned.reason}, which did not arrive", "key")
         if memory_of(record.known, record.former_key) != planned.memory:
             return self._as_remembered(record)
-        # A deletion leaves nothing to remember.
-        return ending_of(planned, None if self._policy.mode is Mode.DELETE else remember(record))
+        # A deletion leaves nothing to remember, nor does what has no id.
+        is_gone = self._policy.mode is Mode.DELETE or planned.gladly_id is None
+        return ending_of(planned, None if is_gone else remember(record))
 
     # --- create --------------------------------------------------------------------------------
 
@@ -77,6 +78,8 @@ class PlannedSteps:
         if record.known is not None or record.doubt:
             # This run, or another one, may have created it: the steps of an import find that out.
             return (yield from self._kept_to(self._spec.steps(record, self._policy), record, planned))
+        if self._procedure.look is None and not self._spec.is_at_most_once:
+            return (yield from self._decided_again(record, planned))
         payload = planned.after()
         record = record._replace(payload=payload) if payload != record.payload else record
         change = create_of(self._spec.name, record)._replace(id=planned.gladly_id)

@@ -54,6 +54,10 @@ def _of_one_sided(spec: ImportSpec, record: Record, policy: Policy, change: Chan
     for first in _writes(spec.apply(record, policy, change))[:1]:
         low, high = found.get(first, (0, 0))
         found[first] = (low + 1, high + most)
+        if most > 1:
+            # What follows the first write depends on its reply.
+            others = {name: found.get(name, (0, 0)) for name in spec.operations if name != first}
+            found |= {name: (low, high + most - 1) for name, (low, high) in others.items()}
     return found
 
 

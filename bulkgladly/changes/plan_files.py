@@ -22,6 +22,7 @@ from bulkgladly.journal.databases import reading
 from bulkgladly.journal.results import publish_lines, rejects
 from bulkgladly.journal.run_header import InputFile
 from bulkgladly.lake.row_groups import write_rows
+from bulkgladly.records import Mode
 from bulkgladly.runs.connection import concurrency_of
 from bulkgladly.runs.options import stored
 from bulkgladly.storage.durable import hash_of
@@ -63,6 +64,7 @@ def write_plan(
     totals = PlanTotals()
     totals.add_unchanged(origin.unchanged + unchanged_in(journal))
     totals.add_lists(origin.lists)
+    totals.is_one_sided = spec.procedures[options.mode or Mode.UPSERT].look is None and not spec.is_at_most_once
     with new_plan_folder(options.out) as folder, writing(options.out, "plan again"):
         changes = totals.counting(planned_in(journal))
         write_rows(folder / CHANGES, COLUMNS, (one.as_row(names[one.position.file]) for one in changes))

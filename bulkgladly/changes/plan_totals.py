@@ -34,6 +34,8 @@ class PlanTotals:
         self.changed: Counter[str] = Counter()
         self.rejects: Counter[str] = Counter()
         self.open_reasons: Counter[str] = Counter()
+        self.is_one_sided = False
+        """Whether only the write itself shows that an object does not exist."""
         self.unseen = 0
         """Updates and deletions of which nobody has read what they write over."""
         self.samples: defaultdict[str, list[tuple[Position, FieldChange]]] = defaultdict(list)
@@ -73,7 +75,7 @@ class PlanTotals:
         check = GET_ORGANIZATION.operation
         least[check] += 1
         most[check] += 1
-        if least != most:
+        if least != most or self.is_one_sided:
             seconds = 0.0 if math.isinf(per_second) else most.total() / per_second
             times = 1 + math.floor(seconds / _ABSENCE_PROVED_FOR_S)
             most[check] += min(most.total(), times * concurrency)

@@ -81,8 +81,8 @@ def plan(
 ) -> None:
     """Plan an import: what it would create, update and delete.
 
-    The plan is a folder for you to read before anything is written. Without --live no request is sent: the plan rests on what earlier imports have sent. `bulkgladly apply` does what
-    the plan says, and nothing else.
+    The plan is a folder for you to read before anything is written. Without --live no request is sent: the plan rests
+    on what earlier imports have sent. `bulkgladly apply` does what the plan says, and nothing else.
     """
     import anyio
 
