@@ -26,6 +26,7 @@ LONG = (
     "shared_budget",
     "memory",
     "baseline",
+    "plan",
     "lookups",
     "kills",
     "export_tables",

@@ -3,8 +3,10 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from bulkgladly.changes.apply_plan import resume_apply
 from bulkgladly.changes.crosswalk_findings import REPAIR
 from bulkgladly.changes.crosswalk_repair import RepairReport, resume_repair
+from bulkgladly.changes.plan_run import PLAN_MODE, PlanReport, resume_plan
 from bulkgladly.changes.run_undo import resume_undo
 from bulkgladly.changes.undo_options import UNDO
 from bulkgladly.changes.undo_summary import UndoReport
@@ -24,6 +26,7 @@ __all__ = ("resume_run",)
 
 _OTHERS: Mapping[str, tuple[str, Callable[..., Awaitable[Any]]]] = {
     EXPORT: ("is an export and has no input", resume_export),
+    PLAN_MODE: ("is a plan, which is about one input", resume_plan),
     REPAIR: ("is a repair and has no input", resume_repair),
     UNDO: ("is an undo and has no input", resume_undo),
     VERIFY: ("compares a file with Gladly, and a changed file has to be verified anew", resume_verify),
@@ -41,7 +44,7 @@ async def resume_run(
     observer: Observer | None = None,
     with_signals: bool = False,
     environment: Environment = USUAL,
-) -> Report | ExportReport | RepairReport | UndoReport | VerifyReport:
+) -> Report | ExportReport | PlanReport | RepairReport | UndoReport | VerifyReport:
     """Continue a run where it stopped, and return the report of all its sessions.
 
     What resumes it follows from its mode. `change` gets the options with which the run began, and may set another
@@ -53,9 +56,10 @@ async def resume_run(
         InputChanged: An input file, the mapping or the transform is not the one with which the run began.
     """
     run.check()
-    mode = run.header().mode
-    if mode not in _OTHERS:
-        return await resume_import(
+    header = run.header()
+    if header.mode not in _OTHERS:
+        resume_it = resume_import if header.settings.get("plan") is None else resume_apply
+        return await resume_it(
             run,
             credentials,
             change=change,
@@ -65,10 +69,10 @@ async def resume_run(
             with_signals=with_signals,
             environment=environment,
         )
-    what, resume = _OTHERS[mode]
+    what, resume = _OTHERS[header.mode]
     if accept_changed_input:
         raise UsageError(f"run {run.name} {what}; omit --accept-changed-input")
-    report: ExportReport | RepairReport | UndoReport | VerifyReport = await resume(
+    report: ExportReport | PlanReport | RepairReport | UndoReport | VerifyReport = await resume(
         run, credentials, change=change, observer=observer, with_signals=with_signals, environment=environment
     )
     return report

@@ -6,6 +6,7 @@ Only a confirmed response is a verdict about the object. Whatever else comes bac
 from typing import NamedTuple
 
 from bulkgladly.gladly.change import Found, Held
+from bulkgladly.gladly.owners import writable
 from bulkgladly.gladly.proofs import FieldDifference, Proof
 from bulkgladly.gladly.spec import Policy, Record
 from bulkgladly.journal.verdicts import RowVerdict
@@ -63,8 +64,8 @@ def owned_by_file(candidate: Candidate, found: Found, proof: Proof, policy: Poli
     record = candidate.record
     is_other = found.gladly_id not in (record.id, record.former_id) and not _is_merged(candidate, found, proof)
     if policy.on_conflict == "merge" and is_other and not record.has_own_id:
-        return proof.gaps(found.held or {}, record.payload)
-    return record.payload
+        return writable(policy.owners, proof.gaps(found.held or {}, record.payload), found.held or {})
+    return writable(policy.owners, record.payload, found.held or {})
 
 
 def not_sent(row: Row, code: str, detail: str, *, key: str | None = None) -> RowVerdict:

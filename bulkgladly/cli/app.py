@@ -31,6 +31,7 @@ from bulkgladly.cli import (
     migrate_command,
     old_data,
     open_command,
+    plan_command,
     program_commands,
     resume_command,
     rules_command,
@@ -75,6 +76,8 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "import": import_command.import_,
     "export": export_command.export,
     "dump": export_command.dump,
+    "plan": plan_command.plan,
+    "apply": plan_command.apply,
     "check": check_command.check,
     "explain": explain_command.explain,
     "resume": resume_command.resume,
@@ -92,13 +95,14 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
 _PANELS: Mapping[str, str] = {
     **dict.fromkeys(("import", "export", "dump"), _MOVE),
     **dict.fromkeys(("follow", "live"), _EVENTS),
-    "check": _PREPARE,
+    "apply": _MOVE,
+    **dict.fromkeys(("check", "plan"), _PREPARE),
     **dict.fromkeys(("resume", "retry", "verify", "explain", "undo"), _INSPECT),
 }
 _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "listen": ("", _EVENTS, (listen_command.register, listen_command.show, listen_command.unregister)),
     "migrate": (
-        "Check and run a migration of several steps, as a project file (migrate.toml) describes it.",
+        "Check and run a migration of several steps (migrate.toml).",
         _MOVE,
         (migrate_command.check, migrate_command.run, migrate_command.status),
     ),

@@ -212,6 +212,11 @@ def _verifiable(ctx: typer.Context) -> Iterable[Proposal]:
     return [*_finished(ctx), *_imported(ctx)]
 
 
+def _plans(_: typer.Context) -> Iterable[Proposal]:
+    """Propose the plans in this folder."""
+    return _plain(sorted(found.parent.name for found in Path().glob("*/plan.json")))
+
+
 def _data_sets(ctx: typer.Context) -> Iterable[Proposal]:
     """Propose the data sets in a folder; what begins with `_` is not one."""
     folder = Path(str(ctx.params["folder"]))
@@ -249,5 +254,6 @@ finished_runs = _completer(_finished)
 explained_runs = _completer(_explained)
 verifiable = _completer(_verifiable)
 several_runs = _completer(_runs, is_list=True)
+plans = _completer(_plans)
 data_sets = _completer(_data_sets)
 commands = _completer(_commands)

@@ -248,6 +248,8 @@ def read_text(report: Any) -> str:
         return "no rows"
     if (outcomes := getattr(report, "outcomes", None)) is not None:  # of an undo
         return f"{report.objects_text}: {counts_text(outcomes, (*SHOWN, 'unprocessed'))}"
+    if report.mode == "plan":
+        return f"{read} planned" if not counts["unprocessed"] else f"{read}: {counts['unprocessed']:,} not planned yet"
     is_export = report.mode == "export"
     text = counts_text(said_counts(counts, is_export=is_export), (*SHOWN, "unprocessed"))
     # A mapping may make several records of a row, and the counts are those of records.

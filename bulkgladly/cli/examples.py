@@ -43,6 +43,18 @@ bulkgladly dump lake --what +conversations --compact --retention 400d
 
 # a few objects only, as CSV files
 bulkgladly dump sheets --what customers,agents --format csv""",
+    "plan": """\
+# what an import would do, by what earlier imports have sent; nothing is sent
+bulkgladly plan customers customers.csv --key crm_id --out customers.plan
+
+# the same, once everything that would be written over was read in Gladly
+bulkgladly plan customers customers.csv --key crm_id --out live.plan --live""",
+    "apply": """\
+# do what a plan says, and nothing else
+bulkgladly apply live.plan
+
+# a plan that deletes, without being asked for confirmation
+bulkgladly apply leavers.plan --yes""",
     "check": """\
 # nothing is sent, and no credentials are needed
 bulkgladly check customers customers.csv --key crm_id

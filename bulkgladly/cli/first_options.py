@@ -12,6 +12,14 @@ FIRST_OPTIONS: Mapping[str, tuple[str, ...]] = {
         *("--key", "--map", "--mode", "--phone-region", "--invalid-contacts", "--dry-run", "--rehearse", "--limit"),
         *("--baseline", "--undoable", "--canary", "--fail-on", "--rate", "--profile", "--json"),
     ),
+    "plan": (
+        *("--out", "--live", "--key", "--map", "--mode", "--phone-region", "--invalid-contacts", "--on-conflict"),
+        *("--detailed-exitcode", "--force", "--show-values", "--rate", "--profile", "--json"),
+    ),
+    "apply": (
+        *("--yes", "--new-run", "--rate", "--max-duration", "--max-requests", "--max-errors", "--fail-on"),
+        *("--state-dir", "--profile", "--json"),
+    ),
     "check": (
         *("--key", "--map", "--mode", "--phone-region", "--invalid-contacts", "--ignore-columns", "--parents"),
         *("--show-values", "--profile", "--json"),

@@ -165,7 +165,7 @@ def _term(item: Any) -> str:
         named = argument_name(item) + ("..." if item.nargs == -1 and " " not in argument_name(item) else "")
         return named if item.required else f"[{named}]"
     metavar = item.metavar or item.opts[0].strip("-").upper().replace("-", "_")
-    names = ", ".join(sorted(item.opts, key=len))
+    names = ", ".join(item.opts)
     names = " / ".join([names, *item.secondary_opts])
     return names if item.is_flag else f"{names} {metavar}"
 

@@ -108,11 +108,12 @@ def run_and_leave(
     output: "OutputFlags",
     *,
     summary: Callable[[Any], Iterable[str]] | None = None,
+    code: Callable[[Any], int] = lambda report: int(report.exit_code),
 ) -> NoReturn:
     """Run the work with a display, print the summary, and leave with its exit code.
 
     `work` is called with the observer, the signals and the environment that every run takes. `summary` returns the
-    lines of what it returns; by default those of a run.
+    lines of what it returns; by default those of a run. `code` returns the exit code, if it is not that of the run.
     """
     import anyio
 
@@ -131,4 +132,4 @@ def run_and_leave(
         tell(ending_line(ending, is_clean=report.exit_code == 0), *others)
     if output.json:
         print_json(report.as_dict(), kept_in=f"{report.folder}/report.json")
-    raise typer.Exit(report.exit_code)
+    raise typer.Exit(code(report))

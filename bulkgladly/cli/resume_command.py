@@ -140,6 +140,8 @@ def retry(
         tell(f"retrying what was rejected in {folder.name}")
     folder.check()  # `find_run` also returns runs that cannot be read, so that the reason can be told
     mode = folder.header().mode
+    if mode == "plan":
+        raise UsageError(f"run {folder.name} made a plan and sent nothing; correct its rejected rows, and plan again")
     if mode == "export":
         raise UsageError(f"run {folder.name} is an export; run the same export command again to fetch what is missing")
     if mode == "undo":

@@ -144,7 +144,7 @@ class ImportFlags(RowFlags):
         bool,
         option(
             "--show-values",
-            "Write dropped values to warnings.csv as they are, instead of masking them.",
+            "Show dropped values in warnings.csv, and samples of a plan, as they are, instead of masking them.",
             RECORDS,
         ),
     ] = False

@@ -289,7 +289,15 @@ def _counts_of(run: Any, header: Any) -> dict[str, int]:
 
     if header.mode == "verify":
         return count_verdicts(run.path)
-    return count_by_word(run.path) if run.has_records() else _units_by_state(run)
+    if not run.has_records():
+        return _units_by_state(run)
+    counts = count_by_word(run.path)
+    if header.mode != "plan":
+        return counts
+    # A plan has done nothing to its records yet.
+    rejected = counts.get("rejected", 0)
+    found = {"planned": sum(counts.values()) - rejected, "rejected": rejected}
+    return {word: number for word, number in found.items() if number}
 
 
 def _units_by_state(run: Any) -> dict[str, int]:

@@ -15,6 +15,7 @@ from bulkgladly.records import Outcome, Problem
 __all__ = (
     "MAX_MERGES",
     "NOT_KEPT",
+    "Collision",
     "Endpoint",
     "Look",
     "Search",
@@ -25,6 +26,9 @@ __all__ = (
 
 Search = Generator[Request, Reply, Found | Outcome]
 """Looks for the object that a record means; returns how the record ends if that cannot be found out."""
+
+Collision = Generator[Request, Reply, ApiProblem | Outcome | None]
+"""Looks whether a value is taken; returns how the record ends if that cannot be found out."""
 
 
 class Unique(NamedTuple):
@@ -75,8 +79,10 @@ class Endpoint:
     Looking: `is_merged` says that objects of this kind can be merged, so that a 301 or 404 may
     mean that. `locate` looks for the object that an update means if its id is not remembered,
     `victim` for the one that a deletion means, and `rival` for the one that holds a value that
-    must be unique; None if it can only be found by its id. `holder` reads from a conflict which
-    object holds the value. `own_id` are the fields that a conflict about our own id names.
+    must be unique; None if it can only be found by its id. `collision` looks before a write
+    whether another object than the one with an id holds such a value of a payload, and returns the
+    conflict that Gladly would name; None if only the write itself can show it. `holder` reads from
+    a conflict which object holds the value. `own_id` are the fields that a conflict about our own id names.
     `is_read_first` says that these changes may only be written over what was read. `shared` are
     the fields that a change holds whole, with what others have added.
 
@@ -106,6 +112,7 @@ class Endpoint:
     locate: Callable[[Record], Search] | None = None
     victim: Callable[[Record], Search] | None = None
     rival: Callable[[Record], Search] | None = None
+    collision: Callable[[Held, str | None], Collision] | None = None
     holder: Callable[[ApiProblem], str | None] = lambda _: None
     own_id: tuple[str | None, ...] = (None, "id", "newConversationItems")
     is_read_first: Callable[[Policy, Collection[str]], bool] = lambda _policy, _changed: False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkgladly.errors import UsageError
 from bulkgladly.gladly.baseline_plan import BaselinePlan
-from bulkgladly.gladly.change import Action, Change
+from bulkgladly.gladly.change import Action, Change, Found
 from bulkgladly.gladly.data_sets import DataSetPlan
 from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import Field, Link
@@ -190,10 +190,16 @@ class Procedure:
     can use it alone. `apply` writes the change. If a write is refused or its response is lost,
     it looks and decides again. `at_once` returns the outcome of a record that certainly needs no
     request, as the two steps would; None only means that they are needed.
+
+    `foresee` reads what a decided change would meet (an id or an address that is taken) or write
+    over, and returns what it comes to; `look` reads an object by its id. Both are for plans. Where
+    they are None, `decide` has read all there is to see.
     """
 
     decide: Callable[[Record, Policy], Deciding]
     apply: Callable[[Record, Policy, Change], Steps]
+    foresee: Callable[[Record, Policy, Change], Deciding] | None = None
+    look: Callable[[Record, str], Generator[Request, Reply, Found]] | None = None
     at_once: Callable[[Record, Policy], Outcome | None] = lambda _record, _policy: None
 
 
@@ -272,9 +278,18 @@ class ImportSpec:
 
     def apply(self, record: Record, policy: Policy, change: Change) -> Steps:
         """Do what `decide` returned for a record, unless that has an end, and return how the record ends."""
-        if record.known is None and change.id is not None and change.id == record.former_id:
-            record = record._replace(id=change.id)
-        return self.procedures[policy.mode].apply(record, policy, change)
+        return self.procedures[policy.mode].apply(_by_former_id(record, change), policy, change)
+
+    def foresee(self, record: Record, policy: Policy) -> Deciding:
+        """Return what a record comes to, after a look at everything that it would meet or write over.
+
+        Its requests only read. A create that meets nothing stays a create.
+        """
+        change = yield from self.decide(record, policy)
+        looks_on = self.procedures[policy.mode].foresee
+        if change.end is not None or looks_on is None:
+            return change
+        return (yield from looks_on(_by_former_id(record, change), policy, change))
 
     def _decide_by_former_id(self, record: Record, policy: Policy, former_id: str, look: Request) -> Deciding:
         """Look for an object that an earlier version created under the id of another spelling of the key.
@@ -348,6 +363,12 @@ class ImportSpec:
         if asked not in self.procedures:
             raise UsageError(f"{self.name} do not support --mode {asked}; supported modes: {modes}")
         return asked
+
+
+def _by_former_id(record: Record, change: Change) -> Record:
+    """Return the record with the id that an earlier version gave it, if its object was found under that."""
+    is_former = record.known is None and change.id is not None and change.id == record.former_id
+    return record._replace(id=change.id) if is_former and change.id is not None else record
 
 
 @dataclass(frozen=True)

@@ -11,20 +11,21 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from bulkgladly.gladly.change import Action, Change, Found, Held, after_change, creating, without, writing
+from bulkgladly.gladly.conflicts import conflict_change, conflict_end, decided_by, taken_in_update
 from bulkgladly.gladly.decisions import (
     Sight,
     as_accepted,
     by_look,
     by_memory,
     ended,
-    gap_filling,
     gone,
     missing,
     remember,
     update_of,
 )
 from bulkgladly.gladly.earlier_attempts import deleted_before, noted_update
-from bulkgladly.gladly.endpoints import MAX_MERGES, Endpoint, look, told_of_owner
+from bulkgladly.gladly.endpoints import MAX_MERGES, Endpoint, Look, look, told_of_owner
+from bulkgladly.gladly.foresight import foreseen, merged_away
 from bulkgladly.gladly.outcomes import first_problem, refused, undone, unknown, unread, with_hint
 from bulkgladly.gladly.spec import Deciding, Policy, Procedure, Record, Steps
 from bulkgladly.messages import ApiProblem, Reply, Request
@@ -48,7 +49,7 @@ class Upserts:
     @property
     def procedure(self) -> Procedure:
         """The two steps, which are the same for every mode."""
-        return Procedure(self.decide, self.apply, self.at_once)
+        return Procedure(self.decide, self.apply, self.foresee, self.look, self.at_once)
 
     # --- look, decide, apply -------------------------------------------------------------------
 
@@ -76,7 +77,7 @@ class Upserts:
         found = yield from self._first_look(record, policy, sight)
         if isinstance(found, Outcome):
             return ended(self._at.object, record, deleted_before(record, found))
-        return (yield from self._by_look(record, policy, found, sight))
+        return (yield from decided_by(self._at, record, policy, found, sight))
 
     def apply(self, record: Record, policy: Policy, change: Change) -> Steps:
         """Do what a change says, or return its end."""
@@ -88,6 +89,14 @@ class Upserts:
             return deleted_before(record, (yield from self._remove(record, change)))
         return (yield from self._update(record, policy, change))
 
+    def foresee(self, record: Record, policy: Policy, change: Change) -> Deciding:
+        """Return what a change would come to: reads what it would meet or write over."""
+        return foreseen(self._at, record, policy, change)
+
+    def look(self, record: Record, gladly_id: str) -> Look:
+        """Read an object by its id; merges are followed."""
+        return look(self._at, record, gladly_id)
+
     def _first_look(self, record: Record, policy: Policy, sight: Sight) -> Generator[Request, Reply, Found | Outcome]:
         if policy.mode is Mode.DELETE:
             return (yield from self._victim(record, policy))
@@ -96,15 +105,6 @@ class Upserts:
         if policy.mode is Mode.UPDATE and self._at.locate is not None:
             return (yield from self._at.locate(record))
         return (yield from look(self._at, record, record.id))
-
-    def _by_look(self, record: Record, policy: Policy, found: Found, sight: Sight) -> Deciding:
-        """Decide by what was found. A search is followed by a look where it is not enough to write over."""
-        change = by_look(self._at, record, policy, found, sight)
-        is_kept = policy.undoable and change.action is Action.UPDATE
-        if found.is_searched and (is_kept or not self._at.shared.isdisjoint(change.after)):
-            found = yield from look(self._at, record, found.gladly_id)
-            change = by_look(self._at, record, policy, found, sight)
-        return change
 
     # --- create --------------------------------------------------------------------------------
 
@@ -175,32 +175,12 @@ class Upserts:
     def _by_conflict_policy(self, record: Record, policy: Policy, reply: Reply, problem: ApiProblem) -> Steps:
         """Do what `--on-conflict` says: an address or a name belongs to another object."""
         at, other = self._at, self._holder(reply)
-        attr = problem.attr or at.unique.attr
-        told = f"{problem.attr or at.unique.in_create} belongs to another {at.noun}{_named(other)}"
-        if policy.on_conflict == "skip":
-            detail = f"{told}; skipped by --on-conflict"
-            return Outcome(
-                Word.SKIPPED, stage=Stage.CONFLICT, status=reply.status, code="taken", attr=attr, detail=detail
-            )
-        cannot_be_found = at.rival is None and (policy.mode is Mode.CREATE or other is None)
-        if policy.on_conflict == "quarantine" or cannot_be_found:
-            detail = f"{told}; {at.unique.fix}"
-            return Outcome.rejected(Problem("taken", detail, attr, Stage.CONFLICT), status=reply.status)
-        found = yield from self._rival(record, other)
-        if isinstance(found, Outcome):
-            return found
-        if policy.on_conflict == "merge" and found.is_searched:
-            found = yield from look(at, record, found.gladly_id)
-        if policy.on_conflict == "merge" and found.held is not None:
-            filling = gap_filling(at, record, policy, found)
-            return filling.end or (yield from self._update(record, policy, filling, differ=self._gaps(policy)))
-        change = yield from self._by_look(record, policy, found, Sight.SOUGHT)
+        if (end := conflict_end(at, policy, reply.status, problem, other)) is not None:
+            return end
+        change = yield from conflict_change(at, record, policy, other)
+        if change.end is None and policy.on_conflict == "merge":
+            return (yield from self._update(record, policy, change, differ=self._gaps(policy)))
         return (yield from self.apply(record, policy, change))
-
-    def _rival(self, record: Record, other: str | None) -> Generator[Request, Reply, Found | Outcome]:
-        if self._at.rival is not None:
-            return (yield from self._at.rival(record))
-        return (yield from look(self._at, record, other or record.id))
 
     # --- update --------------------------------------------------------------------------------
 
@@ -259,12 +239,8 @@ class Upserts:
         return lambda held, payload: self._at.changes(held, self._at.gaps(held, payload), policy.owners)
 
     def _taken(self, reply: Reply, gladly_id: str) -> Outcome:
-        unique = self._at.unique
         problem = next((one for one in reply.problems if one.code == "taken"), first_problem(reply))
-        whose = f"another {self._at.noun}{_named(self._at.holder(problem))}"
-        detail = f"{problem.attr or unique.in_update} belongs to {whose}; nothing of the row was written"
-        reject = Problem("taken", detail, problem.attr or unique.attr, Stage.CONFLICT)
-        return Outcome.rejected(reject, status=reply.status, gladly_id=gladly_id)
+        return taken_in_update(self._at, problem, reply.status, gladly_id)
 
     # --- delete --------------------------------------------------------------------------------
 
@@ -299,9 +275,7 @@ class Upserts:
         if found.held is None:
             return unknown(found.reply, gladly_id)
         if found.gladly_id != gladly_id:
-            # The customer it was merged into also holds another record's data.
-            detail = f"merged into {found.gladly_id}, which also holds other data; to delete that, use its id"
-            return Outcome.rejected(Problem("moved", detail, "id", Stage.API), status=301, gladly_id=gladly_id)
+            return merged_away(found, gladly_id)
         return self._refused(reply, gladly_id)
 
     # --- messages ------------------------------------------------------------------------------
@@ -314,7 +288,3 @@ class Upserts:
 
     def _with_fix(self, outcome: Outcome) -> Outcome:
         return with_hint(outcome, (self._at.states or {}).get(str(outcome.code)))
-
-
-def _named(other: str | None) -> str:
-    return f", {other}" if other else ""

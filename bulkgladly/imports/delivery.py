@@ -16,6 +16,7 @@ import orjson
 from bulkgladly.api.client import Client
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.gladly.spec import ImportSpec, Policy, Record, Steps
+from bulkgladly.imports.step_choice import FreeSteps, StepChoice
 from bulkgladly.journal.entries import Intent, Reservation, UndoneWrites
 from bulkgladly.messages import Effect, NotedWrite, Repeat, Reply, Request
 from bulkgladly.records import Known, Outcome, Word
@@ -77,14 +78,24 @@ class Precautions(Protocol):
 class Delivery:
     """Sends records, any number at the same time, each by one caller."""
 
-    def __init__(self, spec: ImportSpec, policy: Policy, ledger: Precautions, client: Client) -> None:
-        self._spec, self._policy, self._ledger, self._client = spec, policy, ledger, client
+    def __init__(
+        self,
+        spec: ImportSpec,
+        policy: Policy,
+        ledger: Precautions,
+        client: Client,
+        *,
+        choice: StepChoice | None = None,
+    ) -> None:
+        """`choice` has the steps of the records, if they are not those of the object."""
+        self._ledger, self._client = ledger, client
+        self._choice = choice or FreeSteps(spec, policy)
 
     def started(self, record: Record) -> Pending | Outcome:
         """Start a record's steps; return its first request, or its outcome if it needs no request."""
-        if (at_once := self._spec.at_once(record, self._policy)) is not None:
+        if (at_once := self._choice.at_once(record)) is not None:
             return at_once
-        steps = self._spec.steps(record, self._policy)
+        steps = self._choice.steps(record)
         try:
             request = next(steps)
         except StopIteration as end:
@@ -227,7 +238,7 @@ class Delivery:
     def _begin_again(self, pending: Pending, known: Known) -> Request | Outcome:
         """Restart the steps of a record after another run has recorded something about its key."""
         pending.record = pending.record._replace(known=known)
-        pending.steps = self._spec.steps(pending.record, self._policy)
+        pending.steps = self._choice.steps(pending.record)
         try:
             return next(pending.steps)
         except StopIteration as end:

@@ -68,6 +68,7 @@ _FIXES: Mapping[str, str] = {
     "unedited": "fill in the cells from _raw and empty _raw, or delete the line",
     "taken": "correct the address, or pass --on-conflict update or merge",
     "ambiguous": "look in Gladly which customer is meant, and correct the addresses or pass its id",
+    "moved": "look at the record in Gladly; if the file is right, plan again, or import it",
     "record_too_large": "shorten the row, or look for a missing quote",
 }
 

@@ -27,7 +27,7 @@ from bulkgladly.mapping.variables import variable_text
 from bulkgladly.records import Mode
 from bulkgladly.settings import Limits, Pace
 
-__all__ = ("ImportOptions", "namespaces_after")
+__all__ = ("AppliedPlan", "ImportOptions", "namespaces_after")
 
 CHOICES: Mapping[str, Sequence[str]] = {
     "on_conflict": tuple(OnConflict),
@@ -38,6 +38,14 @@ CHOICES: Mapping[str, Sequence[str]] = {
     "fail_on": tuple(FailOn),
     "missing": tuple(Missing),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedPlan:
+    """The plan that a run applies: its folder, and the hash of its `plan.json`."""
+
+    folder: str
+    plan_hash: str
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,8 @@ class ImportOptions:
     that what earlier runs have sent and these files lack is told; `missing="delete"` deletes it when the run is
     complete, unless it is more than `missing_limit` percent of what they have sent. `baseline` is a data set that says
     what Gladly held of objects which no earlier run has sent, so that only differences are sent. `mapping` makes the
-    records from rows of another form; `key` is then a column of those rows.
+    records from rows of another form; `key` is then a column of those rows. `plan` is the plan that the import
+    applies; `apply` sets it.
 
     Raises:
         UsageError: A value is not supported, or a path is a URL.
@@ -92,6 +101,7 @@ class ImportOptions:
     missing_limit: float = 1.0
     baseline: OptionalPath = OptionalPath()
     mapping: MapChoice | None = None
+    plan: AppliedPlan | None = None
     reading: ReadOptions = field(default_factory=ReadOptions)
     pace: Pace = field(default_factory=Pace)
     limits: Limits = field(default_factory=Limits)

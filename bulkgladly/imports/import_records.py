@@ -29,6 +29,7 @@ from bulkgladly.imports.drafts import AdmittedRow, DraftReader, in_sending_order
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.ordering import Lanes
 from bulkgladly.imports.settlement import RECENT_IDS, Settlement
+from bulkgladly.imports.step_choice import FreeSteps, StepChoice
 from bulkgladly.journal.entries import known_by
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Outcome, Problem, place_of_row
@@ -64,14 +65,16 @@ class Importer:
         stop: Stop,
         input_names: Sequence[str] = (),
         bounds: Bounds | None = None,
+        choice: StepChoice | None = None,
     ) -> None:
-        """`policy` is that of the options, as of now."""
+        """`policy` is that of the options, as of now. `choice` has the steps of the records; see `FreeSteps`."""
         self._spec, self._limits, self._ledger, self._stop = spec, options.limits, ledger, stop
         self._reader, self._input_names = reader, input_names
         self._settlement = Settlement(
             spec, policy, ledger, options.limits, stop, reader.names, show_values=options.show_values
         )
-        self._delivery = Delivery(spec, policy, ledger, client)
+        self._choice = choice or FreeSteps(spec, policy)
+        self._delivery = Delivery(spec, policy, ledger, client, choice=self._choice)
         self._lanes = Lanes((bounds or Bounds()).records_waiting)
         self._policy = policy
         self._send_on, self._receive = anyio.create_memory_object_stream[list[AdmittedRow]](BATCHES_AHEAD)
@@ -112,6 +115,7 @@ class Importer:
             record = ready(
                 draft, standing.known, standing.doubt, standing.sent_at, self._settlement.made, standing.written
             )
+            record = self._choice.queued(record)
             # In the queue of its lane a record costs nothing; one with a clash or open links must wait here, since
             # only what is known after its predecessors decides how it continues.
             if not standing.clash and not draft.links and self._lanes.stand_behind(record):

@@ -1,7 +1,7 @@
 """The work of an import, as the engine of runs drives it: rows of files become objects in Gladly."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, nullcontext, suppress
 from pathlib import Path, PurePath
 from typing import Any
@@ -10,7 +10,7 @@ import anyio.to_thread
 
 from bulkgladly.errors import BulkgladlyError, InputChanged
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.gladly.spec import ImportSpec
+from bulkgladly.gladly.spec import ImportSpec, Policy
 from bulkgladly.imports.baseline import INDEX, Baseline
 from bulkgladly.imports.baseline_findings import told_lines
 from bulkgladly.imports.canary import Canary
@@ -21,6 +21,7 @@ from bulkgladly.imports.import_records import Importer
 from bulkgladly.imports.import_summary import Closing, Report, publish
 from bulkgladly.imports.overwriting import note_on_undo
 from bulkgladly.imports.row_names import check_names, fetch_directory, names_in
+from bulkgladly.imports.step_choice import FreeSteps, StepChoice
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.reject_memory import RunScope, remember_rejects
 from bulkgladly.journal.state_reader import StateReader
@@ -49,8 +50,9 @@ class ImportWork:
         inputs: Inputs,
         *,
         digests: Sequence[str],
+        choose: Callable[[Policy], StepChoice] | None = None,
     ) -> None:
-        """`digests` are the hashes of the inputs as they are now, by number."""
+        """`digests` are the hashes of the inputs as they are now, by number. `choose` chooses the steps of records."""
         self._session, self._spec, self._options = session, spec, options
         self._inputs, self._digests = inputs, digests
         self._observer, self._stop = session.observer, session.stop
@@ -65,6 +67,7 @@ class ImportWork:
             run=session.run.name,
             vitals=session.connection.vitals,
         )
+        self._choice = FreeSteps(spec, self._policy) if choose is None else choose(self._policy)
         self._done_before = self.journal.counts.total()
         self._reader = DraftReader(
             spec, self._policy, options, inputs=inputs, ledger=self.journal, bounds=session.bounds
@@ -79,6 +82,7 @@ class ImportWork:
             stop=session.stop,
             input_names=inputs.names,
             bounds=session.bounds,
+            choice=self._choice,
         )
         names = [PurePath(name).name for name in inputs.names]
         more = f" and {counted(len(names) - 1, 'more file')}" if len(names) > 1 else ""
@@ -122,6 +126,7 @@ class ImportWork:
 
     async def read(self) -> None:
         """Resolve the names in the rows, then read and prepare the rows."""
+        self._choice.fits(self._session.organisation)
         await self._learn_names()
         bounds = self._session.bounds
         size = bounds.rows_at_once * 4 if self._options.pace.unlimited else bounds.rows_at_once
@@ -171,6 +176,8 @@ class ImportWork:
         if self._options.limits.max_rows is not None:
             left = min(left, self._options.limits.max_rows)
         pace = self._session.steering.foreseen()
+        if (planned := self._choice.estimate(self._done_before, pace)) is not None:
+            return planned
         # What is wrong with a file or with the state is told when the row or the key is used.
         with suppress(BulkgladlyError):
             memory = opened_memory(self._session.run.state_dir / "state.sqlite", self._spec, self._policy)

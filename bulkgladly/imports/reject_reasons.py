@@ -82,6 +82,8 @@ def reason_for(code: str, stage: str | None, kind: str = "") -> str:
     """Return why rows with this code, and of this kind, did not arrive. Codes of Gladly's own are named as they are."""
     if kind:
         return f"the phone is {kind}"
+    if code == "moved" and stage == Stage.CONFLICT:
+        return "it is no longer as the plan saw it"
     known = _REASONS.get(code)
     if known is not None:
         return known

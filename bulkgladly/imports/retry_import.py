@@ -89,7 +89,7 @@ def _options_of(folder: RunFolder, header: RunHeader) -> ImportOptions:
     before = restored(ImportOptions, header.settings, folder.state_dir)
     before = replace(before, reading=ReadOptions(format="ndjson", is_plain=True), limits=session_limits(before.limits))
     # The permission was given for the first run, by somebody who knew what was in the file.
-    before = replace(before, contacts_people=False, is_complete=False, missing="tell")
+    before = replace(before, contacts_people=False, is_complete=False, missing="tell", plan=None)
     if before.mapping is None:
         return before
     # The usual fix of a reject is a corrected mapping.

@@ -12,7 +12,7 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import JournalError, UnfinishedRun, UsageError
 from bulkgladly.files.folders import with_folders
 from bulkgladly.files.inputs import Inputs
-from bulkgladly.gladly.spec import ImportSpec
+from bulkgladly.gladly.spec import ImportSpec, Policy
 from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.baseline import check_baseline
 from bulkgladly.imports.import_inputs import (
@@ -32,6 +32,7 @@ from bulkgladly.imports.missing_deletion import delete_missing, refuse_deletion,
 from bulkgladly.imports.overwriting import notes_on_owners
 from bulkgladly.imports.rehearsal import rehearsal
 from bulkgladly.imports.shared_keys import notes_on_keys
+from bulkgladly.imports.step_choice import StepChoice
 from bulkgladly.journal.ledger import has_doubts
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import Fault, InputFile, RunHeader
@@ -47,12 +48,17 @@ from bulkgladly.runs.session import Session, Terms
 from bulkgladly.settings import Credentials, Pace, refuse_unlimited
 
 __all__ = (
+    "Choose",
     "OtherRuns",
     "begin_import",
     "rehearse_import",
     "resume_import",
     "start_import",
 )
+
+
+Choose = Callable[[Policy], StepChoice]
+"""Chooses the steps of the records of a run, for its policy."""
 
 
 async def start_import(
@@ -97,10 +103,12 @@ async def begin_import(
     make_input: MakeInput | None = None,
     parent: str | None = None,
     take_over: Callable[[RunFolder], None] = lambda _folder: None,
+    choose: Choose | None = None,
 ) -> Report:
     """Create a run and work on it. If there are no files, `make_input` writes the input into the run's folder.
 
-    `take_over` is called when the run has its name, before other processes can see it.
+    `take_over` is called when the run has its name, before other processes can see it. `choose` chooses the steps of
+    the records.
     """
     refuse_unlimited(options.pace, terms.credentials)
     if options.baseline is not None:
@@ -110,7 +118,8 @@ async def begin_import(
     with NewRun(options.state_dir, spec.name, _mode_of(options)) as new:
         if make_input is not None:
             patterns = [str(await anyio.to_thread.run_sync(make_input, new.folder.path))]
-        options = replace(options, reading=with_folders(options.reading, [local_path(one) for one in patterns]))
+        if options.plan is None:  # a plan has kept which folders its files were in
+            options = replace(options, reading=with_folders(options.reading, [local_path(one) for one in patterns]))
         inputs = open_checked(spec, patterns, options)
         refuse_to_contact(spec, inputs, options)
         files = await anyio.to_thread.run_sync(hashed, inputs)
@@ -128,7 +137,7 @@ async def begin_import(
         for line in (*inputs.notes, *told, *notes, *notes_on_owners(options)):
             terms.observer.note(line)
         session = Session(new.folder, options, terms)
-        report = await _work(session, spec, options, inputs, digests=[file.digest for file in files])
+        report = await _work(session, spec, options, inputs, digests=[file.digest for file in files], choose=choose)
         if isinstance(session.stop.error, CannotFinish):
             new.discard()
             raise session.stop.error
@@ -136,9 +145,15 @@ async def begin_import(
 
 
 async def _work(
-    session: Session, spec: ImportSpec, options: ImportOptions, inputs: Inputs, *, digests: Sequence[str]
+    session: Session,
+    spec: ImportSpec,
+    options: ImportOptions,
+    inputs: Inputs,
+    *,
+    digests: Sequence[str],
+    choose: Choose | None,
 ) -> Report:
-    work = ImportWork(session, spec, options, inputs, digests=digests)
+    work = ImportWork(session, spec, options, inputs, digests=digests, choose=choose)
     if work.rows_exact and not work.rows:
         session.observer.note("the input has no rows: nothing to import")
     inputs.hold()
@@ -163,6 +178,7 @@ async def resume_import(
     observer: Observer | None = None,
     with_signals: bool = False,
     environment: Environment = USUAL,
+    choose: Choose | None = None,
 ) -> Report:
     """Continue a run where it stopped, and return the report of all its sessions.
 
@@ -195,7 +211,7 @@ async def resume_import(
         if options.mode is Mode.DELETE:
             refuse_stale_deletion(folder, header)
         terms = Terms(credentials, observer or Observer(), with_signals, environment)
-        report = await _work(Session(folder, options, terms), spec, options, inputs, digests=digests)
+        report = await _work(Session(folder, options, terms), spec, options, inputs, digests=digests, choose=choose)
     return await delete_missing(report, spec, options, terms, begin=begin_import)
 
 

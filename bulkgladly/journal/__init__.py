@@ -2,13 +2,16 @@
 
 A run has a folder (`run_folder`) with a header (`run_header`); `runs` finds those of a state directory. What is settled
 goes through the one `writer`: the outcomes of records by the `ledger` (`entries` are what it is told, `positions` and
-`record_tables` what it keeps), the results of units by `units`. The `state` outlives runs, and `state_reader` reads it
-without one; the `crosswalk` in it is read whole, taken in and repaired. `databases` opens the SQLite files, whose
-tables are in `schema`. At the end of an import `results` writes
-its files from the journal, `reject_groups` counts why rows did not arrive, and `reject_memory` keeps in the state which
-rows were rejected, so that the next run knows its new rejects; `missing` tells what a complete input no longer has.
-`record_lookup` finds single records.
-`run_writes` reads what a run has changed, with what Gladly held before, and which requests each record took.
+`record_tables` what it keeps), the results of units by `units`. `run_writes` reads what a run has changed, with what
+Gladly held before, and which requests each record took; `record_lookup` finds single records.
+
+The `state` outlives runs, and `state_reader` reads it without one; `organisations` keeps there which organisation a
+host is, and the `crosswalk` in it is read whole, taken in and repaired. `databases` opens the SQLite files, whose
+tables are in `schema`.
+
+At the end of an import `results` writes its files from the journal, `reject_groups` counts why rows did not arrive, and
+`reject_memory` keeps in the state which rows were rejected, so that the next run knows its new rejects; `missing` tells
+what a complete input no longer has.
 
 A verification reads what became of the rows of a run (`run_outcomes`), and notes what Gladly holds (`verdicts`).
 

@@ -139,6 +139,10 @@ CREATE TABLE IF NOT EXISTS reserved ( -- keys in `known` without an id: who may 
     for_run TEXT,                    -- the run that may send it again: a person has looked, and it was not sent
     PRIMARY KEY (scope, key)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS organisations ( -- which organisation a host has turned out to be
+    host TEXT PRIMARY KEY,
+    id   TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rejects (  -- rejects that were reported; all are hashes
     scope     INTEGER NOT NULL,
     row       INTEGER NOT NULL,      -- its key, or the content of a row without one

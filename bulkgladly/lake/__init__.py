@@ -17,7 +17,7 @@ Each module imports only modules on floors below its own (a test reads this pict
     3  manifest                           typed_rows fitted_lines                            row_keys
                                           line_bundles report_csv
     2                                                              rows                      schemas text_parquet
-    1  places joined_views                                         arrow
+    1  places joined_views row_groups                              arrow
 """
 
 import os

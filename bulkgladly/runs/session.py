@@ -22,6 +22,7 @@ import anyio
 import anyio.to_thread
 
 from bulkgladly.errors import BulkgladlyError, UsageError
+from bulkgladly.journal.organisations import remember_organisation
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.timeline import Sample
 from bulkgladly.rate_schedule import local_zone, zone_of
@@ -198,6 +199,8 @@ class Session:
             environment=terms.environment,
         )
         self.deadline = FinishBy(options.limits.finish_by, terms.environment.wall)
+        self.organisation = ""
+        """The id of the organisation, once it has answered: when `read` is called."""
 
     async def drive(self, work: Work[S]) -> S:
         """Do the work, and return the summary, which is then written to the folder of the run.
@@ -231,7 +234,7 @@ class Session:
 
     async def _work(self, work: Work[S]) -> None:
         async def read() -> None:
-            await check_organisation(self.client, self.connection.host)
+            await self._meet_organisation()
             await work.read()
 
         try:
@@ -254,6 +257,16 @@ class Session:
             workers=work.workers,
             beside=beside,
         )
+
+    async def _meet_organisation(self) -> None:
+        """Ask for the organisation, and keep which one it is, for this run and for later ones."""
+        found = await check_organisation(self.client, self.connection.host)
+        if isinstance(identity := found.get("id"), str) and identity:
+            self.organisation = identity
+            state = self.run.state_dir / "state.sqlite"
+            # A run that cannot keep it works all the same: only a later plan would ask again.
+            with contextlib.suppress(BulkgladlyError):
+                await anyio.to_thread.run_sync(remember_organisation, state, self.connection.host, identity)
 
     async def _end(self, work: Work[S]) -> S:
         self.connection.ended = self.stop.reason

@@ -33,6 +33,7 @@ ENDLESS = {"follow", "init", "listen", "live"}
 WORKING = {"runs pause", "runs continue", "runs rate", "runs stop"}
 """Commands for a run that works in another process; `tests/flows/test_steering.py` runs them."""
 IMPORT = "bulkgladly import customers customers.csv --key crm_id"
+LIVE_PLAN = "bulkgladly plan customers customers.csv --key crm_id --out live.plan --live"
 EXPORT = "bulkgladly export agents-list inboxes profiles --emails customers.csv --out lake"
 MAP = "bulkgladly map init contacts.csv --to customers --out customers.toml"
 HOOK, OLD_HOOK = (f"https://hooks.example.org/{path}" for path in ("gladly", "old"))
@@ -46,6 +47,8 @@ SETUP: Mapping[str, tuple[str, ...]] = {
     "retry": (IMPORT,),
     "undo": (f"{IMPORT} --phone-region GB",),
     "verify": (f"{IMPORT} --phone-region GB",),
+    "plan": (IMPORT,),
+    "apply": (IMPORT, LIVE_PLAN, "bulkgladly plan customers leavers.csv --key crm_id --mode delete --out leavers.plan"),
     "runs list": (EXPORT + " --state-dir dumps",),
     "runs show": (f"{IMPORT} --phone-region GB", "bulkgladly import tasks tasks.csv --key ticket"),
     "runs open": (f"{IMPORT} --phone-region GB", "bulkgladly import tasks tasks.csv --key ticket"),
@@ -69,6 +72,9 @@ EXIT_CODES: Mapping[str, int] = {
     f"{IMPORT} --rehearse": 1,
     f"{IMPORT} --dry-run": 1,
     f"{IMPORT} --limit 2": 10,
+    LIVE_PLAN: 1,
+    "bulkgladly plan customers customers.csv --key crm_id --out customers.plan": 1,
+    "bulkgladly apply live.plan": 1,
     "bulkgladly retry customers-upsert --on-conflict update": 2,
 }
 """C3 has a local phone number: without a country it is rejected, and there is nothing to retry."""

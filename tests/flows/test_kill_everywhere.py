@@ -219,6 +219,50 @@ class Complete(Customers):
         assert (again["counts"]["unchanged"], again["missing"]) == (GOOD, 0), again
 
 
+class Planned(Flow):
+    """A live plan of two new customers, one that is changed, and one that is as it was."""
+
+    command: tuple[str, ...] = (
+        *("plan", "customers", "people.ndjson", "--key", "crm", "--out", "a.plan", "--live", "--force", *PACE),
+    )
+
+    def prepare(self, desk: Desk) -> None:
+        rows = [*map(person, range(GOOD))]
+        desk.write("before.ndjson", rows[:2])
+        assert desk.run("import", "customers", "before.ndjson", "--key", "crm", *PACE).status == 0
+        desk.write("people.ndjson", [{**rows[0], "name": "Another Name"}, *rows[1:]])
+
+    def check(self, desk: Desk, end: End) -> None:
+        """The plan is whole, nothing is left beside it, and its apply does what it says."""
+        assert end.status == 0, end
+        plan = orjson.loads((desk.folder / "a.plan" / "plan.json").read_bytes())
+        assert plan["counts"]["actions"] == {"create": GOOD - 2, "update": 1, "none": 1}
+        applied = desk.run("apply", "a.plan", *PACE)
+        assert applied.status == 0, applied
+        assert json.loads(applied.output)["requests"] == plan["requests"]["most"]
+
+
+class Applied(Planned):
+    """The apply of such a plan."""
+
+    command = ("apply", "a.plan", *PACE)
+
+    def prepare(self, desk: Desk) -> None:
+        super().prepare(desk)
+        assert desk.run(*Planned.command).status == 0
+
+    def check(self, desk: Desk, end: End) -> None:
+        """Each record is written once; none counts as moved because this run has written it before a kill."""
+        if end.status == 2:
+            assert "was applied already" in end.errors, end  # it was killed after its end
+        else:
+            assert end.status == 0, end
+            counts = json.loads(end.output)["counts"]
+            assert (counts["read"], counts["rejected"], counts["unprocessed"]) == (GOOD, 0, 0), counts
+        held = [(profile["name"], len(profile["emails"])) for profile in desk.emulator.store.customers.values()]
+        assert sorted(held) == sorted([("Another Name", 1), *[(PEOPLE[0], 1)] * (GOOD - 1)])
+
+
 class Notes(Flow):
     """Notes, which Gladly cannot keep from being there twice."""
 
@@ -453,6 +497,8 @@ FLOWS: Mapping[str, Callable[[], Flow]] = {
     "updated": Updated,
     "verification": Verification,
     "complete": Complete,
+    "planned": Planned,
+    "applied": Applied,
     "notes": Notes,
     "project": Project,
     "undo": Undo,
@@ -537,7 +583,11 @@ def refuse(wrong: Sequence[str]) -> None:
     assert not wrong, f"{len(wrong)} kills:\n" + "\n".join(wrong)
 
 
-@pytest.fixture(params=FLOWS)
+LONG = ("planned",)
+"""Flows that only `make soak` plays."""
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.soak) if name in LONG else name for name in FLOWS])
 def stage(request: pytest.FixtureRequest, mortals: Mortals) -> Iterator[Stage]:
     """One flow after the other."""
     with in_memory() as folder, Stage(FLOWS[request.param](), mortals, folder).open() as stage:

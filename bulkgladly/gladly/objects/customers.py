@@ -29,7 +29,7 @@ from bulkgladly.gladly.customer_rows import (
     unique_addresses,
 )
 from bulkgladly.gladly.data_sets import FLAG, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, OpenMap, Struct
-from bulkgladly.gladly.endpoints import Endpoint, Search, Unique, look
+from bulkgladly.gladly.endpoints import Collision, Endpoint, Search, Unique, look
 from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, LiveExport, Parent
 from bulkgladly.gladly.outcomes import unread
 from bulkgladly.gladly.owners import ATTRIBUTES_FIELD, CONTACT_LISTS, OwnedFields
@@ -38,7 +38,7 @@ from bulkgladly.gladly.proofs import by_id, proof_of
 from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.gladly.spec import GladlyObject, ImportSpec, Policy, Record, Screening
 from bulkgladly.gladly.upserts import Upserts
-from bulkgladly.messages import Repeat, Reply, Request
+from bulkgladly.messages import ApiProblem, Repeat, Reply, Request
 from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
 
 __all__ = ("CUSTOMERS", "OBJECT")
@@ -128,6 +128,27 @@ def _rival(record: Record) -> Search:
         detail = "an address is taken, but a search for the row's addresses found no customer; `retry` the run later"
         return Outcome.rejected(Problem("taken", detail, stage=Stage.CONFLICT), status=409)
     return found
+
+
+def _collision(payload: Held, own_id: str | None) -> Collision:
+    """Look whether a customer other than `own_id` holds an address that is unique: an email, or a number as MOBILE."""
+    for name, address in _addresses(payload, by_phone=False):
+        if (end := (yield from _owned(name, address, own_id))) is not None:
+            return end
+    for entry in payload.get("phones") or ():
+        is_mobile = entry.get("type") == "MOBILE"
+        if is_mobile and (end := (yield from _owned("phoneNumber", phone_identity(entry), own_id))) is not None:
+            return end
+    return None
+
+
+def _owned(name: str, address: str, own_id: str | None) -> Collision:
+    reply = yield Request("findCustomers", "GET", PROFILES, query=((name, address),))
+    if not reply.is_confirmed:
+        return unread(reply, own_id)
+    holds, attr = (holds_email, "emails") if name == "email" else (holds_mobile, "phones")
+    is_taken = any(holds(profile, address) and profile.get("id") != own_id for profile in reply.objects)
+    return ApiProblem("taken", attr) if is_taken else None
 
 
 def _by_address_or_derived_id(record: Record, *, by_phone: bool) -> Search:
@@ -223,6 +244,7 @@ _AT = Endpoint(
     locate=_located,
     victim=_victim,
     rival=_rival,
+    collision=_collision,
     own_id=("id",),
     is_read_first=_is_read_first,
     shared=frozenset({*CONTACT_LISTS, "customAttributes"}),
