@@ -24,6 +24,7 @@ LONG = (
     "shared_budget",
     "memory",
     "plan",
+    "baseline",
     "lookups",
     "kills",
     "export_tables",

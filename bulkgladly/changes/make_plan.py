@@ -17,7 +17,8 @@ from bulkgladly.files.folders import with_folders
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
 from bulkgladly.gladly.table import NAME_LISTS, import_spec
-from bulkgladly.imports.baseline import Baseline, check_baseline, told_lines
+from bulkgladly.imports.baseline import Baseline, check_baseline
+from bulkgladly.imports.baseline_findings import told_lines
 from bulkgladly.imports.drafts import DraftReader, Linker, in_sending_order
 from bulkgladly.imports.import_inputs import hashed, open_checked
 from bulkgladly.imports.row_names import names_in

@@ -82,13 +82,13 @@ def unread_in(plan: BaselinePlan, held: Held, payload: Held, *, is_whole: bool) 
 
 def accepted_by(
     plan: BaselinePlan, held: Held, payload: Held, fingerprints: Mapping[str, str], unread: Iterable[str] = ()
-) -> dict[str, str]:
+) -> Mapping[str, str]:
     """Return the fingerprints of the fields that a held object has as the payload asks, by the object's own comparison.
 
     A field that nobody has read, or that Gladly never shows, is not among them.
     """
     differing = plan.differences(held, payload)
     if not differing and not unread and not plan.hidden and not plan.fixed:
-        return dict(fingerprints)
+        return fingerprints
     without = {*differing, *unread, *plan.hidden, *plan.fixed}
     return {name: print_ for name, print_ in fingerprints.items() if name not in without}

@@ -90,10 +90,11 @@ def changes_to(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[s
         if name in payload and (profile.get(name) or None) != (payload[name] or None):
             changes[name] = payload[name]
     changes.update(union_for(profile, payload))
-    attributes = payload.get("customAttributes") or {}
-    held = _object(profile.get("customAttributes"))
-    if any(held.get(key) != value for key, value in attributes.items()):
-        changes["customAttributes"] = {**held, **attributes}
+    if attributes := payload.get("customAttributes"):
+        held = _object(profile.get("customAttributes"))
+        # Most are equal, which the first test says in a tenth of the time.
+        if not attributes.items() <= held.items() and any(held.get(key) != one for key, one in attributes.items()):
+            changes["customAttributes"] = {**held, **attributes}
     return changes
 
 
@@ -102,9 +103,10 @@ def union_for(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[st
     lists: dict[str, Any] = {}
     # An entry counts as held in any spelling, or a PATCH would send the same address a second time.
     for name, identity in (("emails", email_identity), ("phones", phone_identity)):
-        united = unite(_list(profile.get(name)), payload.get(name) or [], identity)
-        if united is not None:
-            lists[name] = united
+        if wanted := payload.get(name):
+            united = unite(_list(profile.get(name)), wanted, identity)
+            if united is not None:
+                lists[name] = united
     return lists
 
 

@@ -15,6 +15,7 @@ from bulkgladly.records import GONE, Known, Mode, Outcome, Problem, Stage, Word
 
 __all__ = (
     "Sight",
+    "as_accepted",
     "by_look",
     "by_memory",
     "changed_since",
@@ -180,6 +181,13 @@ def not_there(at: Endpoint, gladly_id: str | None) -> Outcome:
     return Outcome.rejected(Problem("not_exist", detail, None, Stage.API), status=404, gladly_id=gladly_id)
 
 
+def as_accepted(known: Known) -> Outcome:
+    """Return the outcome of a record that is as it is remembered."""
+    # What only a data set has told is remembered, so that the next run needs no data set for it.
+    accepted = known.accepted if known.held is not None else None
+    return Outcome(Word.UNCHANGED, known.gladly_id, accepted=accepted)
+
+
 def changed_since(record: Record, known: Known) -> list[str]:
     """Return the fields of a record that differ from what Gladly last accepted."""
     if record.fingerprints == known.accepted:
@@ -229,6 +237,4 @@ def _taken_id(at: Endpoint, gladly_id: str, changes: Held) -> Outcome:
 
 
 def _as_accepted(at: Endpoint, record: Record, known: Known) -> Change:
-    # What only a data set has told is remembered, so that the next run needs no data set for it.
-    accepted = known.accepted if known.held is not None else None
-    return ended(at.object, record, Outcome(Word.UNCHANGED, known.gladly_id, accepted=accepted))
+    return ended(at.object, record, as_accepted(known))

@@ -176,7 +176,8 @@ class Procedure:
 
     `decide` looks as far as necessary and returns the change. Its requests only read, so a plan
     can use it alone. `apply` writes the change. If a write is refused or its response is lost,
-    it looks and decides again.
+    it looks and decides again. `at_once` returns the outcome of a record that certainly needs no
+    request, as the two steps would; None only means that they are needed.
 
     `foresee` reads what a decided change would meet (an id or an address that is taken) or write
     over, and returns what it comes to; `look` reads an object by its id. Both are for plans. Where
@@ -187,6 +188,7 @@ class Procedure:
     apply: Callable[[Record, Policy, Change], Steps]
     foresee: Callable[[Record, Policy, Change], Deciding] | None = None
     look: Callable[[Record, str], Generator[Request, Reply, Found]] | None = None
+    at_once: Callable[[Record, Policy], Outcome | None] = lambda _record, _policy: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +235,10 @@ class ImportSpec:
     deletes_by_id: bool = False
 
     # --- the steps of a record -----------------------------------------------------------------
+
+    def at_once(self, record: Record, policy: Policy) -> Outcome | None:
+        """Return what `steps` would return if it needed no request; None if only `steps` can tell."""
+        return self.procedures[policy.mode].at_once(record, policy)
 
     def steps(self, record: Record, policy: Policy) -> Steps:
         """Do what a record asks for in the policy's mode, and return how it ends."""

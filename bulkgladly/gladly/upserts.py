@@ -12,7 +12,17 @@ from typing import Any
 
 from bulkgladly.gladly.change import Action, Change, Found, Held
 from bulkgladly.gladly.conflicts import conflict_change, conflict_end, decided_by, taken_in_update
-from bulkgladly.gladly.decisions import Sight, by_look, by_memory, ended, gone, missing, remember, update_of
+from bulkgladly.gladly.decisions import (
+    Sight,
+    as_accepted,
+    by_look,
+    by_memory,
+    ended,
+    gone,
+    missing,
+    remember,
+    update_of,
+)
 from bulkgladly.gladly.endpoints import MAX_MERGES, Endpoint, Look, look, told_of_owner
 from bulkgladly.gladly.foresight import foreseen, merged_away
 from bulkgladly.gladly.outcomes import first_problem, refused, undone, unknown, unread, with_hint
@@ -38,9 +48,16 @@ class Upserts:
     @property
     def procedure(self) -> Procedure:
         """The two steps, which are the same for every mode."""
-        return Procedure(self.decide, self.apply, self.foresee, self.look)
+        return Procedure(self.decide, self.apply, self.foresee, self.look, self.at_once)
 
     # --- look, decide, apply -------------------------------------------------------------------
+
+    def at_once(self, record: Record, policy: Policy) -> Outcome | None:
+        """Return the outcome of a record that is exactly as it is remembered. Most are, in a repeated import."""
+        known = record.known
+        if known is None or record.doubt or policy.mode is Mode.DELETE or record.fingerprints != known.accepted:
+            return None
+        return as_accepted(known)
 
     def decide(self, record: Record, policy: Policy) -> Deciding:
         """Return what the mode of the policy asks for.

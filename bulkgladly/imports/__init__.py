@@ -8,7 +8,8 @@ by its steps (`step_choice`).
 `dry_run` reads as an import does and sends nothing, and `forecast` says what rows would take, by what earlier runs have
 sent; a `rehearsal` sends to an emulator. `single_rows` sends rows that come one at a time, without a run.
 `dropped_values` says what a record is sent without. `baseline` says what a data set has of rows that no earlier run
-has sent: it reads the published rows (`baseline_rows`) into an index on disk (`baseline_index`).
+has sent, and `baseline_findings` what that was worth; the published rows (`baseline_rows`) are read into an index on
+disk (`baseline_index`).
 
 At the end `import_summary` accounts for every row, with the `run_findings` in the journal; `import_page` says so to
 people, in the words of `reject_reasons`, and `next_steps` says what to run next. `result_tables` writes what people

@@ -5,75 +5,22 @@ that index, whatever has become of the data set. What it says is as old as the d
 see docs/baseline.md for what can go wrong.
 """
 
-import datetime as dt
-import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from bulkgladly.errors import JournalDamaged, UsageError
+from bulkgladly.errors import JournalDamaged, UsageError, Withdrawn
 from bulkgladly.gladly.baseline_plan import BaselinePlan, accepted_by, unread_in
 from bulkgladly.gladly.identity import digest64
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
 from bulkgladly.gladly.table import IMPORTS
+from bulkgladly.imports.baseline_findings import BaselineFindings, moment_of_micros
 from bulkgladly.imports.baseline_index import ASKED, BaselineIndex, HeldObject, id_digest
 from bulkgladly.records import Known, Mode
-from bulkgladly.runs.observer import counted, duration_text
 
-__all__ = ("OLD", "Baseline", "BaselineFindings", "check_baseline", "told_lines")
+__all__ = ("INDEX", "Baseline", "check_baseline")
 
 INDEX = "baseline.sqlite"
-OLD = dt.timedelta(days=7)
-"""Beyond this age of its newest row, a data set is called old."""
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-
-
-@dataclass(slots=True)
-class BaselineFindings:
-    """What a data set was worth for the rows so far.
-
-    `matched` counts rows by what they were matched by (`id`, `email`, `phone`). `ambiguous` rows have addresses of
-    several objects, or of one that another row has matched; `left` are those that the conflict policy decides.
-    `lacking` counts rows by a field that they have and the data set lacks. `asked` counts all rows that earlier runs
-    did not know.
-    """
-
-    lake: str
-    data_sets: tuple[str, ...]
-    objects: int
-    oldest: dt.datetime | None
-    newest: dt.datetime | None
-    empty: tuple[str, ...] = ()
-    asked: int = 0
-    matched: Counter[str] = field(default_factory=Counter[str])
-    ambiguous: int = 0
-    left: int = 0
-    lacking: Counter[str] = field(default_factory=Counter[str])
-    read_first: int = 0
-    """Rows of which a field is lacking, so that they are read first."""
-
-    @property
-    def age(self) -> dt.timedelta | None:
-        """How long ago the newest row was fetched."""
-        return None if self.newest is None else dt.datetime.now(dt.UTC) - self.newest
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it in the form of `report.json`."""
-        return {
-            "lake": self.lake,
-            "data_sets": list(self.data_sets),
-            "objects": self.objects,
-            "oldest": self.oldest and self.oldest.isoformat(timespec="seconds"),
-            "newest": self.newest and self.newest.isoformat(timespec="seconds"),
-            "asked": self.asked,
-            "matched": dict(self.matched),
-            "ambiguous": self.ambiguous,
-            "left_to_policy": self.left,
-            "lacking": dict(self.lacking),
-            "read_first": self.read_first,
-        }
 
 
 def check_baseline(lake: Path, spec: ImportSpec, policy: Policy) -> BaselinePlan:
@@ -101,7 +48,10 @@ def check_baseline(lake: Path, spec: ImportSpec, policy: Policy) -> BaselinePlan
 
 
 class Baseline:
-    """Says of drafts what a data set has of them. Used by one thread at a time; close it after use."""
+    """Says of drafts what a data set has of them. Used by one thread at a time; close it after use.
+
+    Chapters: opening the index, what is known of drafts, and rows that no id leads to.
+    """
 
     def __init__(self, index: BaselineIndex, plan: BaselinePlan, policy: Policy) -> None:
         """Use an index; `opened` builds it if needed."""
@@ -113,8 +63,8 @@ class Baseline:
             lake=str(about["lake"]),
             data_sets=tuple(about["data_sets"]),
             objects=int(about["objects"]),
-            oldest=_moment(about["oldest"]),
-            newest=_moment(about["newest"]),
+            oldest=moment_of_micros(about["oldest"]),
+            newest=moment_of_micros(about["newest"]),
             empty=tuple(about["empty"]),
         )
 
@@ -127,8 +77,8 @@ class Baseline:
         folder: Path,
         *,
         is_stopped: Callable[[], bool] = lambda: False,
-    ) -> Self | None:
-        """Return the baseline of a data folder, with its index in `folder`; None if it was stopped.
+    ) -> Self:
+        """Return the baseline of a data folder, with its index in `folder`.
 
         An index that is there is used again, and the data folder is not even opened. A kill leaves no index, or a
         whole one.
@@ -136,6 +86,7 @@ class Baseline:
         Raises:
             DiskFull, JournalError: The index cannot be written.
             InputError, UsageError: As `check_baseline`, or a part of the data set is damaged.
+            Withdrawn: It was stopped, and there is no index.
         """
         from bulkgladly.imports.baseline_rows import write_index  # noqa: PLC0415 - as above
 
@@ -150,7 +101,7 @@ class Baseline:
             path.unlink(missing_ok=True)
         check_baseline(lake, spec, policy)
         if not write_index(path, lake, plan, policy.host, is_stopped=is_stopped):
-            return None
+            raise Withdrawn(f"the data set {lake} was not read to its end")
         return cls(BaselineIndex(path), plan, policy)
 
     def preview(self) -> "Baseline":
@@ -164,6 +115,8 @@ class Baseline:
         else:
             self._index.close()
 
+    # --- what is known of drafts ---
+
     def add(self, drafts: Sequence[Draft], known: Sequence[Known | None]) -> list[Known | None]:
         """Return what is known of each draft, with what the data set says of those that earlier runs do not know.
 
@@ -173,31 +126,29 @@ class Baseline:
             JournalDamaged: The index cannot be read.
         """
         result = list(known)
-        wanted = [at for at, (draft, one) in enumerate(zip(drafts, known, strict=True)) if _is_open(draft, one)]
-        if not wanted:
+        ids = {
+            at: {id_digest(one): one for one in _ids_of(draft, earlier)}
+            for at, (draft, earlier) in enumerate(zip(drafts, known, strict=True))
+            if _is_open(draft, earlier)
+        }
+        if not ids:
             return result
-        by_id = self._index.by_id(list({digest for at in wanted for digest in _ids_of(drafts[at], known[at])}))
+        by_id = self._index.by_id(list({digest for each in ids.values() for digest in each}))
         strangers: list[int] = []
-        for at in wanted:
-            draft, one = drafts[at], known[at]
-            self.findings.asked += one is None
-            held = self._held_by_id(draft, one, by_id)
+        for at, digests in ids.items():
+            draft, earlier = drafts[at], known[at]
             # A row with an id of its own means the object with that id, whoever has its addresses.
-            if one is None and not draft.has_own_id and self._plan.has_addresses:
+            if earlier is None and not draft.has_own_id and self._plan.has_addresses:
                 strangers.append(at)
-            if held is not None:
-                result[at] = self._known(draft, one, held, by="id")
+            for digest, one in digests.items():
+                held = by_id.get(digest)
+                if held is not None and one in (held.held["id"], held.held.get(ASKED)):
+                    result[at] = self._known(draft, earlier, held, by="id")
+                    break
+            self.findings.asked += earlier is None
         if strangers:
             self._match_by_address(drafts, strangers, result)
         return result
-
-    def _held_by_id(self, draft: Draft, known: Known | None, found: Mapping[int, HeldObject]) -> HeldObject | None:
-        ids = (known.gladly_id,) if known is not None else (draft.id, draft.former_id)
-        for one in ids:
-            held = None if one is None else found.get(id_digest(one))
-            if held is not None and one in (held.held["id"], held.held.get(ASKED)):
-                return held
-        return None
 
     def _known(self, draft: Draft, known: Known | None, found: HeldObject, *, by: str) -> Known:
         """Return what is known of a draft that a held object was found for, and count it."""
@@ -278,45 +229,6 @@ class Baseline:
         return [_address_digest(text) for text in self._plan.addresses(held)]
 
 
-def told_lines(findings: BaselineFindings, rows: int, factor: float, per_second: float) -> list[str]:
-    """Return what a data set is worth for `rows` that were looked at, for people.
-
-    The whole input has `factor` times as many rows. Rows that are read first are priced at a pace.
-    """
-    matched = findings.matched.total()
-    by = ", ".join(f"{number:,} by {name}" for name, number in findings.matched.most_common() if number)
-    whole = counted(rows, "row") if factor == 1 else f"the first {counted(rows, 'row')}"
-    share = f"{matched:,} of {whole} match" + (f" ({by})" if by else "")
-    lines = [f"baseline {findings.lake}: {counted(findings.objects, 'object')}{_span(findings)}; {share}"]
-    if findings.read_first:
-        fields = ", ".join(name for name, _ in findings.lacking.most_common())
-        first = round(findings.read_first * factor)
-        time = "" if math.isinf(per_second) else f", {duration_text(first / per_second)}"
-        lines.append(
-            f"baseline: the data set lacks {fields}; {'' if factor == 1 else 'about '}{counted(first, 'row')} "
-            f"with such a field are read first{time}"
-        )
-    if findings.ambiguous:
-        lines.append(
-            f"baseline: {counted(findings.ambiguous, 'row')} have addresses of several objects, so the data set is "
-            "not used for them"
-        )
-    age = findings.age
-    if age is not None and age > OLD:
-        lines.append(
-            f"baseline: its newest row is {age.days} days old; what people have changed in Gladly since then is not "
-            "seen"
-        )
-    return lines
-
-
-def _span(findings: BaselineFindings) -> str:
-    if findings.oldest is None or findings.newest is None:
-        return ""
-    first, last = (f"{one:%Y-%m-%d %H:%M}" for one in (findings.oldest, findings.newest))
-    return f" of {first} UTC" if first == last else f", fetched {first} to {last} UTC"
-
-
 def _is_open(draft: Draft, known: Known | None) -> bool:
     """Tell whether a data set can add to what is known of a draft; not while its links are open, or in doubt."""
     if draft.links:
@@ -324,17 +236,11 @@ def _is_open(draft: Draft, known: Known | None) -> bool:
     return known is None or bool(known.gladly_id and not draft.fingerprints.keys() <= known.accepted.keys())
 
 
-def _ids_of(draft: Draft, known: Known | None) -> Iterable[int]:
+def _ids_of(draft: Draft, known: Known | None) -> tuple[str, ...]:
     if known is not None:
-        return (id_digest(known.gladly_id),)
-    if draft.former_id is None:
-        return (id_digest(draft.id),)
-    return (id_digest(draft.id), id_digest(draft.former_id))
+        return (known.gladly_id,)
+    return (draft.id,) if draft.former_id is None else (draft.id, draft.former_id)
 
 
 def _address_digest(text: str) -> int:
     return digest64("held address", text)
-
-
-def _moment(micros: int | None) -> dt.datetime | None:
-    return None if not micros else _EPOCH + dt.timedelta(microseconds=micros)

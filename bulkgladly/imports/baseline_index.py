@@ -79,7 +79,7 @@ class IndexBuilder:
             touch_private(self._partial)
             self._connection = sqlite3.connect(self._partial, isolation_level=None, check_same_thread=False)
             # Without a journal: the file is thrown away if the process does not get to its end.
-            for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-64000", "temp_store=FILE"):
+            for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-40000", "temp_store=FILE"):
                 self._connection.execute(f"PRAGMA {pragma}").close()
             self._connection.executescript(_TABLES)
             self._connection.execute("BEGIN")
@@ -177,7 +177,7 @@ class BaselineIndex:
         with _ours(self.path):
             for start in range(0, len(digests), _GROUP):
                 part = digests[start : start + _GROUP]
-                yield from self._connection.execute(f"{select} ({','.join('?' * len(part))})", part)
+                yield from self._connection.execute(f"{select} ({','.join('?' * len(part))})", part).fetchall()
 
     # --- addresses: only built when a row needs them ---
 
@@ -207,7 +207,7 @@ class BaselineIndex:
             partial.unlink(missing_ok=True)
             touch_private(partial)
             with contextlib.closing(sqlite3.connect(partial, isolation_level=None)) as made:
-                for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-64000", "temp_store=FILE"):
+                for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-40000", "temp_store=FILE"):
                     made.execute(f"PRAGMA {pragma}").close()
                 made.execute("CREATE TABLE addresses (digest INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
                 made.execute("BEGIN")

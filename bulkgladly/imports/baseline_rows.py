@@ -129,7 +129,7 @@ class _Piece(NamedTuple):
     filled: set[str]
 
 
-class _Reading(NamedTuple):
+class _PartColumns(NamedTuple):
     """How the rows of one part are read: which columns become an object, and which say something about the row."""
 
     source: BaselineSource
@@ -149,13 +149,13 @@ def _pieces_of(folder: DataFolder, manifest: Manifest, source: BaselineSource, p
     for part, path in zip(manifest.parts, parts_of(folder, manifest), strict=True):
         # A column that an older version of the schema lacks is not the same as an empty one.
         is_whole = source.is_whole and part.schema_version >= data_set.version
-        reading = _Reading(source, shown, time, about, is_whole)
+        how = _PartColumns(source, shown, time, about, is_whole)
         for table in tables_in(path, data_set, columns):
             for at in range(0, table.num_rows, _ROWS_AT_ONCE):
-                yield _piece(table.slice(at, _ROWS_AT_ONCE), reading)
+                yield _piece(table.slice(at, _ROWS_AT_ONCE), how)
 
 
-def _piece(table: Any, how: _Reading) -> _Piece:
+def _piece(table: Any, how: _PartColumns) -> _Piece:
     size = table.num_rows
     times, lines = times_in(table, how.time), table.column(LINE).to_pylist()
     asked = table.column(ASKED).to_pylist() if ASKED in how.about else [None] * size

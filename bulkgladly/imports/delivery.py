@@ -87,11 +87,13 @@ class Delivery:
     ) -> None:
         """`choice` has the steps of the records, if they are not those of the object."""
         self._ledger, self._client = ledger, client
-        self._steps = (choice or FreeSteps(spec, policy)).steps
+        self._choice = choice or FreeSteps(spec, policy)
 
     def started(self, record: Record) -> Pending | Outcome:
         """Start a record's steps; return its first request, or its outcome if it needs no request."""
-        steps = self._steps(record)
+        if (at_once := self._choice.at_once(record)) is not None:
+            return at_once
+        steps = self._choice.steps(record)
         try:
             request = next(steps)
         except StopIteration as end:
@@ -176,7 +178,7 @@ class Delivery:
     def _begin_again(self, pending: Pending, known: Known) -> Request | Outcome:
         """Restart the steps of a record after another run has recorded something about its key."""
         pending.record = pending.record._replace(known=known)
-        pending.steps = self._steps(pending.record)
+        pending.steps = self._choice.steps(pending.record)
         try:
             return next(pending.steps)
         except StopIteration as end:

@@ -7,10 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import anyio.to_thread
+
+from bulkgladly.errors import UsageError
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.preparation import unknown_key
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, ready
 from bulkgladly.gladly.table import import_spec
+from bulkgladly.imports.baseline import Baseline
+from bulkgladly.imports.baseline_findings import told_lines
 from bulkgladly.imports.drafts import AdmittedRow, DraftReader, in_sending_order, outcome_of_clash
 from bulkgladly.imports.forecast import UNCHANGED, label_of, memory_text, opened_memory
 from bulkgladly.imports.import_inputs import open_passing
@@ -106,10 +111,14 @@ async def dry_run(
             state=state if state.is_file() else Path(folder) / "state.sqlite",
             scope=(host, spec.name, options.namespace),
         )
+        runner = _DryRunner(spec, options, inputs, ledger, host)
         try:
-            found = await _DryRunner(spec, options, inputs, ledger, host).run()
+            if options.baseline is not None:
+                await anyio.to_thread.run_sync(runner.compare_with, options.baseline, Path(folder))
+            found = await runner.run()
             return replace(found, memory=_memory_of(state, spec, options.policy(host)))
         finally:
+            runner.close()
             ledger.close()
 
 
@@ -135,6 +144,21 @@ class _DryRunner:
         self._accepted: set[str] = set()
         """Only filled for rows that may refer to others of their kind: the keys of those that are not rejected."""
 
+    def compare_with(self, lake: Path, folder: Path) -> None:
+        """Use a data set as well as what earlier runs have left; its index is written to a folder.
+
+        Raises:
+            UsageError: The host is not known, or as `check_baseline`.
+        """
+        if not self._policy.host:
+            raise UsageError("--baseline belongs to an organisation: set GLADLY_HOST or pass --profile")
+        self._reader.baseline = Baseline.opened(lake, self._spec, self._policy, folder)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if self._reader.baseline is not None:
+            self._reader.baseline.close()
+
     async def run(self) -> DryRun:
         with self._reader.rows(Mark(), ROWS_AT_ONCE) as rows:
             while not self._reader.is_full and (batch := await self._reader.next_batch(rows)) is not None:
@@ -147,6 +171,8 @@ class _DryRunner:
         each = self._spec.requests_per_record[self._policy.mode]
         estimate = Estimate.of(each, to_send + unchanged, True, self._rate, unsent=unchanged, split=+split)
         findings = sorted(self._findings.values(), key=lambda finding: -finding.rows)
+        if (baseline := self._reader.baseline) is not None:
+            self._notes = (*self._notes, *told_lines(baseline.findings, self._reader.taken, 1.0, self._rate))
         return DryRun(self._reader.taken, self._first, self._settled, findings, estimate, self._notes, self._dropped)
 
     def _take_in(self, batch: list[AdmittedRow]) -> None:

@@ -77,6 +77,11 @@ class Report(Summary):
         """Return the report in the form of `report.json`."""
         return {**Summary.as_dict(self), "requests_per_second": round(self.per_second, 3)}
 
+    def _verdict(self) -> str:
+        if self.status == "complete" and self.exit_code == _SHARE_LIMIT:
+            return f"Finished, but nothing was deleted: {shown_cell(self.reason or '').rstrip('.')}."
+        return Summary._verdict(self)
+
     def _title(self) -> str:
         return title_of(self)
 

@@ -11,7 +11,8 @@ import anyio.to_thread
 from bulkgladly.errors import BulkgladlyError, InputChanged
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ImportSpec, Policy
-from bulkgladly.imports.baseline import Baseline, told_lines
+from bulkgladly.imports.baseline import INDEX, Baseline
+from bulkgladly.imports.baseline_findings import told_lines
 from bulkgladly.imports.drafts import DraftReader
 from bulkgladly.imports.forecast import Forecast, foreseen, opened_memory
 from bulkgladly.imports.import_options import ImportOptions
@@ -96,7 +97,8 @@ class ImportWork:
             # People get messages, so only one is sent until somebody has checked it.
             self._importer.is_canary = not await self.journal.has_sent()
         if self._options.baseline is not None:
-            self._observer.note(f"reading the data set {self._options.baseline}")
+            if not (self._session.run.path / INDEX).exists():
+                self._observer.note(f"reading the data set {self._options.baseline}")
             try:
                 self._reader.baseline = await anyio.to_thread.run_sync(self._opened_baseline, self._options.baseline)
             except BulkgladlyError:
@@ -110,8 +112,7 @@ class ImportWork:
                 f"{rows} will be sent at most once; if a response is lost, the outcome of that row is unknown"
             )
 
-    def _opened_baseline(self, lake: Path) -> Baseline | None:
-        # None only if the run is stopping: then no row is read any more.
+    def _opened_baseline(self, lake: Path) -> Baseline:
         return Baseline.opened(
             lake, self._spec, self._policy, self._session.run.path, is_stopped=lambda: self._stop.is_draining
         )

@@ -84,11 +84,11 @@ def why_none_deleted(folder: Path, scope: RunScope, missing: int, limit: float) 
         share = f"{missing * 100 / known:.1f} %" if known else "all"
         return (
             f"{counted(missing, 'record')} of {known:,} ({share}) would be missing, more than --missing-limit "
-            f"{limit:g}; nothing was deleted. Look at {MISSING}: if the files are right, pass a higher limit"
+            f"{limit:g}; look at {MISSING}, and if the files are right, pass a higher limit"
         )
     if nameless := rows_without_key(folder):
         return (
-            f"{counted(nameless, 'row')} without a key may be among the {missing:,} that are missing; nothing was "
-            "deleted. Correct these rows, and import the files again"
+            f"{counted(nameless, 'row')} without a key may be among the {missing:,} that are missing; correct "
+            "these rows, and import the files again"
         )
     return None

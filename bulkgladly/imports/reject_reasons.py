@@ -50,7 +50,7 @@ _REASONS: Mapping[str, str] = {
     "taken": "another record in Gladly has the same id, address or name",
     "ambiguous": "its addresses belong to several customers in Gladly",
     "not_exist": "it does not exist in Gladly",
-    "deleted_since": "it was deleted in Gladly since it was imported",
+    "deleted_since": "it was deleted in Gladly since",
     "moved": "it was merged into another customer in Gladly",
     "mapping": "the mapping cannot convert a value",
     "transform": "your own function failed",

@@ -235,6 +235,9 @@ async def rehearse_import(
         UsageError: As `start_import`.
     """
     options, observer = options or ImportOptions(), observer or Observer()
+    if options.baseline is not None:
+        observer.note("the rehearsal does not use the data set of --baseline, since its organisation is empty")
+        options = replace(options, baseline=None)
     async with rehearsal() as stand_in:
         report = await start_import(
             resource_name,

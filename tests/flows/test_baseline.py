@@ -13,6 +13,8 @@ from bulkgladly import Pace, Report, UsageError
 from bulkgladly.emulator import Emulator
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.imports.baseline import INDEX
+from bulkgladly.imports.dry_run import dry_run
+from bulkgladly.imports.run_import import rehearse_import
 from bulkgladly.lake.folder import DataFolder, utc_now
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
@@ -45,8 +47,8 @@ class Told(Observer):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def note(self, line: str) -> None:
-        self.lines.append(line)
+    def note(self, text: str) -> None:
+        self.lines.append(text)
 
 
 async def exported(world: World, out: Path) -> Path:
@@ -319,3 +321,24 @@ async def test_another_emulator_is_another_organisation(world: World) -> None:
         stranger = replace(world, emulator=other)
         with pytest.raises(UsageError, match=f"holds data of {world.credentials.host}, not of {other.url}"):
             await compared(stranger, somebodies(1), lake)
+
+
+async def test_a_dry_run_compares_as_well_and_a_rehearsal_does_not(world: World) -> None:
+    """Nothing is sent; without a host it is not known whose data set it should be."""
+    rows = somebodies(3)
+    lake = await a_known_organisation(world, rows)
+    rows[0]["name"] = "Another Name"
+    options = world.choose({"baseline": lake})
+
+    found = await dry_run("customers", [world.csv(rows)], options, host=world.credentials.host)
+    assert (dict(found.first_requests), dict(found.settled)) == ({"updateCustomer": 1}, {"unchanged": 2})
+    assert any("3 of 3 rows match (3 by id)" in line for line in found.notes)
+    with pytest.raises(UsageError, match="set GLADLY_HOST or pass --profile"):
+        await dry_run("customers", [world.csv(rows)], options, host="")
+    told = Told()
+    rehearsed = await rehearse_import(
+        "customers", [world.csv(rows)], options, observer=told, environment=world.environment
+    )
+    assert rehearsed.counts["created"] == 3
+    assert "the rehearsal does not use the data set of --baseline, since its organisation is empty" in told.lines
+    assert world.asked() == {}

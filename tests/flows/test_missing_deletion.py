@@ -39,6 +39,8 @@ async def test_more_than_the_limit_deletes_nothing(world: World) -> None:
     assert (report.status, report.exit_code, report.missing, report.missing_to_delete) == ("complete", 3, 2, 0)
     assert report.reason is not None
     assert report.reason.startswith("2 records of 5 (40.0 %) would be missing, more than --missing-limit 39")
+    page = (Path(report.folder) / "report.md").read_text()
+    assert "**Finished, but nothing was deleted: 2 records of 5" in page
     assert (Path(report.folder) / "missing.csv").exists()
     assert len(world.names()) == 5
 
