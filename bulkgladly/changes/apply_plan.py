@@ -53,7 +53,7 @@ class PlanChoice:
         self._changes = NumberedRows(folder / CHANGES)
         self._steps = PlannedSteps(import_spec(info.resource), policy, self._planned)
 
-    def at_once(self, record: Record) -> None:  # noqa: ARG002 - the name is that of the protocol
+    def at_once(self, record: Record) -> None:
         """Return None: what was planned for a record decides, not what memory says now."""
 
     def steps(self, record: Record) -> Steps:
