@@ -54,6 +54,9 @@ class PlanChoice:
         self._changes = NumberedRows(folder / CHANGES)
         self._steps = PlannedSteps(import_spec(info.resource), policy, self._planned)
 
+    def at_once(self, record: Record) -> None:
+        """Return None: what was planned for a record decides, not what memory says now."""
+
     def steps(self, record: Record) -> Steps:
         """Return the steps that were planned for a record."""
         return self._steps.steps(record)

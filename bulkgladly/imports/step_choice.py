@@ -13,6 +13,10 @@ __all__ = ("FreeSteps", "StepChoice")
 class StepChoice(Protocol):
     """Chooses the steps of each record."""
 
+    def at_once(self, record: Record) -> Outcome | None:
+        """Return the outcome of a record that certainly needs no request; None only means that its steps are needed."""
+        ...
+
     def steps(self, record: Record) -> Steps:
         """Return the steps that bring a record to its end."""
         ...
@@ -43,6 +47,10 @@ class FreeSteps:
 
     def __init__(self, spec: ImportSpec, policy: Policy) -> None:
         self._spec, self._policy = spec, policy
+
+    def at_once(self, record: Record) -> Outcome | None:
+        """Return the outcome of a record that certainly needs no request."""
+        return self._spec.at_once(record, self._policy)
 
     def steps(self, record: Record) -> Steps:
         """Return the steps that bring a record to its end."""
