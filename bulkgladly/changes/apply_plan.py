@@ -22,7 +22,6 @@ from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.run_import import begin_import, resume_import
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.lake.row_groups import NumberedRows
-from bulkgladly.records import Outcome
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Estimate, Observer
 from bulkgladly.runs.options import restored
@@ -60,10 +59,6 @@ class PlanChoice:
     def steps(self, record: Record) -> Steps:
         """Return the steps that were planned for a record."""
         return self._steps.steps(record)
-
-    def at_once(self, _record: Record, /) -> Outcome | None:
-        """Return None: what was planned for a record decides, not what is remembered of it."""
-        return None
 
     def queued(self, record: Record) -> Record:
         """Return a record that waits for those before it which write to the same object."""

@@ -168,10 +168,10 @@ def export(
     where: WhereFlags,
     output: OutputFlags,
 ) -> None:
-    """Export objects and reports from Gladly into a data set, a folder of typed files.
+    """Export objects and reports from Gladly into a data set.
 
-    What the data set already has is not fetched again, and an export can be stopped and resumed at any time. `report`
-    is followed by the names of metric sets, such as ConversationExportReport.
+    A data set is a folder of typed files. What it already has is not fetched again, and an export can be stopped and
+    resumed at any time. `report` is followed by the names of metric sets, such as ConversationExportReport.
     """
     from bulkgladly.exports.export_options import ExportOptions
     from bulkgladly.exports.run_export import start_export
@@ -224,7 +224,7 @@ def dump(
     old_file: _OldFileFlags,
     output: OutputFlags,
 ) -> None:
-    """Bring a data set up to date with everything that is new in Gladly, for example every night from cron.
+    """Bring a data set up to date with all that is new in Gladly.
 
     A second dump right after the first finds nothing to do. After a pause, a dump catches up, lists what Gladly has
     already deleted, and says when the next data will be lost.

@@ -10,7 +10,7 @@ __all__ = ("FIRST_OPTIONS",)
 FIRST_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "import": (
         *("--key", "--map", "--mode", "--phone-region", "--invalid-contacts", "--dry-run", "--rehearse", "--limit"),
-        *("--baseline", "--undoable", "--canary", "--fail-on", "--rate", "--profile", "--json"),
+        *("--baseline", "--undoable", "--rate", "--profile", "--json"),
     ),
     "plan": (
         *("--out", "--live", "--key", "--map", "--mode", "--phone-region", "--invalid-contacts", "--on-conflict"),

@@ -21,7 +21,7 @@ def follow(
     where: WhereFlags,
     output: OutputFlags,
 ) -> None:
-    """Receive events as they happen, 15 to 45 seconds late, and land them or pass them on.
+    """Receive events 15 to 45 seconds late; land them or pass them on.
 
     It needs no public address: Gladly's feed is read every 30 seconds. Events are stored before anything is done with
     them, so a stop or a crash of less than 24 hours loses none. With neither --out, --to nor --rules, events are

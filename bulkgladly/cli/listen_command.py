@@ -71,7 +71,7 @@ def listen(
     where: WhereFlags,
     output: OutputFlags,
 ) -> None:
-    """Receive events from Gladly's webhooks within a second, and land them or pass them on.
+    """Receive events from webhooks at once; land them or pass them on.
 
     Gladly needs a public https URL that leads here, and the webhook itself: create it with `listen register`. What was
     missed meanwhile is taken from Gladly's feed of the last 24 hours. Secrets come from the environment:

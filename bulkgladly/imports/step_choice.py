@@ -21,10 +21,6 @@ class StepChoice(Protocol):
         """Return the steps that bring a record to its end."""
         ...
 
-    def at_once(self, record: Record, /) -> Outcome | None:
-        """Return the outcome of a record that certainly needs no request; None only means that it has steps."""
-        ...
-
     def queued(self, record: Record) -> Record:
         """Return the record with the lanes in which it waits for others."""
         ...
@@ -55,10 +51,6 @@ class FreeSteps:
     def steps(self, record: Record) -> Steps:
         """Return the steps that bring a record to its end."""
         return self._spec.steps(record, self._policy)
-
-    def at_once(self, record: Record, /) -> Outcome | None:
-        """Return the outcome of a record that is exactly as it is remembered."""
-        return self._spec.at_once(record, self._policy)
 
     def queued(self, record: Record) -> Record:
         """Return the record as it is."""

@@ -11,12 +11,13 @@ __all__ = ("organisation_of", "remember_organisation")
 
 
 def remember_organisation(state: Path, host: str, organisation: str) -> None:
-    """Keep the id of the organisation behind a host. Nothing is written if it is known already.
+    """Keep the id of the organisation behind a host, if there is a state. Nothing is written if it is known already.
 
     Raises:
         DiskFull, JournalDamaged, JournalError: The state cannot be used.
     """
-    if organisation_of(state, host) == organisation:
+    # Only imports make a state; a run that leaves nothing to remember does not begin one.
+    if not state.is_file() or organisation_of(state, host) == organisation:
         return
     connection = open_state(state)
     try:

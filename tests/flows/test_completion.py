@@ -72,7 +72,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         (("dump", "lake", "--what", "agents,inb"), ["agents,inboxes"]),
         (("dump", "lake", "--reports", "AgentSummaryV2,ConversationE"), ["AgentSummaryV2,ConversationExportReport"]),
         (("follow", "--entities", "CONTACT,CONV"), ["CONTACT,CONVERSATION"]),
-        (("help", "runs", ""), ["list", "show", "pause", "continue", "rate", "stop", "purge"]),
+        (("help", "runs", ""), ["list", "show", "open", "pause", "continue", "rate", "stop", "purge"]),
     ],
 )
 def test_words_of_closed_lists_are_proposed(words: tuple[str, ...], proposals: list[str], ask: Ask) -> None:

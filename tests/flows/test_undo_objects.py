@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from bulkgladly import ImportOptions
 from bulkgladly.changes.run_undo import preview_undo
 from tests.flows.conftest import World
 from tests.flows.test_undo import run_of, undo
@@ -208,12 +207,6 @@ async def test_an_answer_with_contents_is_kept(talk: World) -> None:
     assert "has contents, which a deletion would take along" in kept.left[0].detail
 
 
-UNDOABLE = pytest.mark.skipif(
-    "undoable" not in ImportOptions.__dataclass_fields__, reason="imports cannot be told to read before each update"
-)
-
-
-@UNDOABLE
 @pytest.mark.parametrize("resource", CHANGED)
 async def test_what_was_read_before_it_was_changed_is_restored(resource: str, talk: World) -> None:
     """With --undoable every update can be taken back, also of what an import remembers."""
@@ -234,7 +227,6 @@ CONVERSATIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 )
 
 
-@UNDOABLE
 @pytest.mark.parametrize(("resource", "mode", "row"), CONVERSATIONS)
 async def test_a_conversation_goes_back(resource: str, mode: str, row: dict[str, Any], talk: World) -> None:
     """Its topics, its assignee and its status."""
