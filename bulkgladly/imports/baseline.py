@@ -21,6 +21,11 @@ from bulkgladly.records import Known, Mode
 __all__ = ("INDEX", "Baseline", "check_baseline")
 
 INDEX = "baseline.sqlite"
+_LOOKED_UP = "such a row is looked up in Gladly before anything is written"
+_LEFT_TO = {
+    "quarantine": "--on-conflict quarantine rejects such a row; to update these customers, pass --on-conflict update",
+    "skip": "--on-conflict skip skips such a row",
+}
 
 
 def check_baseline(lake: Path, spec: ImportSpec, policy: Policy) -> BaselinePlan:
@@ -66,6 +71,7 @@ class Baseline:
             oldest=moment_of_micros(about["oldest"]),
             newest=moment_of_micros(about["newest"]),
             empty=tuple(about["empty"]),
+            left_to=_LOOKED_UP if policy.mode is Mode.UPDATE else _LEFT_TO.get(policy.on_conflict, _LOOKED_UP),
         )
 
     @classmethod
@@ -211,14 +217,14 @@ class Baseline:
         return None
 
     def _known_by_address(self, draft: Draft, found: HeldObject, kind: str) -> Known | None:
-        if self._policy.mode is Mode.UPSERT and self._policy.on_conflict in ("skip", "merge"):
-            # What is done about the address of another customer was decided by the user; equal content needs nothing.
-            differs = unread_in(self._plan, found.held, draft.payload, is_whole=found.is_whole) or self._plan.changes(
-                found.held, draft.payload, self._policy.owners
-            )
-            if differs:
-                self.findings.left += 1
-                return None
+        # An address is weaker than an id: what the data set knows of its owner may be old, and without a data set the
+        # conflict policy decides. So only equality counts, which needs no request; all else goes the usual way.
+        differs = unread_in(self._plan, found.held, draft.payload, is_whole=found.is_whole) or self._plan.changes(
+            found.held, draft.payload, self._policy.owners
+        )
+        if differs:
+            self.findings.left += 1
+            return None
         self._taken[found.number >> 3] |= 1 << (found.number & 7)
         return self._known(draft, None, found, by=kind)
 

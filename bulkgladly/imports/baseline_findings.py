@@ -21,7 +21,8 @@ class BaselineFindings:
     """What a data set was worth for the rows so far.
 
     `matched` counts rows by what they were matched by (`id`, `email`, `phone`). `ambiguous` rows have addresses of
-    several objects, or of one that another row has matched; `left` are those that the conflict policy decides.
+    several objects, or of one that another row has matched; `left` differ from the object that has their address, so
+    that the conflict policy decides, as `left_to` says.
     `lacking` counts rows by a field that they have and the data set lacks. `asked` counts all rows that earlier runs
     did not know.
     """
@@ -36,6 +37,7 @@ class BaselineFindings:
     matched: Counter[str] = field(default_factory=Counter[str])
     ambiguous: int = 0
     left: int = 0
+    left_to: str = ""
     lacking: Counter[str] = field(default_factory=Counter[str])
     read_first: int = 0
     """Rows of which a field is lacking, so that they are read first."""
@@ -84,6 +86,12 @@ def told_lines(findings: BaselineFindings, rows: int, factor: float, pace: Fores
         lines.append(
             f"baseline: {counted(findings.ambiguous, 'row')} have addresses of several objects, so the data set is "
             "not used for them"
+        )
+    if findings.left:
+        differ = "differs" if findings.left == 1 else "differ"
+        lines.append(
+            f"baseline: {counted(findings.left, 'row')} {differ} from the customer who has the address; "
+            f"{findings.left_to}"
         )
     age = findings.age
     if age is not None and age > OLD:

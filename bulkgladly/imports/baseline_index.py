@@ -115,6 +115,8 @@ class IndexBuilder:
             self._connection.execute("COMMIT")
             self._connection.close()
             sync_file(self._partial)
+            # The addresses of an earlier index lead to the numbers of that one.
+            _addresses_of(self._path).unlink(missing_ok=True)
             self._partial.replace(self._path)
             sync_folder(self._path.parent)
 
@@ -194,7 +196,7 @@ class BaselineIndex:
         Raises:
             DiskFull, JournalDamaged, JournalError: It cannot be written or read.
         """
-        path = self.path.with_name(f"{self.path.stem}-addresses.sqlite")
+        path = _addresses_of(self.path)
         if not path.exists():
             self._build_addresses(path, digests_of)
         with _ours(path):
@@ -229,9 +231,13 @@ class BaselineIndex:
     def remove(self) -> None:
         """Remove the files: they hold what people have entered, and a run that is complete does not need them."""
         self.close()
-        for path in (self.path, self.path.with_name(f"{self.path.stem}-addresses.sqlite")):
+        for path in (self.path, _addresses_of(self.path)):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
+
+
+def _addresses_of(index: Path) -> Path:
+    return index.with_name(f"{index.stem}-addresses.sqlite")
 
 
 @contextlib.contextmanager

@@ -209,7 +209,9 @@ def _baseline(told: Mapping[str, Any]) -> str:
     by = ", ".join(f"{number:,} by {name}" for name, number in matched.items() if number)
     age = f" of {str(told['newest'])[:10]}" if told["newest"] else ""
     line = f"{counted(sum(matched.values()), 'row')} matched the data set{age}{f' ({by})' if by else ''}"
-    return line + (f"; {told['ambiguous']:,} ambiguous" if told["ambiguous"] else "")
+    line += f"; {told['ambiguous']:,} ambiguous" if told["ambiguous"] else ""
+    left = told["left_to_policy"]
+    return line + (f"; {left:,} differed from the customer who has the address" if left else "")
 
 
 def table_names(report: "Report") -> list[str]:

@@ -23,6 +23,7 @@ from bulkgladly.imports.overwriting import note_on_undo
 from bulkgladly.imports.row_names import check_names, fetch_directory, names_in
 from bulkgladly.imports.step_choice import FreeSteps, StepChoice
 from bulkgladly.journal.ledger import Ledger
+from bulkgladly.journal.missing import KNOWN_BEFORE, known_before, known_in
 from bulkgladly.journal.reject_memory import RunScope, remember_rejects
 from bulkgladly.journal.state_reader import StateReader
 from bulkgladly.records import Mode
@@ -101,6 +102,8 @@ class ImportWork:
         if self._spec.contacts_people and not await self.journal.has_sent():
             most = 1  # people get messages, so only one is sent until somebody has checked it
         self._importer.canary = Canary(most, self._stop) if most is not None else None
+        if self._options.is_complete and not self._done_before:
+            await self._note_known()
         if self._options.baseline is not None:
             if not (self._session.run.path / INDEX).exists():
                 self._observer.note(f"reading the data set {self._options.baseline}")
@@ -118,6 +121,12 @@ class ImportWork:
         # A resume goes on with the options of the run, so only its beginning is the time to choose.
         if not self._done_before and (note := note_on_undo(self._spec, self._policy, estimate)) is not None:
             self._observer.note(note)
+
+    async def _note_known(self) -> None:
+        """Keep how many objects are known before the first row: a share of these may be missing at the end."""
+        if await anyio.to_thread.run_sync(known_before, self._session.run.path) is None:
+            known = await anyio.to_thread.run_sync(known_in, self._scope())
+            await self.journal.note(KNOWN_BEFORE, str(known))
 
     def _opened_baseline(self, lake: Path) -> Baseline:
         return Baseline.opened(

@@ -140,7 +140,8 @@ def refuse_stale_deletion(run: RunFolder, header: RunHeader) -> None:
             continue
         is_same = (theirs.resource, theirs.host) == (header.resource, header.host)
         is_same = is_same and theirs.settings.get("namespace") == header.settings.get("namespace")
-        if is_same and theirs.mode != Mode.DELETE and theirs.parent is None and _begun(other) > since:
+        is_same = is_same and theirs.mode != Mode.DELETE and theirs.parent is None and other.name != parent.name
+        if is_same and (_begun(other) > since or _has_worked_since(other, since[1])):
             raise UsageError(
                 f"run {other.name} has imported {header.resource} since, so the records that {parent.name} found "
                 "missing may be there again; nothing is deleted. Import the files again with --complete --missing "
@@ -153,6 +154,15 @@ def _parent_of(run: RunFolder, header: RunHeader) -> RunFolder | None:
     if header.parent is None or not any(Path(file.path).name == INPUT for file in header.inputs):
         return None
     return find_run(run.state_dir, header.parent)
+
+
+def _has_worked_since(run: RunFolder, since: int) -> bool:
+    """Tell whether an import that began before is still at work, or was so after a time (ns)."""
+    if run.worker() is not None:
+        return True
+    # A process that was killed has left no report, only what it committed.
+    names = ("report.json",) if run.report() is not None else ("journal.sqlite", "journal.sqlite-wal")
+    return any(path.stat().st_mtime_ns > since for name in names if (path := run.path / name).is_file())
 
 
 def _begun(run: RunFolder) -> tuple[dt.datetime, int]:

@@ -9,7 +9,8 @@ from bulkgladly.files.csv_forms import CsvForm, CsvLines
 from bulkgladly.gladly.identity import derive_id
 from bulkgladly.journal.missing import (
     MissingRecord,
-    known_records,
+    known_before,
+    known_in,
     missing_records,
     rejects_without_key,
     rows_without_key,
@@ -67,7 +68,10 @@ def is_ours(record: MissingRecord, scope: RunScope) -> bool:
 
     An id that is derived from the key is given by imports under this namespace only. Any other id is that of a
     create that the state remembers; a customer who was found in Gladly, or into whom another was merged, has none.
+    What another namespace knows as well is not only ours: its source may still have it.
     """
+    if record.is_shared:
+        return False
     if record.made == record.gladly_id:
         return True
     return record.gladly_id == derive_id(scope.host, scope.resource, scope.namespace, record.key)
@@ -79,7 +83,9 @@ def why_none_deleted(folder: Path, scope: RunScope, missing: int, limit: float) 
     Raises:
         JournalDamaged: The journal or the state cannot be read.
     """
-    known = known_records(folder, scope)
+    # What this run has sent for the first time makes no deletion smaller: somebody has agreed to a share of the others.
+    before = known_before(folder)
+    known = before if before is not None else known_in(scope)
     if missing * 100 > known * limit:
         share = f"{missing * 100 / known:.1f} %" if known else "all"
         return (

@@ -293,8 +293,10 @@ class CrosswalkRepairs:
 
     def forget(self, gone: Sequence[KnownId]) -> None:
         """Forget entries, unless another run has changed them since. It is on the disk on return."""
-        sql = "DELETE FROM known WHERE scope = ? AND key = ? AND gladly_id = ?"
-        self._change(sql, [(self._scopes[one.namespace], one.key, one.gladly_id) for one in gone])
+        rows = [(self._scopes[one.namespace], one.key, one.gladly_id) for one in gone]
+        # Also that an import has created them: whoever has the id from now on is somebody else.
+        for table in ("made", "known"):
+            self._change(f"DELETE FROM {table} WHERE scope = ? AND key = ? AND gladly_id = ?", rows)  # noqa: S608 - ours
 
     def _change(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         with _ours(self._path):

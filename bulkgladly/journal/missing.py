@@ -13,21 +13,41 @@ import orjson
 from bulkgladly.journal.databases import reading
 from bulkgladly.journal.reject_memory import RunScope
 from bulkgladly.records import GONE
+from bulkgladly.storage.failures import database_error
 
-__all__ = ("MissingRecord", "known_records", "missing_records", "rejects_without_key", "rows_without_key")
+__all__ = (
+    "KNOWN_BEFORE",
+    "MissingRecord",
+    "known_before",
+    "known_in",
+    "missing_records",
+    "rejects_without_key",
+    "rows_without_key",
+)
+
+KNOWN_BEFORE = "known_before"
+"""The note in the journal of how many objects were known when the run began."""
 
 _BETWEEN_CELLS = re.compile(r'[,;|\t\r\n"{}\[\]]|:(?= ?")')
 _BETWEEN_WORDS = re.compile(r"[^\w.@#/-]+")
 _GONE = f'"{GONE}"'
+_KNOWN = (
+    "host = ? AND resource = ? AND namespace = ? AND known.gladly_id <> ''"
+    " AND known.key NOT LIKE 'content:%' AND instr(known.accepted, ?) = 0"
+)
 _AROUND = " \u00a0\ufeff'=:"
 
 
 class MissingRecord(NamedTuple):
-    """A source key and the id of its object. `made` is the id in the create, if an import is known to have sent one."""
+    """A source key and the id of its object. `made` is the id in the create, if an import is known to have sent one.
+
+    `is_shared` tells whether another namespace knows the object as well.
+    """
 
     key: str
     gladly_id: str
     made: str | None
+    is_shared: bool = False
 
 
 @contextlib.contextmanager
@@ -43,39 +63,73 @@ def missing_records(folder: Path, scope: RunScope) -> Iterator[Iterator[MissingR
     """
     with reading(folder / "journal.sqlite") as journal:
         _note_unreadable(journal)
-        # One statement over both files, so that SQLite sorts and compares, outside of our memory.
+        # Statements over both files, so that SQLite sorts and compares, outside of our memory.
         journal.execute("ATTACH DATABASE ? AS state", (f"{scope.state.absolute().as_uri()}?mode=ro",))
-        rows = journal.execute(
-            "SELECT known.key, known.gladly_id, made.gladly_id FROM state.known"
+        whose = (scope.host, scope.resource, scope.namespace)
+        journal.execute(
+            "CREATE TEMP TABLE missing"
+            " (gladly_id TEXT, key TEXT, made TEXT, PRIMARY KEY (gladly_id, key)) WITHOUT ROWID"
+        )
+        journal.execute(
+            "INSERT OR IGNORE INTO temp.missing"  # noqa: S608 - ours
+            " SELECT known.gladly_id, known.key, made.gladly_id FROM state.known"
             " JOIN state.scopes ON scopes.id = known.scope"
             " LEFT JOIN state.made ON made.scope = known.scope AND made.key = known.key"
-            " WHERE host = ? AND resource = ? AND namespace = ? AND known.gladly_id <> ''"
-            " AND known.key NOT LIKE 'content:%' AND instr(known.accepted, ?) = 0"
+            f" WHERE {_KNOWN}"
             " AND known.key NOT IN (SELECT key FROM main.records WHERE key IS NOT NULL)"
             " AND known.key NOT IN (SELECT text FROM temp.unreadable)"
             # The same object may also be known by the former spelling of its key.
-            " AND known.gladly_id NOT IN (SELECT gladly_id FROM main.records WHERE gladly_id IS NOT NULL)"
-            " ORDER BY known.key",
-            (scope.host, scope.resource, scope.namespace, _GONE),
+            " AND known.gladly_id NOT IN (SELECT gladly_id FROM main.records WHERE gladly_id IS NOT NULL)",
+            (*whose, _GONE),
         )
-        yield (MissingRecord(str(key), str(gladly_id), made) for key, gladly_id, made in rows)
+        journal.execute("CREATE TEMP TABLE others (gladly_id TEXT, namespace TEXT)")
+        journal.execute(
+            "INSERT INTO temp.others SELECT known.gladly_id, namespace FROM state.known"
+            " JOIN state.scopes ON scopes.id = known.scope WHERE host = ? AND resource = ?"
+            " AND known.gladly_id IN (SELECT gladly_id FROM temp.missing) AND instr(known.accepted, ?) = 0"
+            " AND (namespace <> ? OR known.key IN (SELECT key FROM main.records WHERE key IS NOT NULL)"
+            " OR known.key IN (SELECT text FROM temp.unreadable))",
+            (scope.host, scope.resource, _GONE, scope.namespace),
+        )
+        rows = journal.execute(
+            "SELECT key, gladly_id, made, gladly_id IN (SELECT gladly_id FROM temp.others) FROM temp.missing"
+            # An object that another key of this run stands for is there, also if that row was rejected.
+            " WHERE gladly_id NOT IN (SELECT gladly_id FROM temp.others WHERE namespace = ?) ORDER BY key",
+            (scope.namespace,),
+        )
+        yield (MissingRecord(str(key), str(one), made, bool(is_shared)) for key, one, made, is_shared in rows)
 
 
-def known_records(folder: Path, scope: RunScope) -> int:
-    """Return how many objects with a key of their own earlier runs have sent or found, this one included.
+def known_in(scope: RunScope) -> int:
+    """Return how many objects with a key of their own are known in a scope now.
 
     Raises:
-        JournalDamaged: The journal or the state cannot be read.
+        JournalDamaged: The state cannot be read.
+    """
+    if not scope.state.is_file():
+        return 0
+    sql = f"SELECT count(*) FROM known JOIN scopes ON scopes.id = known.scope WHERE {_KNOWN}"  # noqa: S608 - ours
+    values = (scope.host, scope.resource, scope.namespace, _GONE)
+    try:
+        with contextlib.closing(_read_only(scope.state)) as state:
+            return int(state.execute(sql, values).fetchone()[0])
+    except sqlite3.Error as error:
+        raise database_error(error, scope.state) from error
+
+
+def known_before(folder: Path) -> int | None:
+    """Return how many objects were known when a run began; None if that was not noted.
+
+    Raises:
+        JournalDamaged: The journal cannot be read.
     """
     with reading(folder / "journal.sqlite") as journal:
-        journal.execute("ATTACH DATABASE ? AS state", (f"{scope.state.absolute().as_uri()}?mode=ro",))
-        row = journal.execute(
-            "SELECT count(*) FROM state.known JOIN state.scopes ON scopes.id = known.scope"
-            " WHERE host = ? AND resource = ? AND namespace = ? AND known.gladly_id <> ''"
-            " AND known.key NOT LIKE 'content:%' AND instr(known.accepted, ?) = 0",
-            (scope.host, scope.resource, scope.namespace, _GONE),
-        ).fetchone()
-        return int(row[0])
+        row = journal.execute("SELECT value FROM meta WHERE name = ?", (KNOWN_BEFORE,)).fetchone()
+        return None if row is None else int(row[0])
+
+
+def _read_only(state: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{state.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
 
 
 def _note_unreadable(journal: sqlite3.Connection) -> None:

@@ -1,5 +1,7 @@
 """The crosswalk in the state and in files: out, in again, checked, and never by halves."""
 
+import contextlib
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +219,22 @@ def test_a_repair_changes_only_what_is_as_it_was_seen(tmp_path: Path) -> None:
     }
     assert known(tmp_path, "A")["A"].accepted == PRINTS
     repairs.close()
+
+
+def test_what_a_repair_forgets_is_no_longer_ours(tmp_path: Path) -> None:
+    """Another system may create a customer with that id again, and `--missing delete` must not take it for ours."""
+    remember(tmp_path, ("A", "gone"), ("B", "kept"))
+    state = State(tmp_path / "state.sqlite", (HOST, "customers", "default"), is_synced=False, run="run")
+    state.note_made([("A", "gone"), ("B", "kept")])
+    state.commit()
+    state.close()
+    repairs = CrosswalkRepairs(tmp_path / "state.sqlite", HOST, "customers")
+
+    repairs.forget([KnownId("default", "A", "gone")])
+
+    repairs.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "state.sqlite")) as found:
+        assert found.execute("SELECT key FROM made").fetchall() == [("B",)]
 
 
 def test_pages_go_through_all_namespaces_and_leave_out_what_has_no_id(tmp_path: Path) -> None:

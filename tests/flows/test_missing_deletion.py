@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bulkgladly import ImportOptions, Limits, UsageError
+from bulkgladly import ImportOptions, Limits, RunFolder, UsageError
 from tests.flows.conftest import World, check_report, people, person
 
 DELETE: Mapping[str, Any] = {"is_complete": True, "missing": "delete"}
@@ -64,6 +64,51 @@ async def test_a_customer_that_no_import_has_created_stays(world: World) -> None
     # person(0) was found by its address, and "their-own-id" existed: only these two were created by imports.
     assert (report.missing, report.missing_to_delete, report.missing_deleted) == (4, 2, 2)
     assert sorted(world.names()) == ["person.0@example.org", "person.3@example.org", "their.own@example.org"]
+
+
+async def test_rows_that_are_new_do_not_raise_the_limit(world: World) -> None:
+    """The file of another system has many rows, and none of those that somebody agreed to delete a share of."""
+    await world.run(world.csv(people(4)))
+    others = [person(number) for number in range(10, 40)]
+
+    stopped = await world.run(world.csv(others), **DELETE, missing_limit=20, max_rows=20)
+    assert stopped.exit_code == 10
+    report = await world.resume(limits=Limits())
+
+    assert (report.exit_code, report.missing, report.missing_to_delete) == (3, 4, 0)
+    assert report.reason is not None
+    assert report.reason.startswith("4 records of 4 (100.0 %) would be missing")
+    assert len(world.names()) == 34
+
+
+async def test_a_customer_for_whom_another_source_or_key_stands_stays(world: World) -> None:
+    """Another namespace has sent the customer as well, or the file has a rejected row of it under another key."""
+    await world.run(world.csv(people(4)))
+    await world.run(world.csv([person(0)], "shop.csv"), namespace="shop", on_conflict="update")
+    await world.run(world.csv([person(1, crm="second-key")], "again.csv"), on_conflict="update")
+    rows = [person(3), {**person(1, crm="second-key"), "email:1": "no address"}]
+    world.forget()
+
+    report = await world.run(world.csv(rows), **DELETE, missing_limit=100)
+
+    assert report.counts["rejected"] == 1
+    assert (report.missing, report.missing_to_delete, report.missing_deleted) == (2, 1, 1)
+    assert sorted(world.names()) == [f"person.{number}@example.org" for number in (0, 1, 3)]
+
+
+async def test_an_import_that_worked_meanwhile_forbids_it(world: World) -> None:
+    """It has begun before, so what it has sent in the meantime looks as if this file had lost it."""
+    await world.run(world.csv(people(4), "first.csv"))
+    one = await world.run(world.csv([person(8), person(9)], "one.csv"), max_rows=1)
+    two = await world.run(world.csv(people(4), "two.csv"), **DELETE, missing_limit=50, max_rows=1)
+    assert two.status == "stopped"
+    await world.resume(RunFolder(Path(one.folder)), limits=Limits())
+
+    report = await world.resume(RunFolder(Path(two.folder)), limits=Limits())
+
+    assert (report.exit_code, report.missing_deleted, len(world.names())) == (3, None, 6)
+    assert report.reason is not None
+    assert f"run {one.run} has imported customers since" in report.reason
 
 
 async def test_a_row_without_a_key_forbids_it(world: World) -> None:
