@@ -12,8 +12,9 @@ What becomes of one object is pure: `undo_images` says what the run did to it, `
 `undo_steps` in which requests. `undo_page` has the words, `undo_summary` the report.
 
 `explain_run` tells what became of one record: `explain_target` finds it in the journal, `explain_story` puts together
-what is known, with its row (`explain_row`), what earlier runs did (`explain_earlier`) and what Gladly holds now
-(`explain_now`), in the words of `explain_words`; `explain_lines` makes it fit one screen.
+what is known, with its row (`explain_row`), what earlier runs did (`explain_earlier`), what an undo has taken back
+(`explain_undone`) and what Gladly holds now (`explain_now`), in the words of `explain_words`; `explain_lines` makes it
+fit one screen.
 
 Which source key is which id in Gladly is written to files by `crosswalk_export` and read from them by
 `crosswalk_import`; `crosswalk_repair` is a run that follows merges of customers, and `crosswalk_findings` reads what

@@ -66,6 +66,7 @@ def _sections(story: RecordStory, width: int) -> Iterator[_StoryPart]:
     yield _StoryPart("why", _wrapped(story.decision, width, most=4), least=4)
     yield _StoryPart("result", _wrapped(_result(story), width, most=4), least=4)
     yield _StoryPart("fix", _wrapped(story.fix, width, most=3), least=3)
+    yield _StoryPart("undone", _wrapped(story.undone, width, most=3), least=3)
     differs = [_cut(f"{one.field}: {one.before}, and the row says {one.after}", width) for one in story.now_differs]
     yield _StoryPart("now", [*_wrapped(story.now, width, most=3), *differs], least=3)
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from bulkgladly.changes.explain_earlier import EarlierRun, earlier_run_with
 from bulkgladly.changes.explain_row import RowFound, row_of
 from bulkgladly.changes.explain_target import PendingRecord, input_names
+from bulkgladly.changes.explain_undone import undone_text
 from bulkgladly.changes.explain_words import (
     Background,
     decision_of,
@@ -20,6 +21,7 @@ from bulkgladly.changes.explain_words import (
     said,
     time_text,
 )
+from bulkgladly.changes.undo_options import UNDO
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.gladly.identity import derive_id
 from bulkgladly.gladly.spec import Draft, ImportSpec
@@ -88,7 +90,10 @@ class StoryRequest(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RecordStory:
-    """What is known of one record. `now` is added when Gladly was asked; what is not known is empty."""
+    """What is known of one record. `now` is added when Gladly was asked; what is not known is empty.
+
+    `undone` says what undos of the run have done with its object.
+    """
 
     run: str
     object: str
@@ -117,6 +122,7 @@ class RecordStory:
     requests_note: str = ""
     written: Sequence[StoryField] = ()
     at: str = ""
+    undone: str = ""
     now: str = ""
     now_differs: Sequence[StoryField] = ()
 
@@ -173,6 +179,7 @@ class StoryTeller:
             requests=[_request(step) for step in trail],
             requests_note=self._requests_note(record, bool(trail)),
             written=list(self._written(writes)),
+            undone=undone_text(self._run, record.gladly_id) if any(one.is_done for one in writes) else "",
             at=time_text(record.at),
         )
         return ToldRecord(story, record.gladly_id, row.draft, [one.after for one in writes], record.position)
@@ -224,6 +231,8 @@ class StoryTeller:
 
     def _row(self, position: Position, record: SettledRecord, nth: int) -> RowFound:
         if self.spec is None or self.options is None:
+            if self._header.mode == UNDO:
+                return RowFound(None, f"it is told by the run that was taken back: {self._header.parent}")
             return RowFound(None, f"a run of mode {self._header.mode} has no rows")
         return row_of(self._header, self.spec, self.options, position, record=record, nth=nth)
 

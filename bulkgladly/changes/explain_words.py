@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from bulkgladly.changes.undo_options import UNDO
 from bulkgladly.imports.reject_reasons import left_out, reason_for
 from bulkgladly.journal.record_lookup import SettledRecord
 from bulkgladly.journal.run_writes import TrailStep, WrittenChange
@@ -29,6 +30,14 @@ _MEANINGS: Mapping[str, str] = {
 }
 _READS = ("get", "find", "list")
 _IMPORTS = frozenset(mode.value for mode in Mode)
+_OF_UNDO: Mapping[str, str] = {
+    Word.UPDATED: "wrote back what the run had changed, and nobody had changed since",
+    Word.DELETED: "deleted it, because the run had created it and nobody had changed it since",
+    Word.UNCHANGED: "had nothing to do",
+    Word.SKIPPED: "left it as it is, because it has changed since, or is in use",
+    Word.REJECTED: "could not take it back",
+    Word.UNKNOWN: "may have taken it back; no usable response came, and a look did not tell",
+}
 
 
 class Background(NamedTuple):
@@ -99,6 +108,8 @@ def decision_of(
     record: SettledRecord, trail: Sequence[TrailStep], writes: Sequence[WrittenChange], about: Background
 ) -> str:
     """Return why a record ended as it did, as one or two sentences."""
+    if about.mode == UNDO and record.word in _OF_UNDO:
+        return f"The undo {_OF_UNDO[Word(record.word)]}."
     if about.mode not in _IMPORTS or record.word not in _DECISIONS:
         return f"The run ({about.mode}) ended it as {record.word}."
     told = _DECISIONS[Word(record.word)](record, trail, writes, about)

@@ -45,6 +45,8 @@ def why_not(code: str, spec: ImportSpec) -> str:
             "nobody read it before it was updated, so it is not known what to restore; "
             "import with --read-first or --undoable the next time"
         )
+    if code == "not_noted":
+        return "an older version of bulkgladly has written it, which did not note what it changed; check in Gladly"
     if code == "deletion":
         return "it was deleted, and an object that is created again does not get back what people had added to it"
     return reversal.why_not

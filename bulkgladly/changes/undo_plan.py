@@ -20,7 +20,7 @@ from bulkgladly.gladly.change import Action
 from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.journal.run_folder import RunFolder
-from bulkgladly.journal.run_writes import RunWrites, WrittenChange
+from bulkgladly.journal.run_writes import RunWrites, SettledWrite, WrittenChange
 from bulkgladly.journal.state_reader import StateReader
 from bulkgladly.records import Position, Word
 from bulkgladly.storage.durable import touch_private
@@ -36,6 +36,7 @@ CREATE TABLE found (              -- objects that the run has changed, the last 
     gladly_id TEXT NOT NULL UNIQUE, seqs TEXT NOT NULL,
     created INTEGER NOT NULL, deleted INTEGER NOT NULL, with_before INTEGER NOT NULL, without INTEGER NOT NULL,
     added INTEGER NOT NULL,       -- values to objects that had none
+    noted INTEGER NOT NULL,       -- whether the journal says what was written
     at REAL NOT NULL, file INTEGER, place INTEGER, number INTEGER);
 CREATE TABLE keys (gladly_id TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (gladly_id, key)) WITHOUT ROWID;
 CREATE TABLE later (              -- what later runs have written to these objects since
@@ -46,18 +47,19 @@ CREATE TABLE objects (
 CREATE TABLE summary (id INTEGER PRIMARY KEY CHECK (id = 0), counts TEXT NOT NULL);
 """
 _FOUND = """
-INSERT INTO found VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (gladly_id) DO UPDATE SET
+INSERT INTO found VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (gladly_id) DO UPDATE SET
     seqs = seqs || ',' || excluded.seqs, created = max(created, excluded.created),
     deleted = max(deleted, excluded.deleted), with_before = max(with_before, excluded.with_before),
-    without = max(without, excluded.without), added = max(added, excluded.added), at = max(at, excluded.at)
+    without = max(without, excluded.without), added = max(added, excluded.added), noted = min(noted, excluded.noted),
+    at = max(at, excluded.at)
 """
 _KEYS = "INSERT OR IGNORE INTO keys SELECT gladly_id, ? FROM found WHERE gladly_id = ?"
 _OBJECTS = """
 INSERT INTO objects SELECT row_number() OVER (ORDER BY rowid) - 1, gladly_id, seqs,
-    CASE WHEN deleted THEN 'cannot' WHEN created THEN :created WHEN with_before AND :can_restore THEN 'restore'
-        ELSE 'cannot' END,
-    CASE WHEN deleted THEN 'deletion' WHEN created THEN :kept WHEN NOT :can_restore THEN 'not_restorable'
-        WHEN with_before THEN '' ELSE 'no_before' END,
+    CASE WHEN deleted OR NOT noted THEN 'cannot' WHEN created THEN :created
+        WHEN with_before AND :can_restore THEN 'restore' ELSE 'cannot' END,
+    CASE WHEN deleted THEN 'deletion' WHEN NOT noted THEN 'not_noted' WHEN created THEN :kept
+        WHEN NOT :can_restore THEN 'not_restorable' WHEN with_before THEN '' ELSE 'no_before' END,
     file, place, number
 FROM found ORDER BY rowid
 """
@@ -101,6 +103,8 @@ class UndoPlan:
                 self._connection.execute(statement)
             found = (_found(write, spec.reversal) for write in writes.newest_first())
             self._connection.executemany(_FOUND, found)
+            # After the others, in whose order they are told.
+            self._connection.executemany(_FOUND, (_not_noted(record) for record in writes.not_noted()))
             undos = undos_of(run)
             already = self._without_undone(undos)
             self._add_keys(run, spec, namespace)
@@ -148,6 +152,8 @@ class UndoPlan:
         to_delete, to_restore = todo.get("delete", 0), todo.get("restore", 0)
         reversal = spec.reversal
         each = reversal.requests_to_delete if reversal is not None else 1
+        # Also the one that asks which organisation it is. Nothing is sent at all if there is nothing to do.
+        greeting = 1 if to_delete + to_restore else 0
         return PlanCounts(
             noun=reversal.noun if reversal is not None else "record",
             to_delete=to_delete,
@@ -157,9 +163,9 @@ class UndoPlan:
             already=already,
             undone_by=undone_by,
             unsettled=len({write.seq for write in writes.in_doubt()}),
-            least=to_delete + to_restore,
+            least=greeting + to_delete + to_restore,
             # What is removed is looked at afterwards, and removed in another way if it is still there.
-            requests=to_delete * each + to_restore * 2 + removing * 3,
+            requests=greeting + to_delete * each + to_restore * 2 + removing * 3,
         )
 
     # --- read ---
@@ -233,9 +239,17 @@ def _found(write: WrittenChange, reversal: Reversal | None) -> tuple[Any, ...]:
         write.before is not None,
         is_update and write.before is None,
         images is not None and images.is_addition,
+        True,
         write.at,
         *(write.position or (0, 0, 0)),
     )
+
+
+def _not_noted(record: SettledWrite) -> tuple[Any, ...]:
+    """Return a record as a row of `found` of which only its end is known."""
+    is_deletion, gladly_id = record.word == Word.DELETED, record.gladly_id or f"(row {record.seq})"
+    known = (False, is_deletion, False, True, False, False)
+    return (gladly_id, str(record.seq), *known, record.at, *record.position)
 
 
 def _planned(row: tuple[Any, ...]) -> PlannedObject:

@@ -17,8 +17,10 @@ from bulkgladly.messages import Reply, Request
 from bulkgladly.operations import Body
 from bulkgladly.records import Outcome, Problem, Stage, Word
 
-__all__ = ("PARTLY", "UndoTask", "Undone", "undo_steps")
+__all__ = ("GONE", "PARTLY", "UndoTask", "Undone", "undo_steps")
 
+GONE = "gone"
+"""The code of an object that no longer exists."""
 PARTLY = "partly"
 """The code of an object of which only a part could be restored."""
 _MOST_NAMED = 8
@@ -75,7 +77,7 @@ def _not_there(task: UndoTask, reply: Reply) -> Outcome:
         return Outcome(Word.DELETED, gladly_id)
     if reply.is_absent:
         detail = f"the {noun} no longer exists; there is nothing to take back"
-        return Outcome(Word.UNCHANGED, gladly_id, code="gone", detail=detail)
+        return Outcome(Word.UNCHANGED, gladly_id, code=GONE, detail=detail)
     if reply.successor is not None:
         into = f"somebody has merged the {noun} into {reply.successor}"
         detail = f"{into}, which also holds other data; nothing was changed"

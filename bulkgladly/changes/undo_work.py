@@ -13,7 +13,7 @@ from bulkgladly.changes.undo_images import images_of
 from bulkgladly.changes.undo_options import UndoOptions
 from bulkgladly.changes.undo_page import cannot_text, plan_line, said_of, why_not
 from bulkgladly.changes.undo_plan import UndoPlan
-from bulkgladly.changes.undo_steps import Undone, UndoTask, undo_steps
+from bulkgladly.changes.undo_steps import GONE, Undone, UndoTask, undo_steps
 from bulkgladly.changes.undo_summary import UndoReport, publish_undo
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.gladly.spec import ImportSpec
@@ -169,7 +169,9 @@ class UndoWork:
 
     def _settle(self, planned: PlannedObject, undone: Undone, trail: Sequence[TrailStep]) -> None:
         outcome = undone.outcome
-        if outcome.word is Word.DELETED:
+        # A new object that somebody else has deleted is taken back as well, so the next import has to send it again.
+        is_gone = planned.todo == "delete" and outcome.code == GONE
+        if outcome.word is Word.DELETED or is_gone:
             self.journal.forget(planned.keys)
         elif undone.as_before:
             self.journal.forget(planned.keys, undone.as_before)

@@ -162,6 +162,7 @@ def show(
         "seconds": folder.seconds(),
         "inputs": [item.path for item in header.inputs],
         "parent": header.parent,
+        "undone_by": _undos_of(folder),
         "folder": str(folder.path),
         "counts": _counts_of(folder, header),
         "rejects_by_code": rejects_by_code(folder.path) if has_records else {},
@@ -177,6 +178,21 @@ def show(
     if header.mode == "verify" and about["report"] is not None:
         _show_differences(about["report"])
     print_lines(*(f"  next: {command}" for command in _next_of(about, state_dir)))
+
+
+def _undos_of(run: Any) -> list[dict[str, Any]]:
+    """Return the undos of a run: their names, and how far they have got."""
+    from bulkgladly.changes.later_writes import undos_of
+
+    found = [about_run(undo) for undo in undos_of(run)]
+    return [{name: one[name] for name in ("run", "status", "counts")} for one in found]
+
+
+def _undone_text(undo: Mapping[str, Any]) -> str:
+    """Return what an undo did: `3 restored by customers-undo_…`, and its status if it has not ended."""
+    counts = _counts_text(undo["counts"], is_undo=True)
+    text = f"{counts} by {undo['run']}" if counts else f"by {undo['run']}"
+    return text if undo["status"] == "complete" else f"{text} ({undo['status']})"
 
 
 def _next_of(about: Mapping[str, Any], state_dir: Path) -> list[str]:
@@ -230,6 +246,7 @@ def _show_run(about: Mapping[str, Any]) -> None:
     lines.append(("folder", about["folder"]))
     if about["counts"]:
         lines.append(("result", _counts_text(about["counts"], is_undo=about["mode"] == _UNDO)))
+    lines += [("undone", _undone_text(undo)) for undo in about["undone_by"]]
     if about["rejects_by_code"]:
         codes = ", ".join(f"{number:,} x {code}" for code, number in about["rejects_by_code"].items())
         lines.append(("rejected", codes))

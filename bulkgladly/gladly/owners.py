@@ -145,7 +145,11 @@ def writable(owners: Owners, payload: Mapping[str, Any], held: Mapping[str, Any]
 def _united(held: Any, value: Any) -> Any:
     if not isinstance(held, list) or not isinstance(value, list):
         return value
-    return [*held, *(one for one in value if one not in held)]
+    united = list(held)
+    for one in value:
+        if one not in united:
+            united.append(one)
+    return united
 
 
 def _may(owner: str, held: Any, value: Any) -> bool:

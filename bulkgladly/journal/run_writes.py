@@ -12,7 +12,7 @@ from bulkgladly.journal.databases import open_reader
 from bulkgladly.records import Position, Word
 from bulkgladly.storage.failures import database_error
 
-__all__ = ("RunWrites", "TrailStep", "WrittenChange")
+__all__ = ("RunWrites", "SettledWrite", "TrailStep", "WrittenChange")
 
 _DONE = (Word.CREATED, Word.UPDATED, Word.DELETED)
 _ROWS_AT_ONCE = 500
@@ -21,6 +21,12 @@ _COLUMNS = (
     " file, place, number, key, word"
 )
 _JOINED = f"SELECT {_COLUMNS} FROM writes LEFT JOIN records ON records.seq = writes.seq"  # noqa: S608 - names of our own
+
+_NOT_NOTED = (
+    "SELECT seq, gladly_id, word, at, file, place, number FROM records"
+    " WHERE word IN ('created', 'updated', 'deleted') AND seq < ?{} ORDER BY seq DESC LIMIT ?"
+)
+_WITHOUT_WRITES = " AND NOT EXISTS (SELECT 1 FROM writes WHERE writes.seq = records.seq)"
 
 
 class WrittenChange(NamedTuple):
@@ -47,6 +53,16 @@ class WrittenChange(NamedTuple):
     def is_done(self) -> bool:
         """Whether it is certain that Gladly has carried it out: its record ended as created, updated or deleted."""
         return self.word in _DONE
+
+
+class SettledWrite(NamedTuple):
+    """A record that has changed something in Gladly, and of which the journal does not say what."""
+
+    seq: int
+    gladly_id: str | None
+    word: Word
+    at: float
+    position: Position
 
 
 class TrailStep(NamedTuple):
@@ -92,6 +108,14 @@ class RunWrites:
     def in_doubt(self) -> Iterator[WrittenChange]:
         """Yield what the run may have changed: their records ended otherwise, or not yet; the last row first."""
         yield from (one for one in self._backwards() if not one.is_done)
+
+    def not_noted(self) -> Iterator[SettledWrite]:
+        """Yield the records of which a version that did not note it has changed something; the last row first."""
+        last, sql = 1 << 62, _NOT_NOTED.format(_WITHOUT_WRITES if self.is_kept else "")
+        while piece := list(self._rows(sql, (last, _ROWS_AT_ONCE))):
+            for seq, gladly_id, word, at, file, place, number in piece:
+                yield SettledWrite(seq, gladly_id, Word(word), at, Position(file, place, number))
+            last = piece[-1][0]
 
     def trail_of(self, seq: int) -> list[TrailStep]:
         """Return the requests of a record, in order; none if it took none, or has not ended."""

@@ -43,8 +43,9 @@ CREATE TABLE IF NOT EXISTS writes (    -- what requests changed in Gladly, or we
     before    TEXT,                  -- JSON of what Gladly held, as read just before; NULL if nobody read it
     after     TEXT,                  -- JSON of the fields that were written, or of the part that was removed
     at        REAL NOT NULL,         -- when it was about to leave
+    -- With rowids: without them, each row of more than a quarter of a page takes a page of its own, twice the space.
     PRIMARY KEY (seq, nth)
-) WITHOUT ROWID;
+);
 CREATE TABLE IF NOT EXISTS trails (    -- the requests of a record, since the process that ended it began with it
     seq      INTEGER PRIMARY KEY,
     requests TEXT NOT NULL           -- JSON: [operation, status, [codes], attempts, at, meaning] of each; no values

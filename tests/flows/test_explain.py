@@ -12,6 +12,8 @@ from bulkgladly import Credentials, Report, RunFolder, UsageError
 from bulkgladly.changes.explain_lines import few_stories, story_lines
 from bulkgladly.changes.explain_run import Explained, NowAsked, explain_record
 from bulkgladly.changes.explain_story import PENDING, RecordStory
+from bulkgladly.changes.run_undo import start_undo
+from bulkgladly.changes.undo_options import UndoOptions
 from bulkgladly.emulator import Emulator, drop_reply
 from bulkgladly.errors import JournalDamaged
 from bulkgladly.gladly.identity import digest64
@@ -91,6 +93,31 @@ async def test_what_was_read_first_is_told_with_what_it_held(world: World) -> No
     ]
     assert shown.written[1][2:] == ('"gold"', '"silver"')
     assert "updateCustomer HTTP 204: done" in screen(shown) or "updateCustomer HTTP 200: done" in screen(shown)
+
+
+async def test_a_record_that_was_taken_back_says_so(world: World) -> None:
+    """By which undo, or why not; and the undo itself says what it did."""
+    await world.rows([person(0), person(2)])
+    report = await world.rows([person(number, name="Planted") for number in range(3)], read_first=True)
+    [held] = world.emulator.store.find_by_email("person.2@example.org")
+    world.emulator.store.replace_customer({**held, "name": "By a person"})
+    before = await story_of(world, report, "c-0")
+    options = UndoOptions(run=report.run, pace=world.options.pace, state_dir=world.state)
+    folder = RunFolder(Path(report.folder))
+    done = await start_undo(folder, world.credentials, options, environment=world.environment)
+
+    told = {key: await story_of(world, report, key) for key in ("c-0", "c-1", "c-2")}
+    ours = await story_of(world, RunFolder(Path(done.folder)), "c-1")
+
+    assert before.undone == ""
+    assert told["c-0"].undone.startswith(f"taken back by run {done.run} at ")
+    assert "its former values were restored" in told["c-0"].undone
+    assert "it was deleted" in told["c-1"].undone
+    assert f"run {done.run} has kept it at " in told["c-2"].undone
+    assert "\nundone    taken back by run" in screen(told["c-0"])
+    assert ours.decision.startswith("The undo deleted it, because the run had created it")
+    assert report.run in ours.row_note
+    assert "lanted" not in repr(told)
 
 
 async def test_no_personal_value_is_told_without_being_asked_for(world: World) -> None:

@@ -1,5 +1,6 @@
 """What a run has changed, as its journal tells: what Gladly held, what was written, and the requests of each row."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -128,3 +129,16 @@ def test_a_run_of_an_older_version_has_kept_nothing(tmp_path: Path) -> None:
     with closing(RunWrites(tmp_path)) as found:
         assert not found.is_kept
         assert ([*found.newest_first()], found.of(0), found.trail_of(0)) == ([], [], [])
+
+
+def test_what_was_read_takes_little_more_room_than_it_has(tmp_path: Path) -> None:
+    """A profile with many attributes is kept in its own length, and does not take a page of the database for itself."""
+    profile = "x" * 1500
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as journal, journal:
+        journal.executescript(JOURNAL)
+        rows = [(seq, 1, "updateCustomer", "update", "id", profile, "{}", 0.0) for seq in range(500)]
+        journal.executemany("INSERT INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        [pages] = journal.execute("PRAGMA page_count").fetchone()
+        [size] = journal.execute("PRAGMA page_size").fetchone()
+
+    assert pages * size / len(rows) < 1.6 * len(profile)

@@ -223,3 +223,46 @@ async def test_a_run_whose_requests_may_be_in_flight_is_refused(world: World) ->
         await undo(world, first)
 
     assert len(profiles(world)) == 2
+
+
+async def test_a_new_customer_whom_somebody_has_deleted_is_sent_again(world: World) -> None:
+    """The undo had nothing to do for it, but it is taken back all the same."""
+    first = await world.rows(people(2))
+    world.emulator.store.remove_customer(customer_of(world, 0))
+
+    assert (await undo(world, first)).outcomes == {"deleted": 1, "nothing to do": 1}
+    assert (await world.rows(people(2))).counts["created"] == 2
+
+
+async def test_all_requests_are_within_what_was_said(world: World) -> None:
+    """Also the one that asks which organisation it is."""
+    first = await world.rows(people(2))
+    counts = preview_undo(run_of(world, first)).counts
+    world.forget()
+
+    await undo(world, first)
+
+    assert counts.least <= sum(world.emulator.requests.by_operation.values()) <= counts.requests
+
+
+def without_notes(world: World, report: Report, *statements: str) -> None:
+    """Let a journal be one that an older version has begun."""
+    with closing(sqlite3.connect(run_of(world, report).path / "journal.sqlite")) as journal, journal:
+        for statement in statements:
+            journal.execute(statement)
+
+
+async def test_what_an_older_version_has_written_is_told_and_left(world: World) -> None:
+    """It did not note what it changed; an undo does not say that there is nothing to do."""
+    whole = await world.rows(people(2))
+    mixed = await world.rows([{**row, "name": "Changed"} for row in people(3)], read_first=True)
+    without_notes(world, whole, "DROP TABLE writes", "DROP TABLE trails")
+    without_notes(world, mixed, "DELETE FROM writes WHERE seq = 0")  # begun by an older version, ended by this one
+    world.forget()
+
+    none = await undo(world, whole)
+    assert (none.exit_code, none.outcomes, world.asked()) == (1, {"not possible": 2}, {})
+    assert (none.left[0].code, "older version" in none.left[0].detail) == ("not_noted", True)
+    some = await undo(world, mixed)
+    assert (some.exit_code, some.outcomes) == (1, {"restored": 1, "deleted": 1, "not possible": 1})
+    assert (await undo(world, mixed)).outcomes == {"not possible": 1}

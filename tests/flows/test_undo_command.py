@@ -50,3 +50,6 @@ def test_an_undo_from_the_first_look_to_the_last_word(mortals: Mortals, tmp_path
         assert (retried.status, "to try again what it left" in retried.errors) == (2, True), retried
         listed = run("runs", "list")
         assert "2 restored (66.7 %), 1 deleted (33.3 %)" in listed.output
+        shown = run("runs", "show", json.loads(done.output)["undone"])
+        by = json.loads(done.output)["run"]
+        assert f"  undone    2 restored (66.7 %), 1 deleted (33.3 %) by {by}" in shown.output, shown

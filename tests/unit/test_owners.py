@@ -12,7 +12,7 @@ import pytest
 from bulkgladly.errors import UsageError
 from bulkgladly.gladly.fingerprints import fingerprints_of, is_accepted
 from bulkgladly.gladly.identity import fingerprint
-from bulkgladly.gladly.owners import RIGHTS, owners_from, refuse_owners
+from bulkgladly.gladly.owners import RIGHTS, owners_from, refuse_owners, writable
 from bulkgladly.gladly.spec import Record
 from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.messages import Reply
@@ -214,6 +214,13 @@ def test_the_audiences_of_an_answer_can_be_united() -> None:
 
     assert played.body() == {"audienceIds": ["c", "a", "b"]}
     assert not play("answers", "upsert", remembered(record, played.outcome), [], **policy).requests
+
+
+def test_what_a_row_names_twice_is_added_once() -> None:
+    """A list that is united has no duplicates that Gladly did not have."""
+    united = writable((("audienceIds", "union"),), {"audienceIds": ["b", "a", "b"]}, {"audienceIds": ["a"]})
+
+    assert united == {"audienceIds": ["a", "b"]}
 
 
 def test_an_empty_part_of_an_assignee_is_filled() -> None:
