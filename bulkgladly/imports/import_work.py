@@ -205,8 +205,9 @@ class ImportWork:
     async def settle(self) -> None:
         """Wait until the last outcomes are on the disk; then check whether anything has changed during the run."""
         self._tell_warnings()
-        for line in self._importer.canary.lines() if self._importer.canary is not None else ():
-            self._observer.note(line)
+        if (canary := self._importer.canary) is not None:
+            for line in canary.lines(self._session.run, self._spec):
+                self._observer.note(line)
         await self.journal.flush()
         if self._stop.exit_code in _WELL and (problem := await self._look_back()) is not None:
             # A limit may have ended the run already; it matters more that outcomes may belong to other rows.

@@ -73,7 +73,7 @@ class PageView(NamedTuple):
 def view_of(facts: RunFacts, zone: dt.tzinfo | None = None) -> PageView:
     """Return what a page says about a run, with times in a time zone (None: that of this machine)."""
     report, things = facts.report, _things_of(facts)
-    reasons = [each for each in report.get("reasons", ()) if "reason" in each] or _by_code(report)
+    reasons = [each for each in report.get("reasons", ()) if "reason" in each] or _by_code(facts)
     mode = facts.header.mode
     outcomes = outcomes_of(_counts_of(report, mode), is_export="out" in report)
     samples = [each._replace(counts=said_of(each.counts, mode)) for each in facts.samples]
@@ -151,9 +151,14 @@ def _notes(facts: RunFacts) -> list[str]:
     return [str(each).strip() for each in facts.report.get("details" if is_other else "notes", ())]
 
 
-def _by_code(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the reasons of a report of an older version, which has their codes only."""
-    return [{"reason": code, "records": number} for code, number in report.get("rejects_by_code", {}).items()]
+def _by_code(facts: RunFacts) -> list[dict[str, Any]]:
+    """Return the reasons of an import of an older version, which has their codes only.
+
+    Runs of other kinds say the same in words of their own, in their notes.
+    """
+    if facts.header.mode not in IMPORT_MODES:
+        return []
+    return [{"reason": code, "records": number} for code, number in facts.report.get("rejects_by_code", {}).items()]
 
 
 def _reason(each: Mapping[str, Any], inputs: int) -> dict[str, Any]:

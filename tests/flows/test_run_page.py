@@ -158,7 +158,7 @@ def test_outcomes_are_called_what_they_are_in_each_kind_of_run(tmp_path: Path) -
     full = {"counts": {"words": {"created": 20, "unchanged": 10, "rejected": 2}}}
     whole = of_mode(tmp_path / "whole", "plan", {"unchanged": 30, "rejected": 2}, plan=full)
     undo = of_mode(tmp_path / "undo", "undo", counts)
-    repair = of_mode(tmp_path / "repair", "repair", {**counts, "deleted": 1}, things="keys")
+    repair = of_mode(tmp_path / "repair", "repair", {**counts, "deleted": 1}, rejects_by_code={"not_exist": 2})
     verify = of_mode(tmp_path / "verify", "verify", {"equal": 4, "not_sent": 3})
 
     assert "planned nothing was sent for them yet 30" in plan
@@ -167,6 +167,8 @@ def test_outcomes_are_called_what_they_are_in_each_kind_of_run(tmp_path: Path) -
     assert "restored as before the run 3" in undo
     assert "nothing to do" in undo
     assert "the key leads to its object in Gladly 30" in repair
+    assert "To look at 2 keys" in repair
+    assert "did not arrive" not in repair
     assert "not sent not sent by the run, so not compared 3" in verify
     assert not [page for page in (plan, undo, repair, verify) if "with the same values" in page or "not_" in page]
 

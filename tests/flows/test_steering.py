@@ -285,6 +285,13 @@ async def test_the_first_records_are_sent_for_a_look(is_killed: bool, world: Wor
     assert report.reason == "5 records were sent for you to check in Gladly; `resume` sends the others"
     [look] = [note for note in told.notes if note.startswith("look at these")]
     assert "customers.csv:5 created " in look
+    commands = [note.partition("`")[2].removesuffix("`") for note in told.notes if note.startswith("to ")]
+    where = f"{report.run}{{}} --state-dir {world.state}"
+    assert commands == [
+        f"bulkgladly explain {where.format(' 5')}",
+        f"bulkgladly verify {where.format('')}",
+        f"bulkgladly undo {where.format('')}",
+    ]
     rest = await world.resume()
     assert (rest.exit_code, rest.counts["created"]) == (0, 9)
     assert world.asked() == {"createCustomer": 9}
