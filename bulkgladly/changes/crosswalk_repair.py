@@ -86,6 +86,13 @@ class RepairReport(Summary):
     def _title(self) -> str:
         return f"Known keys of {self.resource}, looked up in Gladly"
 
+    def _verdict(self) -> str:
+        if self.status != "complete":
+            return Summary._verdict(self)
+        if self.exit_code:
+            return "Finished, but not every key leads to an object in Gladly."
+        return "Finished: every key leads to an object in Gladly."
+
     def _told(self) -> list[str]:
         return [f"{text[:1].upper()}{text[1:]}." for text in self.told]
 

@@ -63,8 +63,12 @@ class PlanReport(Summary):
     def _title(self) -> str:
         return f"Plan for {self.resource} in {self.host}"
 
+    def _verdict(self) -> str:
+        is_whole = self.status == "complete"
+        return "Finished: nothing was written to Gladly." if is_whole else Summary._verdict(self)
+
     def _told(self) -> list[str]:
-        return ["\n".join(f"- {line}" for line in self.told)] if self.told else []
+        return ["\n".join(f"- {line.strip()}" for line in self.told)] if self.told else []
 
 
 class PlanWork:

@@ -2,6 +2,9 @@
 
 import anyio
 
+from bulkgladly.commands import next_command
+from bulkgladly.gladly.spec import ImportSpec
+from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Outcome, Word
 from bulkgladly.runs.observer import counted
 from bulkgladly.runs.stages import Stop
@@ -24,6 +27,7 @@ class Canary:
         self._begun = self._ended = 0
         self._all_ended = anyio.Event()
         self._seen: list[str] = []
+        self._first = ""
 
     async def admits(self) -> bool:
         """Tell whether a record may be sent. If not, all that may have ended when this returns, and the run stops.
@@ -37,9 +41,13 @@ class Canary:
         self._stop.drain(10, self._reason())
         return False
 
-    def note(self, place: str, outcome: Outcome) -> None:
-        """Keep for people what became of a record at a place, such as `line 3`."""
+    def note(self, place: str, name: str, outcome: Outcome) -> None:
+        """Keep for people what became of a record at a place, such as `customers.csv:3`.
+
+        `name` is how a command names its row.
+        """
         if outcome.word in _WRITTEN and outcome.gladly_id and len(self._seen) < _MOST_NAMED:
+            self._first = self._first or name
             self._seen.append(f"{place} {outcome.word.value} {outcome.gladly_id}")
 
     def ended(self) -> None:
@@ -52,10 +60,23 @@ class Canary:
         were = "record was" if self._most == 1 else "records were"
         return f"{self._most:,} {were} sent for you to check in Gladly; `resume` sends the others"
 
-    def lines(self) -> list[str]:
-        """Return for people which records to look at; none if the run went on to its end, or nothing was written."""
+    def lines(self, run: RunFolder, spec: ImportSpec) -> list[str]:
+        """Return for people which records to look at, and the commands for that.
+
+        None if the run went on to its end, or nothing was written.
+        """
         if self._ended < self._most or not self._seen:
             return []
         more = self._most - len(self._seen)
         others = f" and {counted(more, 'other record')}" if more > 0 else ""
-        return [f"look at these in Gladly: {'; '.join(self._seen)}{others}"]
+
+        def command(verb: str, *words: str) -> str:
+            return next_command(verb, run.name, *words, state_dir=run.state_dir, connects=True)
+
+        lines = [f"look at these in Gladly: {'; '.join(self._seen)}{others}"]
+        lines.append(f"to see what was sent for the first one, and why: `{command('explain', self._first)}`")
+        if spec.proof is not None:
+            lines.append(f"to compare what Gladly holds with the file: `{command('verify')}`")
+        if spec.reversal is not None and not spec.contacts_people:
+            lines.append(f"to take it all back: `{command('undo')}`")
+        return lines

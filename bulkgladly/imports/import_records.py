@@ -210,7 +210,7 @@ class Importer:
                 trail=pending.trail,
             )
             if canary is not None:
-                canary.note(self._place_of(record), outcome)
+                canary.note(self._place_of(record), self._name_of(record), outcome)
         except Withdrawn as error:
             self._stop.fail(error)
             return None
@@ -223,6 +223,13 @@ class Importer:
     def _place_of(self, record: Record) -> str:
         position = record.row.position
         return place_of_row(PurePath(self._input_names[position.file]).name, position.number)
+
+    def _name_of(self, record: Record) -> str:
+        """Return how a command names the row of a record: by its number alone, if there is one file."""
+        position = record.row.position
+        if len(self._input_names) == 1:
+            return str(position.number)
+        return f"{PurePath(self._input_names[position.file]).name}:{position.number}"
 
     async def _next_in_lane(self, before: Record) -> Pending | None:
         while not self._stop.is_draining and (record := self._lanes.next_after(before)) is not None:

@@ -109,10 +109,14 @@ class ImportWork:
                 self._observer.note(f"reading the data set {self._options.baseline}")
             self._reader.baseline = await anyio.to_thread.run_sync(self._opened_baseline, self._options.baseline)
         estimate = await anyio.to_thread.run_sync(self._estimate)
-        warning = self._session.deadline.judge(estimate)
+        is_canary = most is not None and most < estimate.to_send
+        # A canary ends long before all rows are done, so their time is none of its business.
+        warning = None if is_canary else self._session.deadline.judge(estimate)
         self._observer.started(self._session.run.name, estimate, resumed_from=self._done_before)
         if warning is not None:
             self._observer.note(warning)
+        if most is not None and is_canary:
+            self._observer.note(f"stops after {counted(most, 'record')}, for you to check in Gladly")
         if self._spec.is_at_most_once and self._policy.mode in (Mode.CREATE, Mode.UPSERT):
             rows = counted(estimate.to_send, "row")
             self._observer.note(
@@ -214,8 +218,9 @@ class ImportWork:
     async def settle(self) -> None:
         """Wait until the last outcomes are on the disk; then check whether anything has changed during the run."""
         self._tell_warnings()
-        for line in self._importer.canary.lines() if self._importer.canary is not None else ():
-            self._observer.note(line)
+        if (canary := self._importer.canary) is not None:
+            for line in canary.lines(self._session.run, self._spec):
+                self._observer.note(line)
         await self.journal.flush()
         if self._stop.exit_code in _WELL and (problem := await self._look_back()) is not None:
             # A limit may have ended the run already; it matters more that outcomes may belong to other rows.

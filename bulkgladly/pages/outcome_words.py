@@ -1,11 +1,11 @@
 """The outcomes of a run on its page: their order, their colours and which of them are problems. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bulkgladly.plain_words import share_text
 
-__all__ = ("OutcomeRow", "Outcomes", "colour_of", "is_problem", "ordered_words", "outcomes_of")
+__all__ = ("OutcomeRow", "Outcomes", "colour_of", "is_problem", "ordered_words", "outcomes_of", "said_of")
 
 _COLOURS = {
     "created": "c1",
@@ -27,8 +27,16 @@ _SAME_AS = {
     "not possible": "rejected",
     "kept": "unchanged",
     "nothing to do": "skipped",
-    "not_sent": "unchanged",
-    "not_sampled": "skipped",
+    "not sent": "unchanged",
+    "not sampled": "skipped",
+    "to create": "created",
+    "to update": "updated",
+    "to delete": "deleted",
+    "planned": "unchanged",
+    "found": "created",
+    "corrected": "updated",
+    "forgotten": "deleted",
+    "no longer there": "rejected",
 }
 """Outcomes of runs that are not imports, and those whose place and colour they have."""
 _OTHERS = ("c7", "c8", "c3", "c2")
@@ -46,11 +54,20 @@ _MEANINGS = {
     "missing": "not in Gladly",
     "merged": "merged into another customer",
     "unreadable": "could not be read in Gladly",
-    "not_sent": "not sent by the run, so not compared",
-    "not_sampled": "not in the sample",
+    "not sent": "not sent by the run, so not compared",
+    "not sampled": "not in the sample",
     "restored": "as before the run",
     "kept": "changed by somebody since, and left as it is",
     "not possible": "cannot be taken back",
+    "nothing to do": "as before the run, or no longer in Gladly",
+    "to create": "new; not sent yet",
+    "to update": "different in Gladly; not sent yet",
+    "to delete": "in Gladly; not deleted yet",
+    "planned": "nothing was sent for them yet",
+    "found": "the key leads to its object in Gladly",
+    "corrected": "merged into another customer, to which the key leads now",
+    "forgotten": "deleted in Gladly; an import creates them again",
+    "no longer there": "deleted in Gladly; an import does not create them again",
 }
 _OF_ROWS = {
     "created": "new in the folder",
@@ -58,6 +75,18 @@ _OF_ROWS = {
     "unchanged": "in the folder already",
     "rejected": "could not be read; they are in _rejects",
 }
+_SAID: Mapping[str, Mapping[str, str]] = {
+    "undo": {"updated": "restored", "skipped": "kept", "unchanged": "nothing to do", "rejected": "not possible"},
+    "plan": {"unchanged": "planned"},
+    "repair": {
+        "unchanged": "found",
+        "updated": "corrected",
+        "deleted": "forgotten",
+        "rejected": "no longer there",
+    },
+}
+"""By the mode of a run: what the words of its journal mean there."""
+_PLANNED = {"created": "to create", "updated": "to update", "deleted": "to delete"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +131,15 @@ def ordered_words(words: Iterable[str]) -> list[str]:
     known = list(_COLOURS)
     place = {word: known.index(same) if (same := _SAME_AS.get(word, word)) in known else len(known) for word in words}
     return sorted(place, key=lambda word: (place[word], word))
+
+
+def said_of(counts: Mapping[str, int], mode: str, plan: Mapping[str, int] | None = None) -> dict[str, int]:
+    """Return outcomes under the words that people read in the run of a mode. `plan` are those that a plan foresees."""
+    if plan is not None and sum(plan.values()) == counts.get("read"):
+        foreseen = {_PLANNED.get(word, word): number for word, number in plan.items()}
+        return {"read": counts["read"], **foreseen}
+    said = _SAID.get(mode, {})
+    return {said.get(word, word.replace("_", " ")): number for word, number in counts.items()}
 
 
 def outcomes_of(counts: dict[str, int], *, is_export: bool) -> Outcomes:

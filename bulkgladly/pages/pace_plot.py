@@ -163,7 +163,8 @@ def _problem_panel(axis: TimeAxis, bins: Sequence[Bin], words: Sequence[str], th
     share = lambda each: _count(each, words) / max(1, sum(each.sample.counts.values()))  # noqa: E731
     # A few among many stay low; only a tenth of the rows or more fills the height.
     top = max(_MANY, *map(share, bins), 0.0)
-    return _lane("Not accepted", counted(number, things.removesuffix("s")), "bad", axis, bins, share, y, top=top)
+    title = "Not accepted" if {"rejected", "unknown"}.issuperset(words) else "To look at"
+    return _lane(title, counted(number, things.removesuffix("s")), "bad", axis, bins, share, y, top=top)
 
 
 def _throttled_panel(axis: TimeAxis, bins: Sequence[Bin], y: float) -> Panel | None:

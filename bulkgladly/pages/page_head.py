@@ -52,20 +52,28 @@ def head_of(facts: RunFacts, zone: dt.tzinfo | None) -> Head:
     meta = [facts.header.host.removeprefix("https://"), _when_text(facts, zone)]
     if exit_code is not None:
         meta.append(f"exit code {exit_code}")
-    if facts.header.parent:
+    if facts.header.parent and facts.header.mode in IMPORT_MODES:
         meta.append(f"retry of {facts.header.parent}")
     return Head(_title(facts), pill, tone, _verdict(facts, zone), tuple(meta))
 
 
 def _title(facts: RunFacts) -> str:
-    if title := facts.report.get("title"):
-        return str(title)
     header, out = facts.header, facts.report.get("out")
+    if title := facts.report.get("title"):
+        return f"{title[:1].upper()}{title[1:]}" if header.mode == "verify" else str(title)
     if out:
         host = header.host.removeprefix("https://")
         return f"{header.resource.capitalize()} from {host} to {PurePath(str(out)).name or out}"
     names = [PurePath(str(name)).name for name in facts.report.get("inputs", ())]
     files = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    other = {
+        "undo": f"Undo of {header.parent}",
+        "verify": f"{header.resource.capitalize()} in Gladly compared with {header.parent or files}",
+        "plan": f"Plan for {header.resource}{f' from {files}' if files else ''}",
+        "repair": f"Known keys of {header.resource}, looked up in Gladly",
+    }
+    if header.mode in other:
+        return other[header.mode]
     how = "deleted in" if header.mode == "delete" else "to"
     return f"{header.resource.capitalize()}{f' from {files}' if files else ''} {how} Gladly"
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import orjson
 
 from bulkgladly.commands import next_command
 from bulkgladly.journal.run_folder import RunFolder
-from bulkgladly.pages.outcome_words import Outcomes, outcomes_of
+from bulkgladly.pages.outcome_words import Outcomes, outcomes_of, said_of
 from bulkgladly.pages.pace_plot import PacePlot, pace_plot
 from bulkgladly.pages.page_head import IMPORT_MODES, Figure, Head, figures_of, head_of, moment_text
 from bulkgladly.pages.run_facts import RunFacts
@@ -19,6 +20,8 @@ __all__ = ("PageView", "view_of")
 
 _MOST_REASONS = 12
 _MOST_TOLD = 20
+_THINGS = {"undo": "objects", "repair": "keys"}
+"""What is counted by runs whose report does not say so yet."""
 _STATES = {"gone": "lost: Gladly has deleted it", "failed": "not fetched; the next run tries again"}
 _FILES = {
     "run.json": "what the run began with",
@@ -31,6 +34,10 @@ _FILES = {
     "warnings.csv": "values that were left out",
     "missing.csv": "what the input no longer has",
     "unprocessed.ndjson": "rows that were not reached",
+    "undo.ndjson": "what became of each object",
+    "undo.sqlite": "what was to be taken back, for resume",
+    "verify.parquet": "the verdict on each row, with its differences",
+    "repair.ndjson": "keys whose objects have moved or are gone",
 }
 
 
@@ -65,9 +72,12 @@ class PageView(NamedTuple):
 
 def view_of(facts: RunFacts, zone: dt.tzinfo | None = None) -> PageView:
     """Return what a page says about a run, with times in a time zone (None: that of this machine)."""
-    report, things = facts.report, _things_of(facts.report)
-    reasons = [each for each in report.get("reasons", ()) if "reason" in each] or _by_code(report)
-    outcomes = outcomes_of(_counts_of(report), is_export="out" in report)
+    report, things = facts.report, _things_of(facts)
+    reasons = [each for each in report.get("reasons", ()) if "reason" in each] or _by_code(facts)
+    mode = facts.header.mode
+    outcomes = outcomes_of(_counts_of(report, mode), is_export="out" in report)
+    samples = [each._replace(counts=said_of(each.counts, mode)) for each in facts.samples]
+    facts = replace(facts, samples=samples)
     plot, told = pace_plot(facts, things, zone), list(report.get("told", ()) if "out" in report else ())
     return PageView(
         run=facts.header.run,
@@ -99,18 +109,24 @@ def view_of(facts: RunFacts, zone: dt.tzinfo | None = None) -> PageView:
     )
 
 
-def _things_of(report: Mapping[str, Any]) -> str:
+def _things_of(facts: RunFacts) -> str:
     """Return what the outcomes count: a mapping may make several records of a row."""
+    report = facts.report
+    if "things" not in report and facts.header.mode in _THINGS:
+        return _THINGS[facts.header.mode]
     if "out" in report or report.get("rows", 0) in (0, report.get("counts", {}).get("read")):
         return "rows" if report.get("things", "records") == "records" else str(report["things"])
     return "records"
 
 
-def _counts_of(report: Mapping[str, Any]) -> dict[str, int]:
-    """Return the outcomes by the words of people, if the report has them, or else by those of the journal."""
+def _counts_of(report: Mapping[str, Any], mode: str) -> dict[str, int]:
+    """Return the outcomes by the words of people: those of the report, if it has them, or else those of its mode."""
     counts, said = report.get("counts", {}), report.get("outcomes")
     read = counts.get("read", 0)
-    return {"read": read, **said} if isinstance(said, dict) and sum(said.values()) == read else dict(counts)
+    if isinstance(said, dict) and sum(said.values()) == read:
+        return {"read": read, **said}
+    plan = report.get("plan")
+    return said_of(counts, mode, plan["counts"]["words"] if isinstance(plan, dict) else None)
 
 
 # --- what became of the items ---
@@ -132,12 +148,17 @@ def _sum_text(outcomes: Outcomes, things: str, facts: RunFacts) -> str:
 def _notes(facts: RunFacts) -> list[str]:
     """Return what else a person should know. What an import has to tell has a place of its own on the page."""
     is_other = "out" not in facts.report and facts.header.mode not in IMPORT_MODES
-    return list(facts.report.get("details" if is_other else "notes", ()))
+    return [str(each).strip() for each in facts.report.get("details" if is_other else "notes", ())]
 
 
-def _by_code(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the reasons of a report of an older version, which has their codes only."""
-    return [{"reason": code, "records": number} for code, number in report.get("rejects_by_code", {}).items()]
+def _by_code(facts: RunFacts) -> list[dict[str, Any]]:
+    """Return the reasons of an import of an older version, which has their codes only.
+
+    Runs of other kinds say the same in words of their own, in their notes.
+    """
+    if facts.header.mode not in IMPORT_MODES:
+        return []
+    return [{"reason": code, "records": number} for code, number in facts.report.get("rejects_by_code", {}).items()]
 
 
 def _reason(each: Mapping[str, Any], inputs: int) -> dict[str, Any]:
@@ -218,7 +239,7 @@ def _settings(facts: RunFacts) -> list[tuple[str, str]]:
     if settings is None:
         pace = facts.header.settings.get("pace") or {}
         settings = {"mode": facts.header.mode, "key": facts.header.settings.get("key"), "rate": pace.get("rate")}
-    found = [(name, _value_text(value)) for name, value in settings.items() if value is not None]
+    found = [(name.replace("_", " "), _value_text(value)) for name, value in settings.items() if value is not None]
     return [*found, ("bulkgladly", facts.header.version)]
 
 

@@ -13,6 +13,8 @@ __all__ = ("PlotBand", "PlotMark", "marked")
 _ENDS_OF_PAUSES = ("continued", "stopped")
 _MOST_MARKS = 12
 _NEAR, _EDGE = 0.05, 0.015
+_SHORT_S = 3600.0
+"""A run that took less is told to the second."""
 
 
 class PlotBand(NamedTuple):
@@ -59,7 +61,8 @@ def marked(
         last = middle if is_drawn else last
         bands.append(PlotBand(each.kind, each.left, each.right - each.left, number if is_drawn else 0, middle))
         if number <= _MOST_MARKS:
-            marks.append(PlotMark(number, _when(each.begin, zone), each.text.format(end=_when(each.end, zone))))
+            begun, ended = _when(each.begin, zone, bins), _when(each.end, zone, bins)
+            marks.append(PlotMark(number, begun, each.text.format(end=ended)))
     if more := len(events) - _MOST_MARKS:
         marks += [PlotMark(0, "", f"and {more:,} more")] if more > 0 else []
     return bands, marks
@@ -112,6 +115,8 @@ def _plain(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def _when(moment: float, zone: dt.tzinfo | None) -> str:
+def _when(moment: float, zone: dt.tzinfo | None, bins: Sequence[Bin]) -> str:
+    """Return a moment for people, to the second where a minute would hide the order of a short run."""
     local = dt.datetime.fromtimestamp(moment, dt.UTC).astimezone(zone)
-    return f"{local.day} {local:%b} {local:%H:%M}"
+    has_seconds = bins[-1].end - bins[0].begin < _SHORT_S
+    return f"{local.day} {local:%b} {local:%H:%M:%S}" if has_seconds else f"{local.day} {local:%b} {local:%H:%M}"

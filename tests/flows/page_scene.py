@@ -11,7 +11,7 @@ import orjson
 from benchmarks.report_page import END, invented_run
 from bulkgladly.journal.timeline import Sample, write_samples
 
-__all__ = ("HOSTILE", "SCENES", "a_run", "with_report")
+__all__ = ("BEGAN", "HOSTILE", "SCENES", "a_run", "with_report")
 
 HOSTILE = (
     "<img src=x onerror=alert(1)><script>alert(1)</script>\u202e\u05e9\u05dc\u05d5\u05dd "
@@ -20,6 +20,7 @@ HOSTILE = (
 )
 """Markup, a mark that reverses the line, another direction of writing, a long word, and a template's own signs."""
 BEGAN = END.timestamp() - 5
+"""When the runs of the scenes began, in seconds since 1970."""
 OUTAGE = "outage: no connection"
 
 

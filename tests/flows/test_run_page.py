@@ -24,7 +24,7 @@ from tests.dying import Mortals
 from tests.flows.browsing import CHROMIUM, FAINT, Page, browser_page, keep_picture, running_browser
 from tests.flows.conftest import World
 from tests.flows.exporting import Lake
-from tests.flows.page_scene import HOSTILE, SCENES
+from tests.flows.page_scene import BEGAN, HOSTILE, SCENES, a_run, with_report
 from tests.flows.programs import program_in
 from tests.flows.quickly import QUICK, start_export, start_import
 from tests.flows.serving import served
@@ -138,6 +138,56 @@ def test_a_run_of_another_kind_is_told_in_its_own_words(tmp_path: Path) -> None:
     assert "All 33 objects are accounted for." in words
     assert "phone differs in 3 rows" in words
     assert "arrive" not in words.replace("Finished, but not everything arrived.", "")
+
+
+def of_mode(folder: Path, mode: str, counts: dict[str, int], *, is_reported: bool = True, **fields: object) -> str:
+    """What a person reads of a run in this mode, with these outcomes by the words of the journal."""
+    path = a_run(folder, Sample(1, 1, BEGAN, 4.0, 30, 0, 9.0, 36.0, {}, counts))
+    if is_reported:
+        with_report(path, counts={"read": sum(counts.values()), **counts}, rows=0, reasons=[], **fields)
+    header = orjson.loads((path / "run.json").read_bytes())
+    (path / "run.json").write_bytes(orjson.dumps({**header, "mode": mode, "parent": "customers-before"}))
+    return words_of(write_page(path).read_text(encoding="utf-8"))
+
+
+def test_outcomes_are_called_what_they_are_in_each_kind_of_run(tmp_path: Path) -> None:
+    """The journal has one list of words for all; a plan's unchanged rows, for one, are not in Gladly already."""
+    counts = {"updated": 3, "unchanged": 30, "rejected": 2}
+
+    plan = of_mode(tmp_path / "plan", "plan", {"unchanged": 30, "rejected": 2})
+    full = {"counts": {"words": {"created": 20, "unchanged": 10, "rejected": 2}}}
+    whole = of_mode(tmp_path / "whole", "plan", {"unchanged": 30, "rejected": 2}, plan=full)
+    undo = of_mode(tmp_path / "undo", "undo", counts)
+    repair = of_mode(tmp_path / "repair", "repair", {**counts, "deleted": 1}, rejects_by_code={"not_exist": 2})
+    verify = of_mode(tmp_path / "verify", "verify", {"equal": 4, "not_sent": 3})
+
+    assert "planned nothing was sent for them yet 30" in plan
+    assert "to create new; not sent yet 20" in whole
+    assert "unchanged in Gladly already, with the same values 10" in whole
+    assert "restored as before the run 3" in undo
+    assert "nothing to do" in undo
+    assert "the key leads to its object in Gladly 30" in repair
+    assert "To look at 2 keys" in repair
+    assert "did not arrive" not in repair
+    assert "not sent not sent by the run, so not compared 3" in verify
+    assert not [page for page in (plan, undo, repair, verify) if "with the same values" in page or "not_" in page]
+
+
+def test_a_run_without_a_report_has_the_title_of_its_kind(tmp_path: Path) -> None:
+    """What takes back or compares is no import, and no retry of the run that it is about."""
+    undo = of_mode(tmp_path / "undo", "undo", {"updated": 3}, is_reported=False)
+    verify = of_mode(tmp_path / "verify", "verify", {"equal": 3}, is_reported=False)
+
+    assert undo.partition(": ")[0] == "Undo of customers-before"
+    assert verify.partition(": ")[0] == "Customers in Gladly compared with customers-before"
+    assert "retry of" not in undo + verify
+
+
+def test_what_was_done_in_one_minute_is_told_to_the_second(tmp_path: Path) -> None:
+    """Or a pause would end when it began."""
+    words = words_of(write_page(SCENES["steered"](tmp_path)).read_text(encoding="utf-8"))
+
+    assert re.search(r"paused by somebody, until \d+ \w+ \d\d:\d\d:\d\d", words)
 
 
 def test_stops_and_changes_are_marked(tmp_path: Path) -> None:

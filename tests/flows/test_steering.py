@@ -283,11 +283,28 @@ async def test_the_first_records_are_sent_for_a_look(is_killed: bool, world: Wor
     assert (report.exit_code, report.counts["created"], report.counts["unchanged"]) == (10, 5, 3)
     assert world.asked() == {"createCustomer": 5}
     assert report.reason == "5 records were sent for you to check in Gladly; `resume` sends the others"
+    assert "stops after 5 records, for you to check in Gladly" in told.notes
     [look] = [note for note in told.notes if note.startswith("look at these")]
     assert "customers.csv:5 created " in look
+    commands = [note.partition("`")[2].removesuffix("`") for note in told.notes if note.startswith("to ")]
+    where = f"{report.run}{{}} --state-dir {world.state}"
+    assert commands == [
+        f"bulkgladly explain {where.format(' 5')}",
+        f"bulkgladly verify {where.format('')}",
+        f"bulkgladly undo {where.format('')}",
+    ]
     rest = await world.resume()
     assert (rest.exit_code, rest.counts["created"]) == (0, 9)
     assert world.asked() == {"createCustomer": 9}
+
+
+async def test_a_canary_is_not_refused_because_all_rows_would_take_too_long(world: World) -> None:
+    """It sends its few records in time, whatever the rest would take."""
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1)
+
+    report = await importing(world, Told(), pace=SLOW, canary=2, finish_by=soon)
+
+    assert (report.exit_code, report.counts["created"]) == (10, 2)
 
 
 async def test_fewer_records_than_the_canary_end_as_usual(world: World) -> None:
