@@ -198,6 +198,25 @@ async def test_edits_merges_and_deletions_since_are_told(world: World) -> None:
     assert "merged into heir" in merged.now
 
 
+async def test_what_gladly_holds_is_compared_as_verify_does(world: World) -> None:
+    """With `--on-conflict merge` what Gladly held before is no difference; what is too much in a list is told alone."""
+    emails = [{"original": "theirs@example.org"}]
+    world.emulator.add_customer(id="theirs", name="Theirs", emails=emails)
+    merged = await world.rows([{"crm": "m", "name": "Ours", "emails": emails}], on_conflict="merge")
+    assert (await story_of(world, merged, "m")).now == "Gladly holds what the row says"
+
+    owned = await world.rows(
+        [{"crm": "o", "name": "Own", "emails": [{"original": "own@example.org"}]}], owners=(("emails", "source"),)
+    )
+    gladly_id = (await story_of(world, owned, "o", asked=OFFLINE)).gladly_id
+    world.emulator.store.customers[gladly_id]["emails"].append({"original": "more@example.org"})
+    story = await story_of(world, owned, "o", show_values=True)
+
+    assert [(one.field, one.before, one.after) for one in story.now_differs] == [
+        ("emails", '"more@example.org"', "nothing")
+    ]
+
+
 @pytest.mark.parametrize(
     ("credentials", "told"),
     [
@@ -288,6 +307,18 @@ async def test_a_row_of_several_records_is_listed(world: World) -> None:
 
 
 # --- not found, not reached, not ended ---
+
+
+async def test_a_near_key_that_is_an_address_is_not_told(world: World) -> None:
+    """Neither an email nor a phone number: the row is named in its place, and the key line is masked."""
+    rows = [{"crm": "ada@example.org", "name": "Ada"}, {"crm": "+1 650 555 0100", "name": "Bo"}]
+    report = await world.rows(rows)
+
+    for text, place in (("ade@example.org", "customers.ndjson:1"), ("+1 650 555 0101", "customers.ndjson:2")):
+        with pytest.raises(UsageError, match=rf"did you mean {place}\? Otherwise") as refused:
+            await explained(world, report, text)
+        assert not any(row["crm"] in str(refused.value) for row in rows)
+    assert (await story_of(world, report, "+1 650 555 0100", asked=OFFLINE)).key == "+9 999 999 9999"
 
 
 async def test_a_wrong_name_gets_a_near_one(world: World) -> None:
