@@ -15,6 +15,7 @@ from bulkgladly.journal.record_lookup import RecordLookup
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_writes import RunWrites
 from bulkgladly.journal.units import UnitLine, units_of
+from bulkgladly.journal.verdicts import VERIFY
 from bulkgladly.settings import Credentials
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ async def explain_record(
     header = run.header()
     if header.mode == REPAIR:
         return Explained(run.name, note=_repaired(run, text, show_values=show_values))
+    if header.mode == VERIFY:
+        of = f"; explain the run that it verifies: {header.parent}" if header.parent else ""
+        raise UsageError(f"run {run.name} is a verification: each row is in {run.path / 'verify.parquet'}{of}")
     units = [] if run.has_records() else await anyio.to_thread.run_sync(units_of, run.path)
     if units or header.mode == "export":
         return Explained(run.name, units=_units_named(run, units, text))

@@ -130,8 +130,18 @@ def _created(
     creates = [step for step in trail if not step.operation.startswith(_READS)]
     if len(trail) == 1:
         return f"{_known_before(about)}, so it was created with one request"
-    if creates and creates[-1].meaning == Meaning.CONFIRMED.value and trail[0] is not creates[-1]:
+    if len(creates) == len(trail) and all(step.meaning == Meaning.CONFIRMED.value for step in trail):
+        return f"{_known_before(about)}, so it was created; what a create cannot set took another request"
+    if creates and creates[-1].meaning == Meaning.CONFIRMED.value and trail[0] not in creates:
         return f"{_known_before(about)}; it was looked up first, did not exist, and was created"
+    if (
+        len(creates) > 1
+        and creates[-1].meaning == Meaning.CONFIRMED.value
+        and trail[0].operation == creates[-1].operation
+    ):
+        return (
+            "the response to its first create did not tell; a look showed that it did not exist, so it was sent again"
+        )
     return "the response to its create did not tell; a look in Gladly showed that it was created"
 
 

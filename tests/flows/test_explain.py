@@ -12,6 +12,8 @@ from bulkgladly import Credentials, Report, RunFolder, UsageError
 from bulkgladly.changes.explain_lines import few_stories, story_lines
 from bulkgladly.changes.explain_run import Explained, NowAsked, explain_record
 from bulkgladly.changes.explain_story import PENDING, RecordStory
+from bulkgladly.changes.verify_options import VerifyOptions
+from bulkgladly.changes.verify_run import verify_run
 from bulkgladly.emulator import Emulator, drop_reply
 from bulkgladly.errors import JournalDamaged
 from bulkgladly.gladly.identity import digest64
@@ -19,6 +21,8 @@ from bulkgladly.imports.mapping_choice import choose_mapping
 from bulkgladly.journal.entries import Admission, Intent
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Claim, Position
+from bulkgladly.runs.observer import Observer
+from bulkgladly.runs.session import Terms
 from tests.flows.conftest import World, people, person
 from tests.flows.programs import HeardProgram, heard, program_in
 from tests.flows.quickly import HASTY, QUICK, start_import
@@ -262,6 +266,23 @@ async def test_objects_that_refer_to_others_are_compared_by_what_was_written(wor
     assert (story.object, story.outcome, story.now) == ("tasks", "created", "Gladly holds what the row says")
 
 
+async def test_a_create_in_two_requests_is_no_look(world: World) -> None:
+    """A closed task is created and then closed; nobody has looked it up before."""
+    task = {
+        "crm": "t-2",
+        "customerEmail": "b@example.org",
+        "inbox": "General",
+        "body": "Call",
+        "dueAt": "2050-01-31T09:00:00Z",
+        "status": "CLOSED",
+    }
+    report = await world.rows([task], resource="tasks")
+    story = await story_of(world, report, "t-2", asked=OFFLINE)
+
+    assert [one.operation for one in story.requests] == ["createTaskAndCustomer", "updateTask"]
+    assert "so it was created; what a create cannot set took another request" in story.decision
+
+
 # --- mappings ---
 
 
@@ -307,6 +328,17 @@ async def test_a_row_of_several_records_is_listed(world: World) -> None:
 
 
 # --- not found, not reached, not ended ---
+
+
+async def test_a_verification_has_no_story_and_names_the_run_that_has(world: World) -> None:
+    """It is not said that the row was not reached."""
+    report = await world.rows([person(0)])
+    chosen = VerifyOptions(pace=world.options.pace, state_dir=world.state)
+    terms = Terms(world.credentials, Observer(), environment=world.environment)
+    verified = await verify_run(world.last_run(), chosen, terms)
+
+    with pytest.raises(UsageError, match=f"is a verification.*{report.run}"):
+        await explained(world, RunFolder(Path(verified.folder)), "customers.ndjson:1")
 
 
 async def test_a_near_key_that_is_an_address_is_not_told(world: World) -> None:
