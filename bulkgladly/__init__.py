@@ -20,9 +20,25 @@ from typing import TYPE_CHECKING, Any
 from bulkgladly._version import __version__
 
 if TYPE_CHECKING:
+    from bulkgladly.changes.explain_run import Explained
+    from bulkgladly.changes.explain_story import RecordStory
+    from bulkgladly.changes.plan_folder import PlanInfo
+    from bulkgladly.changes.plan_options import PlanOptions
+    from bulkgladly.changes.plan_run import PlanReport
     from bulkgladly.changes.run_undo import preview_undo, resume_undo, start_undo
+    from bulkgladly.changes.start_verbs import (
+        explain,
+        plan,
+        read_plan,
+        start_apply,
+        start_plan,
+        start_verify,
+        start_verify_files,
+    )
     from bulkgladly.changes.undo_options import UndoOptions
     from bulkgladly.changes.undo_summary import UndoReport
+    from bulkgladly.changes.verify_options import VerifyOptions
+    from bulkgladly.changes.verify_summary import VerifyReport
     from bulkgladly.checks.check_report import CheckReport
     from bulkgladly.checks.run_check import check
     from bulkgladly.errors import (
@@ -75,6 +91,7 @@ __all__ = (
     "DiskFull",
     "DryRun",
     "Estimate",
+    "Explained",
     "ExportOptions",
     "ExportReport",
     "Fatal",
@@ -94,11 +111,15 @@ __all__ = (
     "Observer",
     "Outage",
     "Pace",
+    "PlanInfo",
+    "PlanOptions",
+    "PlanReport",
     "ProjectCheck",
     "ProjectCoverage",
     "ProjectOptions",
     "ProjectReport",
     "ReadOptions",
+    "RecordStory",
     "Report",
     "ReportQuery",
     "RunFolder",
@@ -108,6 +129,8 @@ __all__ = (
     "UndoOptions",
     "UndoReport",
     "UsageError",
+    "VerifyOptions",
+    "VerifyReport",
     "Word",
     "WrongOrganisation",
     "__version__",
@@ -117,12 +140,15 @@ __all__ = (
     "diagnose",
     "dry_run",
     "dump",
+    "explain",
     "find_run",
     "follow",
     "list_runs",
+    "plan",
     "preview_undo",
     "project_coverage",
     "project_status",
+    "read_plan",
     "rehearse_import",
     "rehearse_project",
     "resume_export",
@@ -131,9 +157,13 @@ __all__ = (
     "resume_undo",
     "retry_import",
     "run_project",
+    "start_apply",
     "start_export",
     "start_import",
+    "start_plan",
     "start_undo",
+    "start_verify",
+    "start_verify_files",
 )
 
 _HOMES = {
@@ -166,6 +196,22 @@ _HOMES = {
         "DryRun",
         "dry_run",
     ),
+    "bulkgladly.changes.explain_run": ("Explained",),
+    "bulkgladly.changes.explain_story": ("RecordStory",),
+    "bulkgladly.changes.plan_folder": ("PlanInfo",),
+    "bulkgladly.changes.plan_options": ("PlanOptions",),
+    "bulkgladly.changes.plan_run": ("PlanReport",),
+    "bulkgladly.changes.start_verbs": (
+        "explain",
+        "plan",
+        "read_plan",
+        "start_apply",
+        "start_plan",
+        "start_verify",
+        "start_verify_files",
+    ),
+    "bulkgladly.changes.verify_options": ("VerifyOptions",),
+    "bulkgladly.changes.verify_summary": ("VerifyReport",),
     "bulkgladly.changes.run_undo": (
         "preview_undo",
         "resume_undo",

@@ -24,4 +24,6 @@ it found.
 `verify_rows` reads the rows as an import would, `verify_sample` chooses among them, `verify_requests` looks, and
 `verify_compare` makes the verdict. At the end `verify_summary` has the report, `verify_table` writes `verify.parquet`,
 and `verify_page` says it to people; `verify_forget` lets the next import write what differs.
+
+`start_verbs` has plan, apply, verify and explain as functions for programs.
 """

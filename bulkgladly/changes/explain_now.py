@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from bulkgladly.api.client import Client
 from bulkgladly.changes.explain_words import ToldField, fields_of
-from bulkgladly.gladly.change import Action, Change, lacking
+from bulkgladly.changes.verify_compare import Candidate, verdict_of
+from bulkgladly.gladly.change import Action, Change, Found, lacking
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Record
 from bulkgladly.messages import Reply, Request
 from bulkgladly.records import Mode, Position, Row, Word
@@ -26,10 +27,14 @@ _NO_REPLY = "Gladly's response could not be used"
 
 
 class Wanted(NamedTuple):
-    """What a record says: its payload, and the fields of it that can be compared. `row` is where it comes from."""
+    """What a record says: its payload, and the fields of it that can be compared. `row` is where it comes from.
+
+    `draft` is the record as it was made of the row; None if only what was written is known.
+    """
 
     payload: Mapping[str, Any]
     row: Row
+    draft: Draft | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ def wanted_of(draft: Draft | None, written: Sequence[Mapping[str, Any]], positio
     linked = {link.place.partition(".")[0] for link in draft.links}
     payload = {name: value for name, value in draft.payload.items() if name not in linked}
     payload |= {name: after[name] for name in linked if name in after}
-    return Wanted(payload, draft.row)
+    return Wanted(payload, draft.row, draft)
 
 
 async def hold_now(
@@ -85,7 +90,7 @@ async def hold_now(
         if wanted is not None and Mode.UPSERT in spec.procedures and policy.mode is not Mode.DELETE:
             change = await _decided(client, spec, record, replace(policy, mode=Mode.UPSERT))
             if change is not None:
-                return _compared(change, wanted, gladly_id)
+                return _compared(spec, policy, change, wanted, gladly_id)
         return await _requested(client, spec, record, wanted)
 
     async with Connection(credentials, Pace(), limits, patient).client as client:
@@ -99,7 +104,7 @@ async def hold_now(
 
 def _record(gladly_id: str, wanted: Wanted | None) -> Record:
     """Return a record that nothing is known of, and that may have been sent: such a one is looked up by its id."""
-    payload, row = wanted or Wanted({}, Row(Position(0, 0, 0), {}))
+    payload, row, _ = wanted or Wanted({}, Row(Position(0, 0, 0), {}))
     return Record(row, "", gladly_id, True, payload, dict.fromkeys(payload, ""), (), (), None, None, doubt=True)
 
 
@@ -117,11 +122,21 @@ async def _decided(client: Client, spec: ImportSpec, record: Record, policy: Pol
     return None
 
 
-def _compared(change: Change, wanted: Wanted, gladly_id: str) -> HeldNow:
+def _compared(spec: ImportSpec, policy: Policy, change: Change, wanted: Wanted, gladly_id: str) -> HeldNow:
     found_id, held, end = change.id or gladly_id, change.before, change.end
     if held is None:
         is_unclear = end is not None and end.word is Word.UNKNOWN
         return HeldNow("unclear" if is_unclear else "absent", found_id, detail=_NO_REPLY if is_unclear else "")
+    if spec.proof is not None and wanted.draft is not None:
+        # As `verify` compares it: what Gladly or nobody decides is no difference, and lists are told entry by entry.
+        draft = wanted.draft
+        record = _record(gladly_id, wanted)._replace(
+            id=draft.id, former_id=draft.former_id, has_own_id=draft.has_own_id
+        )
+        verdict = verdict_of(Candidate(record, gladly_id), Found(found_id, held), spec.proof, policy)
+        if verdict.word != "unreadable":
+            parts = [ToldField(one, has, expected) for one, expected, has in verdict.fields]
+            return HeldNow("differs" if parts else "equal", found_id, parts)
     differing = {name: wanted.payload.get(name, value) for name, value in change.after.items()}
     told = [one for one in fields_of(held, differing) if one.field.partition(".")[0] in change.after]
     return HeldNow("differs" if change.after else "equal", found_id, told)

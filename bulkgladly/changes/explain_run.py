@@ -1,6 +1,6 @@
 """`explain`: finds a record of a run, tells its story, and asks Gladly what it holds of it now."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -9,11 +9,13 @@ import anyio.to_thread
 from bulkgladly.changes.crosswalk_findings import REPAIR, repaired_in
 from bulkgladly.changes.explain_story import RecordStory, StoryField, StoryTeller, ToldRecord
 from bulkgladly.changes.explain_target import FoundRecords, find_records
+from bulkgladly.changes.explain_words import key_text
 from bulkgladly.errors import BulkgladlyError, UsageError
 from bulkgladly.journal.record_lookup import RecordLookup
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_writes import RunWrites
 from bulkgladly.journal.units import UnitLine, units_of
+from bulkgladly.journal.verdicts import VERIFY
 from bulkgladly.settings import Credentials
 
 if TYPE_CHECKING:
@@ -72,7 +74,10 @@ async def explain_record(
         raise UsageError(f"run {run.name} is just beginning and has no records yet; ask again in a moment")
     header = run.header()
     if header.mode == REPAIR:
-        return Explained(run.name, note=_repaired(run, text))
+        return Explained(run.name, note=_repaired(run, text, show_values=show_values))
+    if header.mode == VERIFY:
+        of = f"; explain the run that it verifies: {header.parent}" if header.parent else ""
+        raise UsageError(f"run {run.name} is a verification: each row is in {run.path / 'verify.parquet'}{of}")
     units = [] if run.has_records() else await anyio.to_thread.run_sync(units_of, run.path)
     if units or header.mode == "export":
         return Explained(run.name, units=_units_named(run, units, text))
@@ -151,15 +156,16 @@ def _now_text(held: "HeldNow", gladly_id: str) -> str:
 # --- runs without records ---
 
 
-def _repaired(run: RunFolder, text: str) -> str:
+def _repaired(run: RunFolder, text: str, *, show_values: bool) -> str:
     found = repaired_in(run.path, text)
     if not found:
         return f"run {run.name} found nothing wrong with the key or id {text}, or did not look at it"
-    return "; ".join(
-        f"key {one['key']} (namespace {one['namespace']}) led to {one['gladly_id']}: {one['result']}"
-        + (f" into {one['now']}, to which it leads now" if "now" in one else "")
-        for one in found
-    )
+    return "; ".join(_repair_text(one, key_text(one["key"], show_values=show_values)) for one in found)
+
+
+def _repair_text(one: Mapping[str, str], key: str) -> str:
+    then = f" into {one['now']}, to which it leads now" if "now" in one else ""
+    return f"key {key} (namespace {one['namespace']}) led to {one['gladly_id']}: {one['result']}{then}"
 
 
 def _units_named(run: RunFolder, units: Sequence[UnitLine], text: str) -> list[UnitLine]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bulkgladly.changes.explain_words import is_personal
 from bulkgladly.choices import closest
 from bulkgladly.commands import next_command
 from bulkgladly.errors import UsageError
@@ -149,7 +150,7 @@ class _Search:
 
     def _nothing(self, text: str) -> FoundRecords:
         meant = closest(text, self._lookup.near_keys(text))
-        then = f"; did you mean {meant!r}? Otherwise {self._how()}" if meant else f"; {self._how()}"
+        then = f"; did you mean {self._without_person(meant)}? Otherwise {self._how()}" if meant else f"; {self._how()}"
         status = self._run.live_status()
         far = "" if status == "complete" else f" (it is {status}, so the row may not have been reached)"
         raise UsageError(f"run {self._run.name} has no record with the key or id {text!r}{far}{then}")
@@ -161,6 +162,14 @@ class _Search:
         position = Position(0, 0, 17) if last is None else last.position
         name = self._names[position.file] if position.file < len(self._names) else "customers.csv"
         return _HOW.format(row=place_of_row(name, position.number).replace(", row ", ":"))
+
+    def _without_person(self, key: str) -> str:
+        """Return a key for a message; in the place of an address, the row that has it."""
+        if not is_personal(key) or not (ended := self._lookup.named(key, of_key=True, of_id=False)):
+            return repr(key)
+        position = ended[0].position
+        name = self._names[position.file] if position.file < len(self._names) else self._header.resource
+        return place_of_row(name, position.number)
 
     def _command(self, record: str) -> str:
         return next_command("explain", self._run.name, record, state_dir=self._run.state_dir)

@@ -1,6 +1,7 @@
 """What `explain` says of a record, in plain words: requests, why it ended as it did, masked values. Pure."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,9 +15,20 @@ from bulkgladly.mapping.column_shapes import masked
 from bulkgladly.messages import Meaning
 from bulkgladly.records import Mode, Stage, Word
 
-__all__ = ("Background", "ToldField", "decision_of", "fields_of", "key_text", "reply_words", "said", "time_text")
+__all__ = (
+    "Background",
+    "ToldField",
+    "decision_of",
+    "fields_of",
+    "is_personal",
+    "key_text",
+    "reply_words",
+    "said",
+    "time_text",
+)
 
 _MOST = 200
+_NUMBER = re.compile(r"\s*(?:\+|00)[\d\s().-]{6,}")
 _MEANINGS: Mapping[str, str] = {
     Meaning.CONFIRMED.value: "done",
     Meaning.REFUSED.value: "refused by Gladly",
@@ -61,8 +73,13 @@ def said(value: Any, *, show_values: bool) -> str:
 
 
 def key_text(key: str, *, show_values: bool) -> str:
-    """Return a source key for people; one that is an address is masked."""
-    return key if show_values or "@" not in key else str(masked(key))
+    """Return a source key for people; one that is an address or a phone number is masked."""
+    return key if show_values or not is_personal(key) else str(masked(key))
+
+
+def is_personal(key: str) -> bool:
+    """Tell whether a source key is an email address or an international phone number."""
+    return "@" in key or _NUMBER.fullmatch(key) is not None
 
 
 def time_text(at: float) -> str:
@@ -124,8 +141,18 @@ def _created(
     creates = [step for step in trail if not step.operation.startswith(_READS)]
     if len(trail) == 1:
         return f"{_known_before(about)}, so it was created with one request"
-    if creates and creates[-1].meaning == Meaning.CONFIRMED.value and trail[0] is not creates[-1]:
+    if len(creates) == len(trail) and all(step.meaning == Meaning.CONFIRMED.value for step in trail):
+        return f"{_known_before(about)}, so it was created; what a create cannot set took another request"
+    if creates and creates[-1].meaning == Meaning.CONFIRMED.value and trail[0] not in creates:
         return f"{_known_before(about)}; it was looked up first, did not exist, and was created"
+    if (
+        len(creates) > 1
+        and creates[-1].meaning == Meaning.CONFIRMED.value
+        and trail[0].operation == creates[-1].operation
+    ):
+        return (
+            "the response to its first create did not tell; a look showed that it did not exist, so it was sent again"
+        )
     return "the response to its create did not tell; a look in Gladly showed that it was created"
 
 

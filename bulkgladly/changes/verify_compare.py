@@ -6,7 +6,7 @@ Only a confirmed response is a verdict about the object. Whatever else comes bac
 from typing import NamedTuple
 
 from bulkgladly.gladly.change import Found, Held
-from bulkgladly.gladly.owners import writable
+from bulkgladly.gladly.owners import whole_lists, writable
 from bulkgladly.gladly.proofs import FieldDifference, Proof
 from bulkgladly.gladly.spec import Policy, Record
 from bulkgladly.journal.verdicts import RowVerdict
@@ -46,7 +46,8 @@ def verdict_of(
     if payload and set(unverified) >= payload.keys() - set(proof.instructions):
         detail = f"Gladly does not show {', '.join(unverified)}, and the row has nothing else"
         return verdict._replace(word="unreadable", code="not_shown", detail=detail, unverified=unverified)
-    differing = proof.compare(found.held, payload)
+    whole = () if _only_fills(candidate, found, proof, policy) else whole_lists(policy.owners, payload)
+    differing = proof.compare(found.held, payload, whole)
     word = "different" if differing else "equal"
     return verdict._replace(
         word="merged" if _is_merged(candidate, found, proof) else word,
@@ -61,11 +62,16 @@ def owned_by_file(candidate: Candidate, found: Found, proof: Proof, policy: Poli
     What another owner decides is no difference: with `--on-conflict merge`, a customer who existed before keeps what
     Gladly holds, and the row has only filled what was empty. Owners of single fields belong here as well.
     """
+    held, payload = found.held or {}, candidate.record.payload
+    mine = proof.gaps(held, payload) if _only_fills(candidate, found, proof, policy) else payload
+    return writable(policy.owners, mine, held)
+
+
+def _only_fills(candidate: Candidate, found: Found, proof: Proof, policy: Policy) -> bool:
+    """Tell whether an import only fills what is empty, since the object was there before."""
     record = candidate.record
     is_other = found.gladly_id not in (record.id, record.former_id) and not _is_merged(candidate, found, proof)
-    if policy.on_conflict == "merge" and is_other and not record.has_own_id:
-        return writable(policy.owners, proof.gaps(found.held or {}, record.payload), found.held or {})
-    return writable(policy.owners, record.payload, found.held or {})
+    return policy.on_conflict == "merge" and is_other and not record.has_own_id
 
 
 def not_sent(row: Row, code: str, detail: str, *, key: str | None = None) -> RowVerdict:

@@ -27,6 +27,7 @@ from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import InputFile, RunHeader
 from bulkgladly.journal.run_outcomes import RunOutcomes
 from bulkgladly.journal.runs import find_run
+from bulkgladly.journal.verdicts import VERIFY
 from bulkgladly.records import Word
 from bulkgladly.runs.beginning import NewRun, refuse_other_host, resumed
 from bulkgladly.runs.environment import USUAL, Environment
@@ -37,8 +38,6 @@ from bulkgladly.settings import Credentials, refuse_unlimited
 
 __all__ = ("VERIFY", "resume_verify", "verify_files", "verify_plan", "verify_run")
 
-VERIFY = "verify"
-"""The mode of these runs."""
 _UNSENT = (Word.REJECTED, Word.SKIPPED)
 
 

@@ -139,7 +139,9 @@ def publish_verdicts(
     end = _ending(ending, counts, tally.differing, problem)
     looked_at = sum(counts[word] for word in _LOOKED_AT)
     population = looked_at + counts[NOT_SAMPLED]
-    says = confidence_text(tally.differing, looked_at - counts["unreadable"], population) if options.sample else ""
+    # A sample that is not whole has the first rows of the input, which say nothing about the last ones.
+    is_whole = bool(options.sample) and end.status == "complete"
+    says = confidence_text(tally.differing, looked_at - counts["unreadable"], population) if is_whole else ""
     return VerifyReport(
         **common,
         **end._asdict(),

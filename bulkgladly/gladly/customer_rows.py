@@ -31,6 +31,7 @@ __all__ = (
     "holds_mobile",
     "prepare_customer",
     "profile_of_line",
+    "surplus_of",
     "union_for",
     "unique_addresses",
 )
@@ -132,6 +133,14 @@ def differing_parts_of(profile: Mapping[str, Any], payload: Mapping[str, Any], n
             if part != "original" and (have.get(part) or None) != (value or None)
         ]
     return found
+
+
+def surplus_of(profile: Mapping[str, Any], payload: Mapping[str, Any], name: str) -> list[FieldDifference]:
+    """Return the addresses of a profile that a payload with a list of this name does not have."""
+    identity = email_identity if name == "emails" else phone_identity
+    given = {identity(entry) for entry in payload.get(name) or ()}
+    held = _list(profile.get(name)) if given else []
+    return [FieldDifference(name, None, entry.get("original")) for entry in held if identity(entry) not in given]
 
 
 def union_for(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:

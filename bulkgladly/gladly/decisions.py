@@ -113,7 +113,7 @@ def gap_filling(at: Endpoint, record: Record, policy: Policy, found: Found) -> C
     `found` must have shown an object.
     """
     held = found.held or {}
-    changes = at.changes(held, at.gaps(held, record.payload), policy.owners)
+    changes = at.additions(held, record.payload, policy.owners)
     if not changes:
         word = word_of_equal(at, record, found, policy.owners)
         return ended(at.object, record, Outcome(word, found.gladly_id, accepted=record.fingerprints), found)

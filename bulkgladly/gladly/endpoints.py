@@ -4,9 +4,8 @@ from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from bulkgladly.choices import Owner
 from bulkgladly.gladly.change import Found, Held
-from bulkgladly.gladly.owners import CONTACT_LISTS, Owners, owner_of, writable
+from bulkgladly.gladly.owners import Owners, whole_lists, writable
 from bulkgladly.gladly.preparation import segment
 from bulkgladly.gladly.spec import Policy, Record
 from bulkgladly.messages import ApiProblem, Reply, Request
@@ -132,8 +131,11 @@ class Endpoint:
         if not owners:
             return self.differences(held, payload)
         mine = writable(owners, payload, held)
-        whole = [name for name in mine if name in CONTACT_LISTS and owner_of(owners, name) == Owner.SOURCE]
-        return {**self.differences(held, mine), **self.as_given(held, mine, whole)}
+        return {**self.differences(held, mine), **self.as_given(held, mine, whole_lists(owners, mine))}
+
+    def additions(self, held: Held, payload: Held, owners: Owners) -> dict[str, Any]:
+        """Return what to change so that a held object has what it has nothing of; nothing is taken from it."""
+        return self.differences(held, writable(owners, self.gaps(held, payload), held))
 
     @property
     def can_create(self) -> bool:

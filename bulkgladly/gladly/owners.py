@@ -34,6 +34,7 @@ __all__ = (
     "owner_of",
     "owners_from",
     "refuse_owners",
+    "whole_lists",
     "writable",
 )
 
@@ -118,6 +119,11 @@ def claimed(owners: Owners, field: str, value: Any) -> tuple[Any, str] | None:
     if field in CONTACT_LISTS:
         return value, {Owner.SOURCE: "=source", Owner.FILL: "/fill"}.get(Owner(owner), "")
     return value, "" if owner == Owner.SOURCE else f"/{owner}"
+
+
+def whole_lists(owners: Owners, payload: Mapping[str, Any]) -> list[str]:
+    """Return the contact lists of a payload that the file decides as a whole: what it does not name is removed."""
+    return [name for name in payload if name in CONTACT_LISTS and owner_of(owners, name) == Owner.SOURCE]
 
 
 def writable(owners: Owners, payload: Mapping[str, Any], held: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 The comparison is that of the import: what is equal here, an import of the same row would not change.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -34,6 +34,9 @@ class FieldDifference(NamedTuple):
 Details = Callable[[Held, Held, str], list[FieldDifference]]
 """Returns how a field of a held object differs from that of a payload, part by part."""
 
+Surplus = Details
+"""Returns what a list of a held object has besides what a payload has."""
+
 
 def differing_parts(held: Held, payload: Held, name: str) -> list[FieldDifference]:
     """Return how a field differs: the parts of an object one by one, everything else as a whole."""
@@ -51,6 +54,10 @@ def differing_parts(held: Held, payload: Held, name: str) -> list[FieldDifferenc
 
 def _nothing_left(_held: Held, _payload: Held) -> dict[str, Any]:
     return {}
+
+
+def _no_surplus(_held: Held, _payload: Held, _name: str) -> list[FieldDifference]:
+    return []
 
 
 def _whole(held: Held) -> Held:
@@ -86,17 +93,22 @@ class Proof:
     adds: bool = False
     left_over: Callable[[Held, Held], dict[str, Any]] | None = None
     gaps: Callable[[Held, Held], Held] = _nothing_left
+    surplus: Surplus = _no_surplus
 
     def unverifiable(self, payload: Held) -> tuple[str, ...]:
         """Return the fields of a payload that Gladly does not show, or that no import compares."""
         covered = {*self.compared, *self.instructions}
         return tuple(name for name, value in payload.items() if name not in covered and value is not None)
 
-    def compare(self, held: Held, payload: Held) -> tuple[FieldDifference, ...]:
-        """Return every difference between a held object and a payload; what others have added is none."""
+    def compare(self, held: Held, payload: Held, whole: Collection[str] = ()) -> tuple[FieldDifference, ...]:
+        """Return every difference between a held object and a payload; what others have added is none.
+
+        `whole` are the lists to which others may add nothing.
+        """
         seen = self.view(held)
         changed = self.differences(seen, payload)
-        return tuple(one for name in changed for one in self.details(seen, payload, name))
+        parts = [one for name in changed for one in self.details(seen, payload, name)]
+        return (*parts, *(one for name in whole for one in self.surplus(seen, payload, name)))
 
     def remains(self, held: Held, payload: Held) -> tuple[FieldDifference, ...]:
         """Return what a deletion should have removed and Gladly still holds."""

@@ -236,7 +236,7 @@ class Upserts:
         return lambda held, payload: self._at.changes(held, payload, policy.owners)
 
     def _gaps(self, policy: Policy) -> Differ:
-        return lambda held, payload: self._at.changes(held, self._at.gaps(held, payload), policy.owners)
+        return lambda held, payload: self._at.additions(held, payload, policy.owners)
 
     def _taken(self, reply: Reply, gladly_id: str) -> Outcome:
         problem = next((one for one in reply.problems if one.code == "taken"), first_problem(reply))

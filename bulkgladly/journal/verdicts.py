@@ -19,8 +19,10 @@ from bulkgladly.journal.timeline import Sample, write_samples
 from bulkgladly.journal.writer import Contents, Writer, earlier_vitals, usable, write_note
 from bulkgladly.records import Mark, Position
 
-__all__ = ("NOT_SAMPLED", "VERDICT_WORDS", "RowVerdict", "VerdictLog", "count_verdicts", "verdicts_of")
+__all__ = ("NOT_SAMPLED", "VERDICT_WORDS", "VERIFY", "RowVerdict", "VerdictLog", "count_verdicts", "verdicts_of")
 
+VERIFY = "verify"
+"""The mode of a verification, as a run."""
 VERDICT_WORDS = ("equal", "different", "missing", "merged", "unreadable", "not_sent", "not_sampled")
 """How a row of a verification can end. The last one is only counted."""
 NOT_SAMPLED = "not_sampled"

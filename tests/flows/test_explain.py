@@ -14,6 +14,8 @@ from bulkgladly.changes.explain_run import Explained, NowAsked, explain_record
 from bulkgladly.changes.explain_story import PENDING, RecordStory
 from bulkgladly.changes.run_undo import start_undo
 from bulkgladly.changes.undo_options import UndoOptions
+from bulkgladly.changes.verify_options import VerifyOptions
+from bulkgladly.changes.verify_run import verify_run
 from bulkgladly.emulator import Emulator, drop_reply
 from bulkgladly.errors import JournalDamaged
 from bulkgladly.gladly.identity import digest64
@@ -21,6 +23,8 @@ from bulkgladly.imports.mapping_choice import choose_mapping
 from bulkgladly.journal.entries import Admission, Intent
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Claim, Position
+from bulkgladly.runs.observer import Observer
+from bulkgladly.runs.session import Terms
 from tests.flows.conftest import World, people, person
 from tests.flows.programs import HeardProgram, heard, program_in
 from tests.flows.quickly import HASTY, QUICK, start_import
@@ -225,6 +229,25 @@ async def test_edits_merges_and_deletions_since_are_told(world: World) -> None:
     assert "merged into heir" in merged.now
 
 
+async def test_what_gladly_holds_is_compared_as_verify_does(world: World) -> None:
+    """With `--on-conflict merge` what Gladly held before is no difference; what is too much in a list is told alone."""
+    emails = [{"original": "theirs@example.org"}]
+    world.emulator.add_customer(id="theirs", name="Theirs", emails=emails)
+    merged = await world.rows([{"crm": "m", "name": "Ours", "emails": emails}], on_conflict="merge")
+    assert (await story_of(world, merged, "m")).now == "Gladly holds what the row says"
+
+    owned = await world.rows(
+        [{"crm": "o", "name": "Own", "emails": [{"original": "own@example.org"}]}], owners=(("emails", "source"),)
+    )
+    gladly_id = (await story_of(world, owned, "o", asked=OFFLINE)).gladly_id
+    world.emulator.store.customers[gladly_id]["emails"].append({"original": "more@example.org"})
+    story = await story_of(world, owned, "o", show_values=True)
+
+    assert [(one.field, one.before, one.after) for one in story.now_differs] == [
+        ("emails", '"more@example.org"', "nothing")
+    ]
+
+
 @pytest.mark.parametrize(
     ("credentials", "told"),
     [
@@ -268,6 +291,23 @@ async def test_objects_that_refer_to_others_are_compared_by_what_was_written(wor
     story = await story_of(world, report, "t-1")
 
     assert (story.object, story.outcome, story.now) == ("tasks", "created", "Gladly holds what the row says")
+
+
+async def test_a_create_in_two_requests_is_no_look(world: World) -> None:
+    """A closed task is created and then closed; nobody has looked it up before."""
+    task = {
+        "crm": "t-2",
+        "customerEmail": "b@example.org",
+        "inbox": "General",
+        "body": "Call",
+        "dueAt": "2050-01-31T09:00:00Z",
+        "status": "CLOSED",
+    }
+    report = await world.rows([task], resource="tasks")
+    story = await story_of(world, report, "t-2", asked=OFFLINE)
+
+    assert [one.operation for one in story.requests] == ["createTaskAndCustomer", "updateTask"]
+    assert "so it was created; what a create cannot set took another request" in story.decision
 
 
 # --- mappings ---
@@ -315,6 +355,29 @@ async def test_a_row_of_several_records_is_listed(world: World) -> None:
 
 
 # --- not found, not reached, not ended ---
+
+
+async def test_a_verification_has_no_story_and_names_the_run_that_has(world: World) -> None:
+    """It is not said that the row was not reached."""
+    report = await world.rows([person(0)])
+    chosen = VerifyOptions(pace=world.options.pace, state_dir=world.state)
+    terms = Terms(world.credentials, Observer(), environment=world.environment)
+    verified = await verify_run(world.last_run(), chosen, terms)
+
+    with pytest.raises(UsageError, match=f"is a verification.*{report.run}"):
+        await explained(world, RunFolder(Path(verified.folder)), "customers.ndjson:1")
+
+
+async def test_a_near_key_that_is_an_address_is_not_told(world: World) -> None:
+    """Neither an email nor a phone number: the row is named in its place, and the key line is masked."""
+    rows = [{"crm": "ada@example.org", "name": "Ada"}, {"crm": "+1 650 555 0100", "name": "Bo"}]
+    report = await world.rows(rows)
+
+    for text, place in (("ade@example.org", "customers.ndjson:1"), ("+1 650 555 0101", "customers.ndjson:2")):
+        with pytest.raises(UsageError, match=rf"did you mean {place}\? Otherwise") as refused:
+            await explained(world, report, text)
+        assert not any(row["crm"] in str(refused.value) for row in rows)
+    assert (await story_of(world, report, "+1 650 555 0100", asked=OFFLINE)).key == "+9 999 999 9999"
 
 
 async def test_a_wrong_name_gets_a_near_one(world: World) -> None:

@@ -354,6 +354,7 @@ async def test_a_sample_is_the_same_on_resume(sample: str, world: World) -> None
     world.forget()
     report = await verify_run(run, chosen(world, sample=sample, limits=Limits(max_requests=3)), terms(world))
     assert (report.status, report.exit_code, report.adds_up) == ("stopped", 10, True)
+    assert report.sample_says == "", "the first rows say nothing about all"
     verification = world.last_run()
     for limits in (Limits(max_requests=3), Limits()):
 

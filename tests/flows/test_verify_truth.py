@@ -58,10 +58,16 @@ OPTIONS = st.fixed_dictionaries(
         "phone_region": st.sampled_from([None, "US", "GB"]),
         "invalid_contacts": st.sampled_from([None, "drop"]),
         "attributes": st.sampled_from(["unknown", "merge"]),
+        "owners": st.dictionaries(
+            st.sampled_from(["name", "emails", "phones", "customAttributes", "customAttributes.tier"]),
+            st.sampled_from(["source", "gladly", "fill"]),
+            max_size=3,
+        ).map(lambda named: tuple(named.items())),
     }
 )
 EDITS = st.lists(
-    st.tuples(NUMBERS, st.sampled_from(["name", "address", "emails", "phones", "customAttributes", "gone"])), max_size=4
+    st.tuples(NUMBERS, st.sampled_from(["name", "address", "emails", "phones", "customAttributes", "added", "gone"])),
+    max_size=4,
 )
 QUICKLY = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LONG = settings(QUICKLY, max_examples=600)
@@ -140,6 +146,11 @@ def _edit(emulator: Emulator, edits: list[tuple[int, str]]) -> None:
         profile = profiles[number % len(profiles)]
         if field == "gone":
             emulator.store.remove_customer(profile["id"])
+            continue
+        if field == "added":
+            address = f"added-{profile['id'].lower()}@example.org"
+            added = {"original": address, "normalized": address}
+            emulator.store.replace_customer({**profile, "emails": [*profile.get("emails", ()), added]})
             continue
         other = {"emails": [], "phones": [], "customAttributes": {"plan": "other"}}.get(field, "Edited")
         emulator.store.replace_customer({**profile, field: other})

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bulkgladly.gladly.change import Action, Change, Found, lacking
+from bulkgladly.gladly.customer_rows import as_given, changes_to, gaps_in
 from bulkgladly.gladly.decisions import Sight, by_look, by_memory, gap_filling
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.spec import Record
@@ -168,3 +169,21 @@ def test_gaps_are_filled_and_nothing_is_written_over() -> None:
 
     assert told(filled) == ("none", "unchanged")
     assert told(lacking_name) == ("update", {"name": "Returns"})
+
+
+def test_filling_gaps_takes_no_address_away() -> None:
+    """Also if the file owns the list: with `--on-conflict merge` nothing that Gladly holds is lost."""
+    held = {"id": "other", "emails": [{"original": "a@example.org"}, {"original": "z@example.org"}]}
+    payload = {"emails": [{"original": "a@example.org"}, {"original": "b@example.org"}]}
+
+    record = record_of("customers", payload, "upsert")
+    at = endpoint(differences=changes_to, gaps=gaps_in, as_given=as_given)
+
+    by_owner = {
+        owner: gap_filling(at, record, policy_for("upsert", owners=(("emails", owner),)), Found("other", held))
+        for owner in ("source", "fill")
+    }
+
+    addresses = [entry["original"] for entry in by_owner["source"].after["emails"]]
+    assert addresses == ["a@example.org", "z@example.org", "b@example.org"]
+    assert told(by_owner["fill"]) == ("none", "unchanged")

@@ -148,3 +148,25 @@ def test_a_policy_decides_which_fields_the_file_owns() -> None:
 
     assert [name for name, _, _ in theirs.fields] == ["image"]
     assert [name for name, _, _ in own.fields] == ["name", "image"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "on_conflict", "fields"),
+    [
+        ("source", "quarantine", [("emails", None, "Ada@Example.org")]),
+        ("union", "quarantine", []),
+        ("source", "merge", []),
+    ],
+)
+def test_an_address_that_people_added_differs_if_the_file_owns_the_list(
+    owner: str, on_conflict: str, fields: list[tuple[str, Any, Any]]
+) -> None:
+    """An import with the same owner would remove it, unless it only fills gaps."""
+    held = {**PROFILE, "emails": [*PROFILE["emails"], {"original": "new@example.org"}]}
+    policy = Policy(HOST, owners=(("emails", owner),), on_conflict=on_conflict)
+    candidate = Candidate(record({"emails": [{"original": "NEW@example.org"}]}))
+    gladly_id = "theirs" if on_conflict == "merge" else "c-1"
+
+    verdict = verdict_of(candidate, Found(gladly_id, held, is_searched=True), proof("customers"), policy)
+
+    assert [tuple(one) for one in verdict.fields] == fields

@@ -26,6 +26,7 @@ from bulkgladly.gladly.customer_rows import (
     holds_mobile,
     prepare_customer,
     profile_of_line,
+    surplus_of,
     unique_addresses,
 )
 from bulkgladly.gladly.data_sets import FLAG, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, OpenMap, Struct
@@ -308,6 +309,7 @@ CUSTOMERS = ImportSpec(
         (*SCALARS, *CONTACT_LISTS, "customAttributes"),
         find=by_id(_AT, _seek),
         details=differing_parts_of,
+        surplus=surplus_of,
     ),
     deletes_by_id=True,
     baseline=BaselinePlan(
