@@ -106,7 +106,8 @@ class ImportWork:
                 self._observer.note(f"reading the data set {self._options.baseline}")
             self._reader.baseline = await anyio.to_thread.run_sync(self._opened_baseline, self._options.baseline)
         estimate = await anyio.to_thread.run_sync(self._estimate)
-        warning = self._session.deadline.judge(estimate)
+        part = "pass --limit {} to import a part" if self._options.plan is None else ""
+        warning = self._session.deadline.judge(estimate, part=part)
         self._observer.started(self._session.run.name, estimate, resumed_from=self._done_before)
         if warning is not None:
             self._observer.note(warning)
@@ -116,7 +117,12 @@ class ImportWork:
                 f"{rows} will be sent at most once; if a response is lost, the outcome of that row is unknown"
             )
         # A resume goes on with the options of the run, so only its beginning is the time to choose.
-        if not self._done_before and (note := note_on_undo(self._spec, self._policy, estimate)) is not None:
+        # An apply reads what it writes over.
+        if (
+            not self._done_before
+            and self._options.plan is None
+            and (note := note_on_undo(self._spec, self._policy, estimate)) is not None
+        ):
             self._observer.note(note)
 
     def _opened_baseline(self, lake: Path) -> Baseline:
