@@ -86,7 +86,7 @@ def page_of(
         *_fields(totals, names, text),
         *_refused(totals, names),
         *_opened(info),
-        *_irrevocable(info, totals, spec),
+        *_irrevocable(info, spec),
         _requests(info),
         _how_to_apply(out, options.state_dir),
     ]
@@ -114,6 +114,10 @@ def _fields(totals: PlanTotals, names: Sequence[str], text: Callable[[Any], str]
     for name, number in totals.changed.most_common():
         samples = "<br>".join(f"{_place(names, at)}: {_sample(one, text)}" for at, one in totals.samples[name])
         lines[-1] += f"\n| {shown_cell(name)} | {number:,} | {samples} |"
+    if totals.unseen:
+        lines.append(
+            f"{counted(totals.unseen, 'record')}: nobody has read the old values yet; `apply` does, before it writes."
+        )
     if text is shape:
         lines.append("Values are masked (a/A letter, 9 digit). Plan with `--show-values` to see them.")
     return lines
@@ -148,16 +152,17 @@ def _opened(info: PlanInfo) -> list[str]:
     return [f"{counted(number, 'record')} {what} decided when the plan is applied, as an import would. {why}{more}"]
 
 
-def _irrevocable(info: PlanInfo, totals: PlanTotals, spec: ImportSpec) -> list[str]:
+def _irrevocable(info: PlanInfo, spec: ImportSpec) -> list[str]:
     lines = []
     if deleted := info.actions.get(Action.DELETE, 0):
         lines.append(f"- {counted(deleted, 'deletion')}: {spec.deletes or spec.name} cannot be restored.")
     if spec.contacts_people and info.actions.get(Action.CREATE, 0):
         lines.append(f"- Each row {spec.contacts_people}; what was sent cannot be taken back.")
-    elif spec.is_at_most_once and info.actions.get(Action.CREATE, 0):
-        lines.append(f"- {spec.name} that were created cannot be deleted through the API.")
-    if totals.unseen and not info.actions.get(Action.DELETE, 0):
-        lines.append(f"- {counted(totals.unseen, 'update')} of which nobody has read the old values yet.")
+    elif (created := info.actions.get(Action.CREATE, 0)) and not (spec.reversal and spec.reversal.can_delete):
+        why = spec.irreversible if spec.reversal is None else spec.reversal.why_not
+        lines.append(f"- {counted(created, 'new record')}: {why}.")
+    if (updated := info.actions.get(Action.UPDATE, 0)) and spec.reversal is None:
+        lines.append(f"- {counted(updated, 'update')}: {spec.irreversible}.")
     return ["## What cannot be taken back", "\n".join(lines)] if lines else []
 
 

@@ -393,3 +393,53 @@ async def test_the_page_says_which_entry_of_a_map_changes_and_how_it_was_made(wo
     assert ": tier: aa…a → aa…a |" in page
     assert "Made with `bulkgladly plan customers customers.ndjson --key crm --on-conflict merge" in page
     assert "--owner name=fill --live`." in page
+
+
+@pytest.mark.parametrize(
+    ("resource", "row", "said"),
+    [
+        (
+            "topics",
+            {"name": "Returns"},
+            "1 new record: Gladly's API cannot delete topics; archive them instead (disabled).",
+        ),
+        ("business-hours", {"name": "Night", "officeHours": {"timezone": "UTC", "days": []}}, None),
+        ("customers", person(3), None),
+    ],
+)
+async def test_the_page_says_what_an_undo_cannot_delete(
+    world: World, resource: str, row: dict[str, Any], said: str | None
+) -> None:
+    """It is what `undo` says: new topics stay, and new business hours can be deleted, though they are sent once."""
+    key = "crm" if resource == "customers" else None
+    info = await plan(world, [row], live=True, resource=resource, key=key)
+
+    page = (world.folder / "a.plan" / "summary.md").read_text("utf-8")
+    assert "| 1 | to create |" in page
+    assert (said or "") in page
+    assert ("What cannot be taken back" in page) is (said is not None)
+    assert (await apply(world)).requests == info.least == info.most
+
+
+async def test_updates_that_nobody_has_read_can_be_taken_back_after_the_apply(world: World) -> None:
+    """An offline plan has no old values, but its apply reads them first, so they are no reason to hesitate."""
+    rows = await imported(world, 2)
+    rows[0]["name"] = "Ada"
+
+    await plan(world, rows)
+
+    page = (world.folder / "a.plan" / "summary.md").read_text("utf-8")
+    assert "1 record: nobody has read the old values yet; `apply` does, before it writes." in page
+    assert "What cannot be taken back" not in page
+
+
+async def test_what_has_no_unique_name_is_looked_for_once_more_before_it_is_created(world: World) -> None:
+    """Gladly would take a second schedule of the same name, so only the look of the apply keeps it from being made."""
+    row = {"name": "Night", "officeHours": {"timezone": "UTC", "days": []}}
+    await plan(world, [row], live=True, resource="business-hours", key=None)
+    await world.run(world.ndjson([row], "other.ndjson"), resource="business-hours", key=None, state_dir=world.folder)
+
+    report = await apply(world)
+
+    assert report.counts["created"] == 0
+    assert "createBusinessHours" not in report.requests
