@@ -24,7 +24,7 @@ from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.lake.row_groups import NumberedRows
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Estimate, Observer
-from bulkgladly.runs.options import restored
+from bulkgladly.runs.options import restored, session_limits
 from bulkgladly.runs.session import Terms
 from bulkgladly.settings import Credentials, Foreseen, Limits, Pace
 from bulkgladly.storage.failures import writing
@@ -100,6 +100,8 @@ class PlanChoice:
 def options_of_plan(folder: Path, info: PlanInfo, state_dir: Path) -> ImportOptions:
     """Return the options with which a plan was made, as those of an import that applies it."""
     options = restored(ImportOptions, info.options, state_dir)
+    # What was to end the making of the plan by some time says nothing about applying it.
+    options = replace(options, limits=session_limits(options.limits))
     plan = AppliedPlan(str(folder.absolute()), hash_of_plan(folder))
     return replace(options, plan=plan, contacts_people=False)
 

@@ -78,7 +78,8 @@ class PlannedSteps:
         if record.known is not None or record.doubt:
             # This run, or another one, may have created it: the steps of an import find that out.
             return (yield from self._kept_to(self._spec.steps(record, self._policy), record, planned))
-        if self._procedure.look is None and not self._spec.is_at_most_once:
+        # What is sent at most once is decided again if a look has decided it: another one may have made it since.
+        if self._procedure.look is None and (not self._spec.is_at_most_once or len(planned.costs) > 1):
             return (yield from self._decided_again(record, planned))
         payload = planned.after()
         record = record._replace(payload=payload) if payload != record.payload else record

@@ -229,7 +229,9 @@ class _RepairWork:
         if not left:
             self._session.observer.note(f"no key of {self._spec.name} is left to look at")
             return
-        estimate = _KeysEstimate.of((1, 1), left, True, self._options.pace.expected_per_second())
+        # Merges cost one request more, and how many there are is not known.
+        estimate = _KeysEstimate.of((1, 1), left, True, self._session.steering.foreseen())
+        self._session.deadline.judge(estimate)
         self._session.observer.started(self._session.run.name, estimate, resumed_from=self._begun_with)
 
     async def read(self) -> None:

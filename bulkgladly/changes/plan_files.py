@@ -22,9 +22,11 @@ from bulkgladly.journal.databases import reading
 from bulkgladly.journal.results import publish_lines, rejects
 from bulkgladly.journal.run_header import InputFile
 from bulkgladly.lake.row_groups import write_rows
+from bulkgladly.messages import GET_ORGANIZATION
 from bulkgladly.records import Mode
 from bulkgladly.runs.connection import concurrency_of
 from bulkgladly.runs.options import stored
+from bulkgladly.settings import Foreseen
 from bulkgladly.storage.durable import hash_of
 from bulkgladly.storage.failures import writing
 
@@ -38,7 +40,8 @@ class PlanOrigin:
     """What a plan was made of: the organisation and the inputs, and for a live plan the run and its requests.
 
     `lists` are the operations with which an apply fetches names, `told` says what a data set was worth, and
-    `unchanged` counts the records that are as memory says and are not in the journal.
+    `unchanged` counts the records that are as memory says and are not in the journal. `zone` is the time zone in which
+    a schedule of rates is read that names none.
     """
 
     host: str
@@ -47,6 +50,7 @@ class PlanOrigin:
     lists: Sequence[str] = ()
     told: Sequence[str] = ()
     unchanged: int = 0
+    zone: dt.tzinfo | None = None
     run: str | None = None
     read: Mapping[str, int] = field(default_factory=dict)
 
@@ -59,16 +63,18 @@ def write_plan(
     Raises:
         DiskFull, JournalDamaged, JournalError: It cannot be written; nothing of it is there.
     """
-    per_second = options.pace.expected_per_second()
+    pace = options.pace.foreseen(dt.datetime.now(dt.UTC), origin.zone)
     names = [str(file.path) for file in inputs.files]
     totals = PlanTotals()
     totals.add_unchanged(origin.unchanged + unchanged_in(journal))
     totals.add_lists(origin.lists)
+    if options.pace.schedule is not None and options.pace.zone is None:
+        totals.add_lists([GET_ORGANIZATION.operation])  # for the time zone of the schedule
     totals.is_one_sided = spec.procedures[options.mode or Mode.UPSERT].look is None and not spec.is_at_most_once
     with new_plan_folder(options.out) as folder, writing(options.out, "plan again"):
         changes = totals.counting(planned_in(journal))
         write_rows(folder / CHANGES, COLUMNS, (one.as_row(names[one.position.file]) for one in changes))
-        least, most = totals.requests(per_second, concurrency_of(options.pace))
+        least, most = totals.requests(pace, concurrency_of(options.pace))
         info = PlanInfo(
             host=origin.host,
             organisation=origin.organisation,
@@ -86,7 +92,9 @@ def write_plan(
             rejects=totals.rejects,
             least=least,
             most=most,
-            per_second=0.0 if math.isinf(per_second) else per_second,
+            per_second=0.0 if math.isinf(pace.usual) else pace.usual,
+            seconds=None if math.isinf(pace.usual) else _seconds_of(pace, least, most),
+            schedule=options.pace.schedule,
             run=origin.run,
             read=origin.read,
         )
@@ -100,7 +108,7 @@ def write_plan(
             totals,
             spec,
             out=options.out,
-            state_dir=options.state_dir,
+            options=options.of_import(),
             told=origin.told,
             show_values=options.show_values,
         )
@@ -108,6 +116,10 @@ def write_plan(
         info = replace(info, files={path.name: hash_of(path) for path in sorted(folder.iterdir())})
         write_plan_json(folder, info)
     return info, totals
+
+
+def _seconds_of(pace: Foreseen, least: Mapping[str, int], most: Mapping[str, int]) -> tuple[float, float]:
+    return pace.seconds_for(sum(least.values())), pace.seconds_for(sum(most.values()))
 
 
 def _write_rejects(journal: Path, folder: Path, inputs: Inputs, names: Sequence[str]) -> None:

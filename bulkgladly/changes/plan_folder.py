@@ -5,9 +5,10 @@
 
 import contextlib
 import hashlib
+import math
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,9 @@ class PlanInfo:
     `options` are those of the import, as they are stored. `rows` counts the records of the input, `actions` what is
     done with them (`create`, `update`, `delete`, `none`, `refuse`, `open`) and `words` how they are to end. `changed`
     counts the records that write a field, and `rejects` those that are refused, by code. `least` and `most` are the
-    requests of an apply by operation, and `per_second` the pace at which `hours` are counted. `run` and `read` are
-    the run that made a live plan, and its requests. `files` has the hash of each other file, by name.
+    requests of an apply by operation, and `per_second` the pace (0 without one). `seconds` is how long they
+    take if the plan is applied when it is made, `schedule` the rates by the time of day that count then. `run` and
+    `read` are the run that made a live plan, and its requests. `files` has the hash of each other file, by name.
     """
 
     host: str
@@ -64,6 +66,8 @@ class PlanInfo:
     least: Mapping[str, int] = field(default_factory=dict)
     most: Mapping[str, int] = field(default_factory=dict)
     per_second: float = 0.0
+    seconds: tuple[float, float] | None = None
+    schedule: str | None = None
     run: str | None = None
     read: Mapping[str, int] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
@@ -98,7 +102,9 @@ class PlanInfo:
             "rejects": dict(self.rejects),
             "requests": {"least": dict(self.least), "most": dict(self.most), "least_total": low, "most_total": high},
             "per_second": self.per_second or None,
-            "hours": [round(number / self.per_second / 3600, 2) for number in (low, high)] if self.per_second else None,
+            "rate_schedule": self.schedule,
+            "seconds": None if self.seconds is None else [_number(one) for one in self.seconds],
+            "hours": None if self.seconds is None else [_number(one / 3600) for one in self.seconds],
             "run": self.run,
             "requests_to_plan": dict(self.read),
             "files": dict(self.files),
@@ -129,10 +135,24 @@ class PlanInfo:
             least=found["requests"]["least"],
             most=found["requests"]["most"],
             per_second=found["per_second"] or 0.0,
+            seconds=_span(found["seconds"]),
+            schedule=found["rate_schedule"],
             run=found["run"],
             read=found["requests_to_plan"],
             files=found["files"],
         )
+
+
+def _number(value: float) -> float | None:
+    """Return a number as JSON can hold it: None for one without an end."""
+    return None if math.isinf(value) else round(value, 2)
+
+
+def _span(found: Sequence[float | None] | None) -> tuple[float, float] | None:
+    if found is None:
+        return None
+    least, most = (math.inf if one is None else one for one in found)
+    return least, most
 
 
 def refuse_existing(out: Path, *, force: bool) -> None:

@@ -1,6 +1,8 @@
 """`summary.md`: what a person reads and signs before a plan is applied. Values are masked unless asked for."""
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,12 @@ import orjson
 
 from bulkgladly.changes.plan_folder import CHANGES, PlanInfo
 from bulkgladly.changes.plan_totals import PlanTotals, RejectSample
+from bulkgladly.changes.planned_changes import FieldChange
 from bulkgladly.commands import next_command
 from bulkgladly.gladly.change import Action
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.imports.fixes import fix_for
+from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.mapping.column_shapes import shape
 from bulkgladly.records import Position, Problem, Stage, Word, place_of_row
 from bulkgladly.runs.observer import counted, duration_text
@@ -20,6 +24,7 @@ from bulkgladly.shown import shown_cell
 
 __all__ = ("effort_text", "numbers_of", "page_of")
 
+_ENTRIES_SHOWN = 3
 _SAID = {
     Action.CREATE: "to create",
     Action.UPDATE: "to update",
@@ -43,11 +48,14 @@ def effort_text(info: PlanInfo) -> str:
     """Return how many requests an apply takes, and how long at the pace."""
     low, high = info.requests
     requests = counted(high, "request") if low == high else f"{low:,} to {high:,} requests"
-    if not info.per_second:
+    if info.seconds is None:
         return requests
-    times = [duration_text(number / info.per_second) for number in (low, high)]
+    how = f"at {info.per_second:g}/s" if info.schedule is None else "by --rate-schedule, if it is applied now"
+    if math.isinf(info.seconds[1]):
+        return f"{requests}, which take more than ten years {how}"
+    times = [duration_text(one) for one in info.seconds]
     span = times[1] if times[0] == times[1] else f"{times[0]} to {times[1]}"
-    return f"{requests}, {span} at {info.per_second:g}/s"
+    return f"{requests}, {span} {how}"
 
 
 def page_of(
@@ -56,7 +64,7 @@ def page_of(
     spec: ImportSpec,
     *,
     out: Path,
-    state_dir: Path,
+    options: ImportOptions,
     told: Sequence[str],
     show_values: bool,
 ) -> str:
@@ -74,12 +82,13 @@ def page_of(
         *(f"- {shown_cell(line)}" for line in told),
         _table(("records", "what happens"), [(f"{number:,}", said) for number, said in numbers_of(info)]),
         f"**{effort_text(info)}.**",
+        *_made_with(info, spec, options),
         *_fields(totals, names, text),
         *_refused(totals, names),
         *_opened(info),
-        *_irrevocable(info, totals, spec),
+        *_irrevocable(info, spec),
         _requests(info),
-        _how_to_apply(out, state_dir),
+        _how_to_apply(out, options.state_dir),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -88,16 +97,27 @@ def _organisation(info: PlanInfo) -> list[str]:
     return [f"Organisation `{shown_cell(info.organisation)}`."] if info.organisation else []
 
 
+def _made_with(info: PlanInfo, spec: ImportSpec, options: ImportOptions) -> list[str]:
+    """Return the command by which rows became these changes, without what may hold personal values."""
+    # The values of variables stay in the plan itself.
+    options = replace(options, mapping=None if options.mapping is None else replace(options.mapping, variables=()))
+    names = [Path(each.path).name for each in info.inputs]
+    flags = [*options.flags(spec), *options.reading.flags()]
+    shown = next_command("plan", info.resource, *names, *flags, *(["--live"] if info.is_live else []))
+    return [f"Made with `{shown_cell(shown, 1_000)}`."]
+
+
 def _fields(totals: PlanTotals, names: Sequence[str], text: Callable[[Any], str]) -> list[str]:
     if not totals.changed:
         return []
     lines = ["## What updates change", "| field | records | samples |\n|---|---:|---|"]
     for name, number in totals.changed.most_common():
-        samples = "<br>".join(
-            f"{_place(names, at)}: {_value(one.before, text)} → {_value(one.after, text)}"
-            for at, one in totals.samples[name]
-        )
+        samples = "<br>".join(f"{_place(names, at)}: {_sample(one, text)}" for at, one in totals.samples[name])
         lines[-1] += f"\n| {shown_cell(name)} | {number:,} | {samples} |"
+    if totals.unseen:
+        lines.append(
+            f"{counted(totals.unseen, 'record')}: nobody has read the old values yet; `apply` does, before it writes."
+        )
     if text is shape:
         lines.append("Values are masked (a/A letter, 9 digit). Plan with `--show-values` to see them.")
     return lines
@@ -132,16 +152,17 @@ def _opened(info: PlanInfo) -> list[str]:
     return [f"{counted(number, 'record')} {what} decided when the plan is applied, as an import would. {why}{more}"]
 
 
-def _irrevocable(info: PlanInfo, totals: PlanTotals, spec: ImportSpec) -> list[str]:
+def _irrevocable(info: PlanInfo, spec: ImportSpec) -> list[str]:
     lines = []
     if deleted := info.actions.get(Action.DELETE, 0):
         lines.append(f"- {counted(deleted, 'deletion')}: {spec.deletes or spec.name} cannot be restored.")
     if spec.contacts_people and info.actions.get(Action.CREATE, 0):
         lines.append(f"- Each row {spec.contacts_people}; what was sent cannot be taken back.")
-    elif spec.is_at_most_once and info.actions.get(Action.CREATE, 0):
-        lines.append(f"- {spec.name} that were created cannot be deleted through the API.")
-    if totals.unseen and not info.actions.get(Action.DELETE, 0):
-        lines.append(f"- {counted(totals.unseen, 'update')} of which nobody has read the old values yet.")
+    elif (created := info.actions.get(Action.CREATE, 0)) and not (spec.reversal and spec.reversal.can_delete):
+        why = spec.irreversible if spec.reversal is None else spec.reversal.why_not
+        lines.append(f"- {counted(created, 'new record')}: {why}.")
+    if (updated := info.actions.get(Action.UPDATE, 0)) and spec.reversal is None:
+        lines.append(f"- {counted(updated, 'update')}: {spec.irreversible}.")
     return ["## What cannot be taken back", "\n".join(lines)] if lines else []
 
 
@@ -175,10 +196,29 @@ def _place(names: Sequence[str], at: Position) -> str:
     return shown_cell(place_of_row(names[at.file], at.number))
 
 
+def _sample(one: FieldChange, text: Callable[[Any], str]) -> str:
+    """Return what a field held and what it will hold; of a map only the entries that change."""
+    before, after = (None if json is None else orjson.loads(json) for json in (one.before, one.after))
+    if not isinstance(after, dict) or not after:
+        return f"{_value(one.before, text)} → {_value(one.after, text)}"
+    held = before if isinstance(before, dict) else {}
+    names = [name for name in after if name not in held or held[name] != after[name]]
+
+    def of(name: str) -> str:
+        old = "(not read)" if one.before is None else _plain(held.get(name), text)
+        return f"{shown_cell(name, 40)}: {old} → {_plain(after[name], text)}"
+
+    more = f", and {len(names) - _ENTRIES_SHOWN:,} more" if len(names) > _ENTRIES_SHOWN else ""
+    return ", ".join(map(of, names[:_ENTRIES_SHOWN])) + more
+
+
 def _value(json: str | None, text: Callable[[Any], str]) -> str:
     if json is None:
         return "(not read)"
-    value = orjson.loads(json)
+    return _plain(orjson.loads(json), text)
+
+
+def _plain(value: Any, text: Callable[[Any], str]) -> str:
     if value in (None, "", [], {}):
         return "(empty)"
     if isinstance(value, list) and all(isinstance(one, dict) and "original" in one for one in value):

@@ -34,7 +34,7 @@ from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Mark, Mode, Word
 from bulkgladly.runs.beginning import NewRun, resumed
 from bulkgladly.runs.environment import USUAL, Environment
-from bulkgladly.runs.observer import Estimate, Observer, counted
+from bulkgladly.runs.observer import Estimate, Observer
 from bulkgladly.runs.options import for_next_session, restored, stored
 from bulkgladly.runs.session import Progress, Session, Terms
 from bulkgladly.runs.stages import Feed
@@ -113,7 +113,10 @@ class PlanWork:
         left = max(0, self.rows - self._done_before)
         pace = self._session.steering.foreseen()
         estimate = Estimate.of(_reads_of(self._spec, self._policy.mode), left, self.rows_exact, pace)
+        warning = self._session.deadline.judge(estimate)
         self._session.observer.started(self._session.run.name, estimate, resumed_from=self._done_before)
+        if warning is not None:
+            self._session.observer.note(warning)
 
     async def read(self) -> None:
         """Fetch the names in the rows, then read the rows and pass on those that need a look."""
@@ -205,6 +208,7 @@ class PlanWork:
             organisation=self._session.organisation,
             files=header.inputs,
             lists=self._lists,
+            zone=self._session.steering.zone,
             run=header.run,
             read=common["requests"],
             told=closed_baseline(self._reader, self._options),
@@ -215,6 +219,8 @@ class PlanWork:
     def _next(self, info: PlanInfo | None) -> tuple[str, ...]:
         if info is None:
             return (resume_command(self._session.run),)
+        if not info.writes:
+            return ()
         return (next_command("apply", self._options.out, state_dir=self._options.state_dir, connects=True),)
 
 
@@ -296,7 +302,7 @@ async def _work(
 ) -> PlanReport:
     work = PlanWork(session, spec, options, inputs, digests=digests)
     if work.rows_exact and not work.rows:
-        session.observer.note(f"the input has no rows: nothing to plan ({counted(0, 'row')})")
+        session.observer.note("the input has no rows: nothing to plan")
     inputs.hold()
     try:
         return await session.drive(work)

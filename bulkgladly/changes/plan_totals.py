@@ -9,6 +9,7 @@ from bulkgladly.changes.planned_changes import OPEN, FieldChange, PlannedChange
 from bulkgladly.gladly.change import Action
 from bulkgladly.messages import GET_ORGANIZATION
 from bulkgladly.records import Position, Word
+from bulkgladly.settings import Foreseen
 
 __all__ = ("PlanTotals", "RejectSample")
 
@@ -62,7 +63,7 @@ class PlanTotals:
             self._add(planned)
             yield planned
 
-    def requests(self, per_second: float, concurrency: int) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    def requests(self, pace: Foreseen, concurrency: int) -> tuple[Mapping[str, int], Mapping[str, int]]:
         """Return the fewest and the most requests by operation, with the check of the organisation.
 
         If objects may turn out to be absent, the client asks whether that is the organisation's own word: after the
@@ -76,8 +77,8 @@ class PlanTotals:
         least[check] += 1
         most[check] += 1
         if least != most or self.is_one_sided:
-            seconds = 0.0 if math.isinf(per_second) else most.total() / per_second
-            times = 1 + math.floor(seconds / _ABSENCE_PROVED_FOR_S)
+            seconds = pace.seconds_for(most.total())
+            times = 1 + math.floor(seconds / _ABSENCE_PROVED_FOR_S) if math.isfinite(seconds) else most.total()
             most[check] += min(most.total(), times * concurrency)
         return {name: least[name] for name in most}, dict(most)
 

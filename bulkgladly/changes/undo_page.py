@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.records import Word
 from bulkgladly.runs.observer import Estimate, counted
+from bulkgladly.settings import Foreseen
 
 if TYPE_CHECKING:
     from bulkgladly.changes.planned_objects import PlanCounts
 
-__all__ = ("SAID", "cannot_text", "effort_text", "plan_line", "plan_text", "said_of", "several", "why_not")
+__all__ = ("SAID", "cannot_text", "estimate_of_undo", "plan_line", "plan_text", "said_of", "several", "why_not")
 
 SAID: Mapping[str, str] = {
     Word.UPDATED: "restored",
@@ -61,18 +62,24 @@ def plan_text(counts: "PlanCounts") -> str:
     return ", ".join(parts) or "nothing to do"
 
 
-def effort_text(counts: "PlanCounts", per_second: float) -> str:
-    """Return how many requests an undo takes, and how long those take."""
-    low, high = counts.least, counts.requests
-    estimate = Estimate(
-        rows=counts.objects, rows_exact=True, requests_low=low, requests_high=high, per_second=per_second
+def estimate_of_undo(counts: "PlanCounts", pace: Foreseen, *, done: int = 0, most: int | None = None) -> Estimate:
+    """Return how many requests an undo takes, and how long those take.
+
+    Of the objects, `done` have ended in earlier sessions, and `most` are taken back in this one: both take their share.
+    """
+    left = max(0, counts.objects - done)
+    share = (left if most is None else min(left, most)) / max(1, counts.objects)
+    rows, todo, low, high = (
+        round(number * share) for number in (counts.objects, counts.to_do, counts.least, counts.requests)
     )
-    return estimate.effort()
+    return Estimate(
+        rows, True, low, high, pace.usual, rows - todo, judged="by their share" if share < 1 else "", pace=pace
+    )
 
 
-def plan_line(counts: "PlanCounts", run: str, per_second: float) -> str:
+def plan_line(counts: "PlanCounts", run: str, estimate: Estimate) -> str:
     """Return what is about to be done as one line."""
-    effort = f"; {effort_text(counts, per_second)}" if counts.to_do else ""
+    effort = f"; {estimate.effort()}" if counts.to_do else ""
     return f"undo of {run}: {plan_text(counts)}{effort}; Ctrl-C stops safely"
 
 

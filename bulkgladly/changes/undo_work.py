@@ -11,7 +11,7 @@ import orjson
 from bulkgladly.changes.planned_objects import PlanCounts, PlannedObject, changes_of
 from bulkgladly.changes.undo_images import images_of
 from bulkgladly.changes.undo_options import UndoOptions
-from bulkgladly.changes.undo_page import cannot_text, plan_line, said_of, why_not
+from bulkgladly.changes.undo_page import cannot_text, estimate_of_undo, plan_line, said_of, why_not
 from bulkgladly.changes.undo_plan import UndoPlan
 from bulkgladly.changes.undo_steps import GONE, Undone, UndoTask, undo_steps
 from bulkgladly.changes.undo_summary import UndoReport, publish_undo
@@ -74,8 +74,17 @@ class UndoWork:
 
     async def begin(self) -> None:
         """Announce what will be taken back, what cannot be, and how long it takes."""
-        per_second, run = self._options.pace.expected_per_second(), self._options.run
-        self._session.observer.note(f"{self._session.run.name}: {plan_line(self.plan_counts, run, per_second)}")
+        estimate = estimate_of_undo(
+            self.plan_counts,
+            self._session.steering.foreseen(),
+            done=self._done_before,
+            most=self._options.limits.max_rows,
+        )
+        warning = self._session.deadline.judge(estimate, part="pass --limit {} to take back a part")
+        said = plan_line(self.plan_counts, self._options.run, estimate)
+        self._session.observer.note(f"{self._session.run.name}: {said}")
+        if warning is not None:
+            self._session.observer.note(warning)
         for line in cannot_text(self.plan_counts, self._spec):
             self._session.observer.note(line)
 

@@ -1,14 +1,14 @@
 """A verification as a run: of an earlier run, of a plan, or of files; and how it is resumed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import anyio.to_thread
-import orjson
 
+from bulkgladly.changes.plan_folder import opened_plan
 from bulkgladly.changes.verify_forget import refuse_to_forget
 from bulkgladly.changes.verify_options import VerifyOptions, words_of_rows
 from bulkgladly.changes.verify_summary import VerifyReport
@@ -106,19 +106,21 @@ async def verify_plan(folder: Path, chosen: VerifyOptions, terms: Terms) -> Veri
         InputChanged: An input file is not the one that was planned.
         UsageError: The folder has no plan that can be used, or the credentials are for another host.
     """
-    plan = _read_plan(folder)
-    if plan.get("host") not in (None, terms.credentials.host):
-        raise UsageError(f"{folder} is a plan for {plan['host']}, but the credentials are for {terms.credentials.host}")
-    spec = import_spec(str(plan["object"]))
+    plan = await anyio.to_thread.run_sync(opened_plan, folder)
+    if plan.host != terms.credentials.host:
+        raise UsageError(f"{folder} is a plan for {plan.host}, but the credentials are for {terms.credentials.host}")
+    spec = import_spec(plan.resource)
     proof = _proof_of(spec)
-    options = restored(ImportOptions, plan["options"], chosen.state_dir).for_resource(spec)
-    files = [_planned_file(one) for one in plan["input"]["files"]]
-    inputs = open_inputs(spec, [path for path, _ in files], options)
+    options = restored(ImportOptions, plan.options, chosen.state_dir).for_resource(spec)
+    if options.mapping is not None:
+        changed = what_changed(options.mapping, unchanged_mapping(options.mapping, accept_changed=True))
+        if changed is not None:
+            raise InputChanged(f"{changed} has changed since it was planned; restore the old one, or plan again")
+    inputs = open_inputs(spec, [file.path for file in plan.inputs], options)
     now = await anyio.to_thread.run_sync(hashed, inputs)
-    if len(now) == len(files):
-        for (path, digest), file in zip(files, now, strict=True):
-            if digest is not None and digest != file.digest:
-                raise InputChanged(f"{path} has changed since it was planned; restore the old file, or plan again")
+    for planned, file in zip(plan.inputs, now, strict=True):
+        if planned.digest != file.digest:
+            raise InputChanged(f"{planned.path} has changed since it was planned; restore the old file, or plan again")
     mine = replace(chosen, rows=stored(options))
     refuse_unlimited(mine.pace, terms.credentials)
     with NewRun(mine.state_dir, spec.name, VERIFY) as new:
@@ -170,22 +172,6 @@ def _as_it_is(run: RunFolder, header: RunHeader, spec: ImportSpec, options: Impo
     """Return the advice to compare the files as they are now."""
     command = next_command("verify", *words_of_rows(spec, header, options), state_dir=run.state_dir, connects=True)
     return f"compare Gladly with the files as they are now: `{command}`"
-
-
-def _read_plan(folder: Path) -> Mapping[str, Any]:
-    try:
-        found = orjson.loads((folder / "plan.json").read_bytes())
-        is_whole = isinstance(found["object"], str) and isinstance(found["options"], dict) and found["input"]["files"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{folder / 'plan.json'} is not a plan: {error}; make one with `bulkgladly plan`") from error
-    if not is_whole:
-        raise UsageError(f"{folder / 'plan.json'} is not a plan; make one with `bulkgladly plan`")
-    return found  # type: ignore[no-any-return]
-
-
-def _planned_file(one: Any) -> tuple[str, str | None]:
-    """Return the path of a file of a plan, and its hash if the plan has it."""
-    return (str(one["path"]), one.get("digest")) if isinstance(one, dict) else (str(one), None)
 
 
 # --- the run ---

@@ -101,7 +101,12 @@ class VerifyWork:
 
     async def begin(self) -> None:
         """Announce how long the verification takes, and what of the object cannot be verified."""
-        self._observer.started(self._session.run.name, self._estimate(), resumed_from=self._done_before)
+        estimate = self._estimate()
+        part = "pass --sample {} to compare a part" if not self._options.sample and not self._done_before else ""
+        warning = self._session.deadline.judge(estimate, part=part)
+        self._observer.started(self._session.run.name, estimate, resumed_from=self._done_before)
+        if warning is not None:
+            self._observer.note(warning)
         if self._proof.hidden:
             self._observer.note(f"cannot be verified, because Gladly never shows it: {', '.join(self._proof.hidden)}")
         if self._spec.not_kept:
@@ -117,7 +122,8 @@ class VerifyWork:
         if self._proof.is_listed and rows:
             low = high = 1
         is_exact = self.rows_exact or self._expected is not None
-        return Estimate(rows, is_exact, low, high, self._options.pace.expected_per_second())
+        pace = self._session.steering.foreseen()
+        return Estimate(rows, is_exact, low, high, pace.usual, pace=pace)
 
     # --- reading ---
 

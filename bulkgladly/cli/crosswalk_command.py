@@ -10,7 +10,7 @@ import typer
 
 from bulkgladly.cli import completions, flags
 from bulkgladly.cli.configuration import credentials_or_none
-from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, StopFlags, WhereFlags, with_flags
+from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, RunPaceFlags, StopFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import INPUT, RECORDS, SAFETY, call_option, option
 from bulkgladly.cli.output import print_json, print_text, run_and_leave, tell
 
@@ -206,7 +206,7 @@ def _tell_taken_in(found: "CrosswalkImported", resource: str) -> None:
 def repair(
     context: typer.Context,
     resource: _Object,
-    pace: PaceFlags,
+    pace: RunPaceFlags,
     stop: StopFlags,
     where: WhereFlags,
     output: OutputFlags,

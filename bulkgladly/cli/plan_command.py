@@ -12,7 +12,7 @@ from bulkgladly.cli.flag_groups import (
     ErrorStopFlags,
     FlagGroup,
     OutputFlags,
-    PaceFlags,
+    RunPaceFlags,
     StopFlags,
     WhereFlags,
     with_flags,
@@ -74,7 +74,7 @@ def plan(
     files: flags.InputFiles,
     planning: PlanFlags,
     rows: ImportFlags,
-    pace: PaceFlags,
+    pace: RunPaceFlags,
     stop: StopFlags,
     where: WhereFlags,
     output: OutputFlags,
@@ -98,7 +98,8 @@ def plan(
         begin = partial(plan_live, resource, files, credentials, options)
         run_and_leave(context, begin, output, code=partial(_code_of_report, planning))
     info = anyio.run(lambda: plan_offline(resource, files, options, host=credentials.host))
-    tell(f"Planned {info.rows:,} {info.resource} (mode: {info.mode}); nothing was sent")
+    number = f"{info.rows:,} {'row' if info.rows == 1 else 'rows'}"
+    tell(f"Planned {number} of {info.resource} (mode: {info.mode}); nothing was sent")
     tell(*(f"  {line}" for line in lines_of(info, out)))
     tell(f"  {_next(info, options)}")
     if output.json:
@@ -150,7 +151,7 @@ def apply(
         ),
     ],
     safety: ApplyFlags,
-    pace: PaceFlags,
+    pace: RunPaceFlags,
     stop: ErrorStopFlags,
     where: WhereFlags,
     output: OutputFlags,

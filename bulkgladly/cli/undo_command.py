@@ -1,5 +1,6 @@
 """`undo`: take back what a run has changed in Gladly."""
 
+import datetime as dt
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bulkgladly.cli import completions, flags
-from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, RowStopFlags, WhereFlags, with_flags
+from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, RowStopFlags, RunPaceFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import SAFETY, call_option
 from bulkgladly.cli.output import can_ask, print_json, run_and_leave, tell
 from bulkgladly.errors import UsageError
@@ -44,7 +45,7 @@ def undo(
         ),
     ],
     safety: _UndoFlags,
-    pace: PaceFlags,
+    pace: RunPaceFlags,
     stop: RowStopFlags,
     where: WhereFlags,
     output: OutputFlags,
@@ -77,7 +78,7 @@ def undo(
 
 
 def _tell_plan(run: str, preview: "UndoPreview", pace: "Pace") -> None:
-    from bulkgladly.changes.undo_page import cannot_text, effort_text, plan_text, several
+    from bulkgladly.changes.undo_page import cannot_text, estimate_of_undo, plan_text, several
 
     counts = preview.counts
     already = f"{several(counts.already, counts.noun)} already taken back by {', '.join(counts.undone_by)}"
@@ -89,7 +90,8 @@ def _tell_plan(run: str, preview: "UndoPreview", pace: "Pace") -> None:
     if counts.already:
         tell(f"  {already}")
     if counts.to_do:
-        tell(f"  {effort_text(counts, pace.expected_per_second())}; what somebody has changed since is kept")
+        effort = estimate_of_undo(counts, pace.foreseen(dt.datetime.now(dt.UTC))).effort()
+        tell(f"  {effort}; what somebody has changed since is kept")
 
 
 def _tell_samples(preview: "UndoPreview", *, show_values: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bulkgladly.cli import completions, flags
-from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, PaceFlags, StopFlags, WhereFlags, with_flags
+from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, RunPaceFlags, StopFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import RECORDS, call_option, option
 from bulkgladly.cli.output import run_and_leave
 from bulkgladly.cli.row_flags import RowFlags, words_of
@@ -89,7 +89,7 @@ def verify(
     ],
     chosen: VerifyFlags,
     rows: VerifiedRowFlags,
-    pace: PaceFlags,
+    pace: RunPaceFlags,
     stop: StopFlags,
     where: WhereFlags,
     output: OutputFlags,
@@ -118,7 +118,7 @@ def _of_files(
     chosen: VerifyFlags,
     rows: VerifiedRowFlags,
     *,
-    pace: PaceFlags,
+    pace: RunPaceFlags,
     stop: StopFlags,
     where: WhereFlags,
 ) -> Callable[..., Any]:
@@ -133,7 +133,7 @@ def _of_files(
 
 
 def _of_run_or_plan(
-    what: str, chosen: VerifyFlags, *, pace: PaceFlags, stop: StopFlags, where: WhereFlags
+    what: str, chosen: VerifyFlags, *, pace: RunPaceFlags, stop: StopFlags, where: WhereFlags
 ) -> Callable[..., Any]:
     from bulkgladly.changes.verify_run import verify_plan, verify_run
     from bulkgladly.gladly.table import IMPORTS

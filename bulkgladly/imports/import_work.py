@@ -110,8 +110,9 @@ class ImportWork:
             self._reader.baseline = await anyio.to_thread.run_sync(self._opened_baseline, self._options.baseline)
         estimate = await anyio.to_thread.run_sync(self._estimate)
         is_canary = most is not None and most < estimate.to_send
+        part = "pass --limit {} to import a part" if self._options.plan is None else ""
         # A canary ends long before all rows are done, so their time is none of its business.
-        warning = None if is_canary else self._session.deadline.judge(estimate)
+        warning = None if is_canary else self._session.deadline.judge(estimate, part=part)
         self._observer.started(self._session.run.name, estimate, resumed_from=self._done_before)
         if warning is not None:
             self._observer.note(warning)
@@ -123,7 +124,12 @@ class ImportWork:
                 f"{rows} will be sent at most once; if a response is lost, the outcome of that row is unknown"
             )
         # A resume goes on with the options of the run, so only its beginning is the time to choose.
-        if not self._done_before and (note := note_on_undo(self._spec, self._policy, estimate)) is not None:
+        # An apply reads what it writes over.
+        if (
+            not self._done_before
+            and self._options.plan is None
+            and (note := note_on_undo(self._spec, self._policy, estimate)) is not None
+        ):
             self._observer.note(note)
 
     async def _note_known(self) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from bulkgladly.choices import OnConflict, OnDuplicate
 from bulkgladly.commands import next_command
 from bulkgladly.gladly.table import IMPORTS
-from bulkgladly.imports.retry_rows import RejectKinds, corrected_import, import_again
+from bulkgladly.imports.retry_rows import RejectKinds, corrected_import, import_again, plan_again
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Word
 from bulkgladly.runs.summary import Ending, resume_command
@@ -40,6 +40,8 @@ def commands_after(
         if kinds.may_pass and (has_helped or counts[Word.UNKNOWN]):
             needs_policy = "taken" in by_code and settings.get("on_conflict") == OnConflict.QUARANTINE
             commands.append(retry(*region, *(("--on-conflict", "POLICY") if needs_policy else ())))
+        if kinds.to_plan:
+            commands.append(plan_again(folder))
         if kinds.to_correct or not commands:
             commands.append(corrected_import(folder)[1])
         if "duplicate_key" in by_code and settings.get("on_duplicate") == OnDuplicate.REJECT:

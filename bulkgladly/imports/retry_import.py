@@ -12,7 +12,7 @@ from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.mapping_choice import unchanged_mapping
-from bulkgladly.imports.retry_rows import can_pass_with, corrected_import
+from bulkgladly.imports.retry_rows import can_pass_with, corrected_import, plan_again
 from bulkgladly.imports.run_import import begin_import
 from bulkgladly.journal.results import RetryRows, UnknownRows, unsettled_keys, write_retry
 from bulkgladly.journal.run_folder import RunFolder
@@ -109,6 +109,12 @@ def _left_alone(folder: RunFolder, spec: ImportSpec, rows: RetryRows, unknown: U
     lines = []
     others = rows.left
     table, command = corrected_import(folder)
+    if rows.moved:
+        others -= rows.moved
+        lines.append(
+            f"{counted(rows.moved, 'row')} left out, because an import would write over what has moved since the plan "
+            f"was made; plan again: {plan_again(folder)}"
+        )
     if unknown is UnknownRows.LEFT and rows.unsettled:
         others -= rows.unsettled
         lines.append(

@@ -19,7 +19,7 @@ from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Mode, Part, Row
 from bulkgladly.runs.options import restored
 
-__all__ = ("RejectKinds", "can_pass_with", "corrected_import", "import_again", "kinds_of_rejects")
+__all__ = ("RejectKinds", "can_pass_with", "corrected_import", "import_again", "kinds_of_rejects", "plan_again")
 
 _LATER = ("unknown_key", "unknown_name", "ambiguous_name", "disabled_name", "phone_region")
 """Codes of rows that were refused before anything was sent, and may pass once something else has changed."""
@@ -28,10 +28,11 @@ _TO_SETTLE = ("update", "merge", "skip")
 
 
 class RejectKinds(NamedTuple):
-    """How many rejects of a run may pass when they are sent again, and how many have to be corrected first."""
+    """How many rejects of a run may pass when they are sent again, how many have to be corrected, or planned, first."""
 
     may_pass: int
     to_correct: int
+    to_plan: int = 0
 
 
 def kinds_of_rejects(folder: RunFolder) -> RejectKinds:
@@ -41,13 +42,15 @@ def kinds_of_rejects(folder: RunFolder) -> RejectKinds:
     stays = {"taken"} if Mode.UPDATE not in import_spec(header.resource).procedures else set()
     # With a country, what is left are numbers that can be read in two ways.
     later = {*_LATER} - ({"phone_region"} if header.settings.get("phone_region") else set())
-    may_pass = to_correct = 0
+    may_pass = to_correct = to_plan = 0
     for word, stage, code, number in count_rejects(folder.path):
-        if word == "unknown" or (stage in ("conflict", "api") and code not in stays) or code in later:
+        if (stage, code) == ("conflict", "moved"):
+            to_plan += number  # to import them would write over what a plan was to protect
+        elif word == "unknown" or (stage in ("conflict", "api") and code not in stays) or code in later:
             may_pass += number
         else:
             to_correct += number
-    return RejectKinds(may_pass, to_correct)
+    return RejectKinds(may_pass, to_correct, to_plan)
 
 
 def can_pass_with(options: ImportOptions, spec: ImportSpec, host: str) -> Callable[[RejectedRow], bool]:
@@ -86,6 +89,16 @@ def corrected_import(folder: RunFolder) -> tuple[str, str]:
     paths = paths or [folder.path / "rejected.ndjson"]
     words: list[str | Path] = ["import", spec.name, *paths, *options.flags(spec), *flags]
     return " and ".join(map(str, paths)), next_command(*words, state_dir=folder.state_dir, connects=True)
+
+
+def plan_again(folder: RunFolder) -> str:
+    """Return the command that plans the files of an applied plan again, by what Gladly holds now."""
+    header = folder.header()
+    spec, options = import_spec(header.resource), _options_of(folder)
+    out = Path(options.plan.folder if options.plan is not None else f"{spec.name}.plan")
+    words: list[str | Path] = ["plan", spec.name, *(item.path for item in header.inputs), *options.flags(spec)]
+    words += [*options.reading.flags(), "--live", "--out", out.with_name(f"{out.stem}-again.plan")]
+    return next_command(*words, state_dir=folder.state_dir, connects=True)
 
 
 def import_again(folder: RunFolder, *flags: str) -> str:

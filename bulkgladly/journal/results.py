@@ -39,6 +39,7 @@ __all__ = (
 
 RESULT_FILES = ("success.ndjson", "rejected.ndjson", "unprocessed.ndjson")
 _REJECTED_ROW = "file, place, number, word, stage, coalesce(code, ''), attr, coalesce(detail, ''), original"
+_MOVED = "coalesce(code, '') = 'moved' AND coalesce(stage, '') = 'conflict'"
 _MAY_HAVE_BEEN_SENT = "word = 'unknown' AND gladly_id IS NULL"
 
 
@@ -63,11 +64,15 @@ class UnknownRows(enum.Enum):
 
 
 class RetryRows(NamedTuple):
-    """How many rows a retry takes, how many it leaves, and how many rows of the run may have been sent."""
+    """How many rows a retry takes, how many it leaves, and how many rows of the run may have been sent.
+
+    `moved` rows were no longer as a plan saw them, and are left out.
+    """
 
     taken: int
     left: int
     unsettled: int
+    moved: int = 0
 
 
 class RejectedRow(NamedTuple):
@@ -195,10 +200,13 @@ def write_retry(
     Of the rows that were refused before anything was sent, it takes those that `can_pass` now.
 
     It leaves out rows that could not be read, and without `with_duplicates` those whose key
-    came twice: on their own they would overwrite the row that was imported. `unknown` says what
+    came twice: on their own they would overwrite the row that was imported. It also leaves out what
+    had moved since it was planned: an import would write over it. `unknown` says what
     happens to rows that may have been sent, if a second request would create a duplicate.
     """
-    worth = "word <> 'skipped' AND stage <> 'read'" + ("" if with_duplicates else " AND code <> 'duplicate_key'")
+    worth = f"word <> 'skipped' AND stage <> 'read' AND NOT ({_MOVED})" + (
+        "" if with_duplicates else " AND code <> 'duplicate_key'"
+    )
     if unknown is not UnknownRows.TAKEN:
         worth += f" AND {'' if unknown is UnknownRows.ALONE else 'NOT '}({_MAY_HAVE_BEEN_SENT})"
     rows = "FROM records WHERE original IS NOT NULL"
@@ -209,7 +217,8 @@ def write_retry(
         taken = publish_lines(target, lines).rows
         rejected = connection.execute(f"SELECT count(*) {rows} AND word <> 'skipped'").fetchone()[0]
         unsettled = connection.execute(f"SELECT count(*) {rows} AND {_MAY_HAVE_BEEN_SENT}").fetchone()[0]
-    return RetryRows(taken, left=int(rejected) - taken, unsettled=int(unsettled))
+        moved = connection.execute(f"SELECT count(*) {rows} AND {_MOVED}").fetchone()[0]
+    return RetryRows(taken, left=int(rejected) - taken, unsettled=int(unsettled), moved=int(moved))
 
 
 def rejected_rows(folder: Path) -> Iterator[RejectedRow]:

@@ -66,8 +66,10 @@ class FinishBy:
         """Return the seconds until then; infinite without such a time."""
         return math.inf if self._moment is None else (self._moment - self._wall()).total_seconds()
 
-    def judge(self, estimate: Estimate) -> str | None:
+    def judge(self, estimate: Estimate, *, part: str = "") -> str | None:
         """Return a warning if the most requests that a run may take do not fit; None if all is well.
+
+        `part` is how to do only some of the rows, with their number as `{}`; empty if that is not possible.
 
         Raises:
             CannotFinish: Not even the fewest fit. Nothing was sent.
@@ -81,7 +83,7 @@ class FinishBy:
         if least_s > left_s * (1 if not about else 1 + _LATE_SHARE):
             fewest = f"{about}{counted(estimate.requests_low, 'request')}"
             fitting = int(estimate.to_send * left_s / least_s) if math.isfinite(least_s) else 0
-            some = f"pass --limit {fitting} to import a part, " if 0 < fitting < estimate.rows else ""
+            some = f"{part.format(fitting)}, " if part and 0 < fitting < estimate.rows else ""
             needs = f"{estimate.requests_low / left_s:.1f} requests/s" if left_s > 0 else "more time"
             raise CannotFinish(
                 f"this cannot be done by {when} (--finish-by): {fewest} {estimate.pace_text()} take "

@@ -99,7 +99,7 @@ class Estimate:
         least, most = duration_text(least_s), duration_text(most_s)
         if least == most:
             return f"{requests}, {most} {self.pace_text()}{self._end_text(least_s, most_s)}"
-        span = f"up to {most}" if least_s < 1 else f"{least} to {most}"
+        span = most if most_s < 1 else f"up to {most}" if least_s < 1 else f"{least} to {most}"
         return f"{requests}, {span} {self.pace_text()}{self._end_text(least_s, most_s)}"
 
     def _end_text(self, least_s: float, most_s: float) -> str:

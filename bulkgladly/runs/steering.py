@@ -102,6 +102,11 @@ class Steering:
         """Whether there is a schedule whose time zone only the organisation can tell."""
         return self._pace.schedule is not None and self._pace.zone is None
 
+    @property
+    def zone(self) -> dt.tzinfo | None:
+        """The time zone in which the schedule is read; None without a schedule."""
+        return None if self._rates is None else self._rates.zone
+
     async def use_zone(self, zone: dt.tzinfo) -> None:
         """Read the schedule, which does not count before this, in the organisation's time zone."""
         self._rates = self._pace.rates(zone)

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +13,12 @@ from bulkgladly.changes.plan_options import PlanOptions
 from bulkgladly.changes.plan_run import plan_live
 from bulkgladly.emulator import drop_reply
 from bulkgladly.errors import BulkgladlyError
+from bulkgladly.imports.retry_import import retry_import
+from bulkgladly.journal.run_folder import RunFolder
 from tests.flows.conftest import World, lines, people, person
 from tests.flows.planning import apply, changes_of, edit, plan
 from tests.flows.quickly import resume_run
-from tests.flows.test_baseline import a_known_organisation, somebodies
+from tests.flows.test_baseline import Told, a_known_organisation, somebodies
 
 
 async def imported(world: World, number: int = 4) -> list[dict[str, Any]]:
@@ -342,3 +345,101 @@ async def test_a_plan_rests_on_a_data_set_where_memory_knows_nothing(world: Worl
     assert (report.counts["updated"], report.counts["unchanged"]) == (1, 4)
     assert world.asked() == {"getCustomer": 1, "updateCustomer": 1}
     assert (await plan(world, rows)).writes == 0
+
+
+async def test_what_has_moved_is_planned_again_and_never_retried(world: World) -> None:
+    """A retry is an import, and would write over what the plan was to protect."""
+    rows = await imported(world, 2)
+    rows[0]["name"] = "Ada"
+    await plan(world, rows)
+    gladly_id = changes_of(world.folder / "a.plan")[0].gladly_id
+    profile = world.emulator.store.customers[gladly_id or ""]
+    world.emulator.store.replace_customer({**profile, "name": "Zoe"})
+
+    report = await apply(world)
+
+    assert (report.counts["rejected"], list(report.rejects_by_code)) == (1, ["moved"])
+    [again, _show] = report.next_commands
+    assert again.startswith("bulkgladly plan customers ")
+    assert "--live" in again
+    assert "a-again.plan" in again
+    with pytest.raises(UsageError, match="has moved since the plan was made; plan again: bulkgladly plan"):
+        await retry_import(RunFolder(Path(report.folder)), world.credentials, environment=world.environment)
+    assert "Zoe" in {one["name"] for one in world.emulator.store.customers.values()}
+
+
+async def test_an_apply_does_not_warn_of_updates_that_nobody_has_read(world: World) -> None:
+    """It reads each object before it writes, so an undo can restore them all."""
+    rows = await imported(world, 2)
+    rows[0]["name"] = "Ada"
+    await plan(world, rows)
+    heard = Told()
+
+    report = await apply(world, observer=heard)
+
+    assert report.counts["updated"] == 1
+    assert not [line for line in heard.lines if "cannot be taken back" in line]
+
+
+async def test_the_page_says_which_entry_of_a_map_changes_and_how_it_was_made(world: World) -> None:
+    """Whoever signs sees old and new value of an attribute, and the options that decide."""
+    rows = [{**one, "customAttribute:tier": "gold", "customAttribute:code": "A1"} for one in people(1)]
+    await world.run(world.ndjson(rows))
+    rows[0]["customAttribute:tier"] = "platinum"
+
+    await plan(world, rows, live=True, on_conflict="merge", owners=(("name", "fill"),))
+
+    page = (world.folder / "a.plan" / "summary.md").read_text("utf-8")
+    assert ": tier: aa…a → aa…a |" in page
+    assert "Made with `bulkgladly plan customers customers.ndjson --key crm --on-conflict merge" in page
+    assert "--owner name=fill --live`." in page
+
+
+@pytest.mark.parametrize(
+    ("resource", "row", "said"),
+    [
+        (
+            "topics",
+            {"name": "Returns"},
+            "1 new record: Gladly's API cannot delete topics; archive them instead (disabled).",
+        ),
+        ("business-hours", {"name": "Night", "officeHours": {"timezone": "UTC", "days": []}}, None),
+        ("customers", person(3), None),
+    ],
+)
+async def test_the_page_says_what_an_undo_cannot_delete(
+    world: World, resource: str, row: dict[str, Any], said: str | None
+) -> None:
+    """It is what `undo` says: new topics stay, and new business hours can be deleted, though they are sent once."""
+    key = "crm" if resource == "customers" else None
+    info = await plan(world, [row], live=True, resource=resource, key=key)
+
+    page = (world.folder / "a.plan" / "summary.md").read_text("utf-8")
+    assert "| 1 | to create |" in page
+    assert (said or "") in page
+    assert ("What cannot be taken back" in page) is (said is not None)
+    assert (await apply(world)).requests == info.least == info.most
+
+
+async def test_updates_that_nobody_has_read_can_be_taken_back_after_the_apply(world: World) -> None:
+    """An offline plan has no old values, but its apply reads them first, so they are no reason to hesitate."""
+    rows = await imported(world, 2)
+    rows[0]["name"] = "Ada"
+
+    await plan(world, rows)
+
+    page = (world.folder / "a.plan" / "summary.md").read_text("utf-8")
+    assert "1 record: nobody has read the old values yet; `apply` does, before it writes." in page
+    assert "What cannot be taken back" not in page
+
+
+async def test_what_has_no_unique_name_is_looked_for_once_more_before_it_is_created(world: World) -> None:
+    """Gladly would take a second schedule of the same name, so only the look of the apply keeps it from being made."""
+    row = {"name": "Night", "officeHours": {"timezone": "UTC", "days": []}}
+    await plan(world, [row], live=True, resource="business-hours", key=None)
+    await world.run(world.ndjson([row], "other.ndjson"), resource="business-hours", key=None, state_dir=world.folder)
+
+    report = await apply(world)
+
+    assert report.counts["created"] == 0
+    assert "createBusinessHours" not in report.requests

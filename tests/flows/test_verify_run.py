@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pyarrow.parquet as pq
 import pytest
 
@@ -18,9 +17,10 @@ from bulkgladly.emulator.faults.fault import Fault, drop_reply, reset
 from bulkgladly.emulator.faults.fault_catalogue import CATALOGUE
 from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.runs.observer import Observer
-from bulkgladly.runs.options import stored
 from bulkgladly.runs.session import Terms
 from tests.flows.conftest import World, people, person
+from tests.flows.planning import edit
+from tests.flows.planning import plan as planned
 from tests.flows.test_import_objects import forget_state, task
 from tests.flows.test_import_objects_kills import KINDS, rows_of
 
@@ -396,21 +396,22 @@ async def test_an_unfinished_verification_does_not_stand_in_the_way_of_an_import
     assert (stopped.exit_code, again.exit_code, again.counts["unchanged"]) == (10, 0, 4)
 
 
-async def test_a_plan_is_verified_with_its_options(world: World, tmp_path: Path) -> None:
-    """Its files, object and options are in `plan.json`; a changed file is refused."""
-    path = world.ndjson(people(2))
+async def test_a_plan_is_verified_with_its_options(world: World) -> None:
+    """Its files, object and options are in `plan.json`; a changed file is refused, and so is an edited plan."""
+    path = world.ndjson(people(2), "customers.ndjson")
     await world.run(path)
-    plan = tmp_path / "night.plan"
-    plan.mkdir()
-    about = {"host": world.emulator.url, "object": "customers", "options": stored(world.options)}
-    (plan / "plan.json").write_bytes(orjson.dumps({**about, "input": {"files": [str(path)]}}))
+    await planned(world, people(2))
+    folder = world.folder / "a.plan"
 
-    report = await verify_plan(plan, chosen(world), terms(world))
+    report = await verify_plan(folder, chosen(world), terms(world))
 
     assert (report.exit_code, report.counts["equal"]) == (0, 2)
-    (plan / "plan.json").write_bytes(orjson.dumps({**about, "input": {"files": [{"path": str(path), "digest": "0"}]}}))
+    path.write_bytes(path.read_bytes() + b"\n")
     with pytest.raises(InputChanged, match="changed since it was planned"):
-        await verify_plan(plan, chosen(world), terms(world))
+        await verify_plan(folder, chosen(world), terms(world))
+    edit(folder / "plan.json", mode="create")
+    with pytest.raises(UsageError, match="was edited after"):
+        await verify_plan(folder, chosen(world), terms(world))
 
 
 async def test_a_run_on_its_way_is_verified_as_far_as_it_is(world: World) -> None:

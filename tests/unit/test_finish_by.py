@@ -68,7 +68,7 @@ def test_what_cannot_be_done_is_refused_with_what_it_would_take() -> None:
     with pytest.raises(
         CannotFinish, match=r"36,000 requests at 9/s take 1 h 07 min .* takes 10\.0 requests/s.*--limit 32400 "
     ):
-        by.judge(estimate(36_000, 36_000))
+        by.judge(estimate(36_000, 36_000), part="pass --limit {} to import a part")
     assert by.judge(estimate(33_000, 33_000, is_exact=False)) is not None, "an estimate of rows is not that exact"
     assert FinishBy(None, lambda: NOW).judge(estimate(10**9, 10**9)) is None
 

@@ -81,7 +81,8 @@ def _request(record: Record) -> Request:
 
 
 def _made(reply: Reply) -> str | None:
-    return str(reply.object["id"]) if reply.object is not None else None
+    found = (reply.object or {}).get("id")
+    return str(found) if found else None
 
 
 def _look(record: Record) -> Generator[Request, Reply, Trace]:
