@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from bulkgladly.changes.undo_options import UNDO
 from bulkgladly.imports.reject_reasons import left_out, reason_for
 from bulkgladly.journal.record_lookup import SettledRecord
 from bulkgladly.journal.run_writes import TrailStep, WrittenChange
@@ -99,6 +100,8 @@ def decision_of(
     record: SettledRecord, trail: Sequence[TrailStep], writes: Sequence[WrittenChange], about: Background
 ) -> str:
     """Return why a record ended as it did, as one or two sentences."""
+    if about.mode == UNDO and record.word in _UNDONE:
+        return f"{_UNDONE[record.word]}."
     if about.mode not in _IMPORTS or record.word not in _DECISIONS:
         return f"The run ({about.mode}) ended it as {record.word}."
     told = _DECISIONS[Word(record.word)](record, trail, writes, about)
@@ -185,6 +188,16 @@ _DECISIONS = {
     Word.SKIPPED: _skipped,
     Word.REJECTED: _rejected,
     Word.UNKNOWN: _unknown,
+}
+
+
+_UNDONE: Mapping[str, str] = {
+    Word.UPDATED.value: "Gladly held what the run had written, so the former values were written back",
+    Word.DELETED.value: "The run had created it, and it was as the run had left it, so it was deleted",
+    Word.UNCHANGED.value: "There was nothing to take back",
+    Word.SKIPPED.value: "It was kept as it is",
+    Word.REJECTED.value: "It could not be taken back",
+    Word.UNKNOWN.value: "The response was lost, and a look did not tell whether it was taken back",
 }
 
 
