@@ -6,7 +6,8 @@ from typing import Any
 from bulkgladly.changes.apply_plan import resume_apply
 from bulkgladly.changes.crosswalk_findings import REPAIR
 from bulkgladly.changes.crosswalk_repair import RepairReport, resume_repair
-from bulkgladly.changes.plan_run import PLAN_MODE, PlanReport, resume_plan
+from bulkgladly.changes.plan_options import PLAN_MODE
+from bulkgladly.changes.plan_run import PlanReport, resume_plan
 from bulkgladly.changes.run_undo import resume_undo
 from bulkgladly.changes.undo_options import UNDO
 from bulkgladly.changes.undo_summary import UndoReport

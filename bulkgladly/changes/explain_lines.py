@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bulkgladly.changes.explain_story import PENDING, UNCERTAIN, RecordStory, StoryDropped, StoryField, StoryRequest
+from bulkgladly.changes.plan_options import PLAN_MODE
 
 __all__ = ("SCREEN_LINES", "few_stories", "story_lines")
 
@@ -61,7 +62,7 @@ def _sections(story: RecordStory, width: int) -> Iterator[_StoryPart]:
     requests = [_cut(_request_text(one), width) for one in story.requests]
     yield _StoryPart("plan", _wrapped(story.plan, width))
     yield _StoryPart("requests", requests or _wrapped(story.requests_note, width), least=2)
-    label = "writing" if story.outcome == PENDING else "written"
+    label = "writing" if story.outcome == PENDING else "planned" if story.mode == PLAN_MODE else "written"
     yield _StoryPart(label, [_cut(_write_text(one), width) for one in story.written])
     yield _StoryPart("why", _wrapped(story.decision, width, most=4), least=4)
     yield _StoryPart("result", _wrapped(_result(story), width, most=4), least=4)

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+import orjson
+
 from bulkgladly.changes.explain_earlier import EarlierRun, earlier_run_with
 from bulkgladly.changes.explain_row import RowFound, row_of
 from bulkgladly.changes.explain_target import PendingRecord, input_names
@@ -21,8 +23,11 @@ from bulkgladly.changes.explain_words import (
     said,
     time_text,
 )
+from bulkgladly.changes.plan_options import PLAN_MODE
+from bulkgladly.changes.planned_changes import PlannedChange
 from bulkgladly.changes.undo_options import UNDO
 from bulkgladly.errors import BulkgladlyError
+from bulkgladly.gladly.change import Action
 from bulkgladly.gladly.identity import derive_id
 from bulkgladly.gladly.spec import Draft, ImportSpec
 from bulkgladly.gladly.table import import_spec
@@ -182,7 +187,35 @@ class StoryTeller:
             undone=undone_text(self._run, record.gladly_id) if any(one.is_done for one in writes) else "",
             at=time_text(record.at),
         )
+        if self._header.mode == PLAN_MODE and not is_bad and record.word != Word.SKIPPED.value:
+            story = self._planned(story, record)
         return ToldRecord(story, record.gladly_id, row.draft, [one.after for one in writes], record.position)
+
+    def _planned(self, story: RecordStory, record: SettledRecord) -> RecordStory:
+        """Return the story of a record that is only planned: the journal has in its note what is to be done."""
+        if record.detail is None:
+            return replace(story, decision="An earlier run has sent the same content, so nothing is to be done.")
+        one = PlannedChange.from_note(record.seq, record.position, record.word, record.gladly_id, record.detail)
+        result = f"to {one.action}" if one.is_write else "decided when the plan is applied"
+        fields = [
+            StoryField(
+                each.field, "", "?" if each.before is None else self._of_json(each.before), self._of_json(each.after)
+            )
+            for each in one.fields
+        ]
+        return replace(
+            story,
+            key=key_text(one.key, show_values=self._show_values),
+            key_from=self._key_from(one.key),
+            outcome=record.word if one.action == Action.NONE else result,
+            detail=one.reason or "",
+            decision="The run only planned; nothing was written.",
+            requests_note="a plan does not keep them",
+            written=fields,
+        )
+
+    def _of_json(self, text: str | None) -> str:
+        return self.said(None if text is None else orjson.loads(text))
 
     def of_pending(self, pending: PendingRecord) -> ToldRecord:
         """Return the story so far of a record that was read and has not ended."""

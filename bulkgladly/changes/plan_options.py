@@ -6,7 +6,10 @@ from pathlib import Path
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.local_paths import LocalPath, OptionalPath
 
-__all__ = ("PlanOptions",)
+__all__ = ("PLAN_MODE", "PlanOptions")
+
+PLAN_MODE = "plan"
+"""The mode of a run that plans."""
 
 
 @dataclass(frozen=True)

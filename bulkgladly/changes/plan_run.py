@@ -16,7 +16,7 @@ from bulkgladly.changes.make_plan import closed_baseline, inputs_of_plan
 from bulkgladly.changes.plan_files import PlanOrigin, write_plan
 from bulkgladly.changes.plan_folder import PlanInfo, refuse_existing
 from bulkgladly.changes.plan_log import PlanLog
-from bulkgladly.changes.plan_options import PlanOptions
+from bulkgladly.changes.plan_options import PLAN_MODE, PlanOptions
 from bulkgladly.changes.plan_page import effort_text, numbers_of
 from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, UsageError
@@ -41,9 +41,8 @@ from bulkgladly.runs.stages import Feed
 from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, resume_command, status_of
 from bulkgladly.settings import Credentials
 
-__all__ = ("PLAN_MODE", "PlanReport", "PlanWork", "plan_live", "resume_plan")
+__all__ = ("PlanReport", "PlanWork", "plan_live", "resume_plan")
 
-PLAN_MODE = "plan"
 _AHEAD = 2
 """Records that wait for each worker."""
 

@@ -221,7 +221,8 @@ def _commands_after(
     if end.status == "complete" and options.run is not None and counts["not_sent"]:
         # What helps against its rejects is what the run itself has said.
         about = RunFolder(folder.path.parent / options.run).report() or {}
-        commands += [each for each in about.get("next_commands", ()) if " runs show " not in each]
+        said = about.get("next_commands", ())
+        commands += [each for each in said if not any(f" {verb} " in each for verb in ("runs show", "verify", "undo"))]
     commands.append(next_command("runs", "show", folder.name, state_dir=folder.state_dir))
     return tuple(commands)
 

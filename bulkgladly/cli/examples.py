@@ -65,7 +65,7 @@ bulkgladly check customers customers.csv --key crm_id --show-values
 # tasks, with the findings as JSON for programs
 bulkgladly check tasks tasks.csv --key ticket --json""",
     "verify": """\
-# what the last import of customers has sent, compared with what Gladly holds
+# what a run has sent (named by a unique part), and what Gladly holds
 bulkgladly verify customers-upsert
 
 # a file, without a run; 500 of its rows, chosen at random

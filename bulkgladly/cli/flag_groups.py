@@ -207,16 +207,38 @@ class ErrorStopFlags(StopFlags):
 
 
 @dataclass(frozen=True)
-class RowStopFlags(ErrorStopFlags):
-    """Limits that stop a run that reads rows."""
+class CanaryStopFlags(ErrorStopFlags):
+    """Limits that stop a run that writes records, the number of the first ones to look at included."""
 
-    limit: flags.MaxRows = None
     canary: flags.Canary = None
 
     def over(self, stored: Limits | None = None) -> Limits:
         """Return limits, changed by the options that are given, as `StopFlags` does."""
+        return replace(super().over(stored), canary=self.canary)
+
+
+@dataclass(frozen=True)
+class RowStopFlags(CanaryStopFlags):
+    """Limits that stop a run that reads rows."""
+
+    limit: flags.MaxRows = None
+
+    def over(self, stored: Limits | None = None) -> Limits:
+        """Return limits, changed by the options that are given, as `StopFlags` does."""
         most = None if self.limit is None else bounded(self.limit)
-        return replace(super().over(stored), max_rows=most, canary=self.canary)
+        return replace(super().over(stored), max_rows=most)
+
+
+@dataclass(frozen=True)
+class UndoStopFlags(ErrorStopFlags):
+    """Limits that stop an undo, which takes back objects and reads no rows."""
+
+    limit: flags.MaxObjects = None
+
+    def over(self, stored: Limits | None = None) -> Limits:
+        """Return limits, changed by the options that are given, as `StopFlags` does."""
+        most = None if self.limit is None else bounded(self.limit)
+        return replace(super().over(stored), max_rows=most)
 
 
 @dataclass(frozen=True)

@@ -176,6 +176,10 @@ MaxRows = Annotated[
     int | None,
     option("--limit", "Import only the next N rows (exit code 10, resumable, if there are more).", _LIMITS, "N", min=1),
 ]
+MaxObjects = Annotated[
+    int | None,
+    option("--limit", "Take back only N objects (exit code 10, resumable, if there are more).", _LIMITS, "N", min=1),
+]
 GiveUpAfter = Annotated[
     str | None,
     option(

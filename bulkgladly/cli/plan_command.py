@@ -9,7 +9,7 @@ import typer
 
 from bulkgladly.cli import completions, flags
 from bulkgladly.cli.flag_groups import (
-    ErrorStopFlags,
+    CanaryStopFlags,
     FlagGroup,
     OutputFlags,
     RunPaceFlags,
@@ -152,7 +152,7 @@ def apply(
     ],
     safety: ApplyFlags,
     pace: RunPaceFlags,
-    stop: ErrorStopFlags,
+    stop: CanaryStopFlags,
     where: WhereFlags,
     output: OutputFlags,
 ) -> None:

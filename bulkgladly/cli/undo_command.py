@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bulkgladly.cli import completions, flags
-from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, RowStopFlags, RunPaceFlags, WhereFlags, with_flags
+from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, RunPaceFlags, UndoStopFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import SAFETY, call_option
 from bulkgladly.cli.output import can_ask, print_json, run_and_leave, tell
 from bulkgladly.errors import UsageError
@@ -46,7 +46,7 @@ def undo(
     ],
     safety: _UndoFlags,
     pace: RunPaceFlags,
-    stop: RowStopFlags,
+    stop: UndoStopFlags,
     where: WhereFlags,
     output: OutputFlags,
 ) -> None:
@@ -57,11 +57,13 @@ def undo(
     """
     from bulkgladly.changes.run_undo import preview_undo, start_undo
     from bulkgladly.changes.undo_options import UndoOptions
+    from bulkgladly.commands import next_command
     from bulkgladly.journal.runs import find_run
 
     folder = find_run(where.state_dir, run)
     if folder is None:
-        raise UsageError(f"there is no run {run!r} in {where.state_dir}; choose another with --state-dir")
+        listing = next_command("runs", "list", state_dir=where.state_dir)
+        raise UsageError(f"there is no run {run!r} in {where.state_dir}; `{listing}` lists the runs")
     preview = preview_undo(folder, samples=SAMPLES if safety.dry_run else 0)
     options = UndoOptions(run=folder.name, pace=pace.over(), limits=stop.over(), state_dir=where.state_dir)
     if safety.dry_run or not preview.counts.to_do:

@@ -9,7 +9,10 @@ from bulkgladly.records import Outcome, Word
 from bulkgladly.runs.observer import counted
 from bulkgladly.runs.stages import Stop
 
-__all__ = ("Canary",)
+__all__ = ("FOR_A_LOOK", "Canary")
+
+FOR_A_LOOK = "sent for you to check in Gladly; `resume` sends the others"
+"""In the reason of a run that a canary has stopped."""
 
 _MOST_NAMED = 5
 _WRITTEN = (Word.CREATED, Word.UPDATED, Word.DELETED)
@@ -58,7 +61,7 @@ class Canary:
 
     def _reason(self) -> str:
         were = "record was" if self._most == 1 else "records were"
-        return f"{self._most:,} {were} sent for you to check in Gladly; `resume` sends the others"
+        return f"{self._most:,} {were} {FOR_A_LOOK}"
 
     def lines(self, run: RunFolder, spec: ImportSpec) -> list[str]:
         """Return for people which records to look at, and the commands for that.

@@ -124,12 +124,9 @@ class ImportWork:
                 f"{rows} will be sent at most once; if a response is lost, the outcome of that row is unknown"
             )
         # A resume goes on with the options of the run, so only its beginning is the time to choose.
-        # An apply reads what it writes over.
-        if (
-            not self._done_before
-            and self._options.plan is None
-            and (note := note_on_undo(self._spec, self._policy, estimate)) is not None
-        ):
+        # What a plan updates is read first, whatever the options are.
+        is_to_choose = not self._done_before and self._options.plan is None
+        if is_to_choose and (note := note_on_undo(self._spec, self._policy, estimate)) is not None:
             self._observer.note(note)
 
     async def _note_known(self) -> None:

@@ -1,11 +1,12 @@
 """What to run after an import: what helps against the reason why it ended."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from bulkgladly.choices import OnConflict, OnDuplicate
 from bulkgladly.commands import next_command
 from bulkgladly.gladly.table import IMPORTS
+from bulkgladly.imports.canary import FOR_A_LOOK
 from bulkgladly.imports.retry_rows import RejectKinds, corrected_import, import_again, plan_again
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Word
@@ -14,7 +15,8 @@ from bulkgladly.runs.summary import Ending, resume_command
 __all__ = ("commands_after",)
 
 _TOO_MANY_REJECTS = 3
-_ARRIVED = (Word.CREATED, Word.UPDATED, Word.DELETED, Word.UNCHANGED)
+_WRITTEN = (Word.CREATED, Word.UPDATED, Word.DELETED)
+_ARRIVED = (*_WRITTEN, Word.UNCHANGED)
 
 
 def commands_after(
@@ -25,10 +27,12 @@ def commands_after(
     COUNTRY and POLICY stand for what only a person can decide.
     """
     settings = folder.header().settings
-    commands = []
+    commands: list[str] = []
     needs_region = "phone_region" in by_code and not settings.get("phone_region")
     region = ("--phone-region", "COUNTRY") if needs_region else ()
     if end.status != "complete":
+        if FOR_A_LOOK in (end.reason or ""):
+            commands += _after_a_canary(folder)
         if end.exit_code == _TOO_MANY_REJECTS:
             # The options of a run stay as they are, so that to resume leads into the same rejects.
             commands.append(import_again(folder, *region))
@@ -46,8 +50,24 @@ def commands_after(
             commands.append(corrected_import(folder)[1])
         if "duplicate_key" in by_code and settings.get("on_duplicate") == OnDuplicate.REJECT:
             commands.append(retry("--on-duplicate", OnDuplicate.LAST.value))
+    elif any(counts[word] for word in _WRITTEN) and _can_verify(folder):
+        commands.append(next_command("verify", folder.name, state_dir=folder.state_dir, connects=True))
     commands.append(next_command("runs", "show", folder.name, state_dir=folder.state_dir))
     return tuple(commands)
+
+
+def _after_a_canary(folder: RunFolder) -> Iterator[str]:
+    """Yield what proves the first records, and what takes them back if they are wrong."""
+    if _can_verify(folder):
+        yield next_command("verify", folder.name, state_dir=folder.state_dir, connects=True)
+    spec = IMPORTS.get(folder.header().resource)
+    if spec is not None and spec.reversal is not None:
+        yield next_command("undo", folder.name, "--dry-run", state_dir=folder.state_dir)
+
+
+def _can_verify(folder: RunFolder) -> bool:
+    spec = IMPORTS.get(folder.header().resource)
+    return spec is not None and spec.proof is not None
 
 
 def _is_at_most_once(folder: RunFolder) -> bool:

@@ -253,9 +253,12 @@ def test_the_readme_commands_do_what_they_say(desk: Path, environment: dict[str,
     assert run_in_order(README, desk, environment, mortals) >= 6
 
     runs = [json.loads(path.read_bytes()) for path in sorted(desk.glob(".bulkgladly/runs/*/report.json"))]
-    counts = [run["counts"] for run in runs if run["resource"] == "customers"]
-    assert sum(count["created"] for count in counts) == 8
-    assert sum(count["unchanged"] for count in counts) == 8
+    counts = [run["counts"] for run in runs if run["run"].startswith("customers-upsert")]
+    # Eight, and the one of the plan.
+    assert sum(count["created"] for count in counts) == 9
+    # The migration writes back what the plan has changed.
+    assert sum(count["unchanged"] for count in counts) == 7
+    assert sum(count["updated"] for count in counts) == 2
     # Two runs of one second have no order by name.
     assert sorted(run["counts"]["created"] for run in runs if run["resource"] == "tasks") == [0, 2]
 

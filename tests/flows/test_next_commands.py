@@ -72,6 +72,52 @@ def test_the_commands_of_an_import_go_on_with_it(program: HeardProgram, where: l
     assert stopped["run"] in program(*taken(listing))[1]
 
 
+def test_after_an_import_comes_its_proof_and_after_a_canary_the_way_back(program: HeardProgram) -> None:
+    """A person who has a look finds the commands for it; what they name is the run."""
+    Path("rows.csv").write_text("crm_id,name\nV1,Ada Ashby\nV2,Cleo Holt\n")
+    stopped = json.loads(program(*IMPORT, "--canary", "1")[1])
+    verify, undo, resume, _ = stopped["next_commands"]
+
+    assert taken(undo) == ["undo", stopped["run"], "--dry-run"]
+    assert program(*taken(undo))[0] == 0
+    assert program(*taken(verify))[0] == 0
+    finished = json.loads(program(*taken(resume), "--json")[1])
+    assert finished["next_commands"][0] == verify
+    assert program(*taken(verify))[0] == 0
+
+
+def test_an_apply_takes_a_canary_and_does_not_ask_to_read_what_it_reads(program: HeardProgram) -> None:
+    """Its updates are read anyway, so it is not true that they cannot be taken back."""
+    Path("rows.csv").write_text("crm_id,name\nA1,Ada Ashby\nA2,Cleo Holt\n")
+    program(*IMPORT)
+    Path("rows.csv").write_text("crm_id,name\nA1,Ada Birch\nA2,Cleo Birch\nA3,Dara Jessop\n")
+    assert program("plan", *IMPORT[1:], "--live", "--out", "a.plan")[0] == 0
+
+    code, out, told = program("apply", "a.plan", "--canary", "1", "--json")
+    assert (code, json.loads(out)["counts"]["unprocessed"]) == (10, 2)
+    assert "--undoable" not in told
+
+
+def test_explain_of_a_plan_shows_what_is_planned_masked(program: HeardProgram) -> None:
+    """Not the note of the journal, which has values as they are, and not an update that was never made."""
+    Path("rows.csv").write_text("crm_id,name\nE1,Ada Ashby\n")
+    program(*IMPORT)
+    Path("rows.csv").write_text("crm_id,name\nE1,Dara Jessop\n")
+    program("plan", *IMPORT[1:], "--live", "--out", "e.plan")
+
+    code, out, _ = program("explain", "customers-plan", "rows.csv:2", "--offline")
+    assert code == 0
+    assert "Jessop" not in out
+    assert 'planned   name: "Aaa Aaaaa" -> "Aaaa Aaaaaa"' in out
+    assert "result    to update at" in out
+
+
+def test_an_undo_has_no_canary(program: HeardProgram) -> None:
+    """It would be ignored; `--limit` is the flag for a first look."""
+    assert program("undo", "customers-upsert", "--canary", "1")[0] == 2
+    assert "Take back only N objects" in program("undo", "--help")[1]
+
+
 def test_the_commands_of_an_export_go_on_with_it(program: HeardProgram, where: list[str]) -> None:
     """Stopped: `resume`, also from the refusal; finished: a look at the data set, whatever its name."""
     export = ("export", "inboxes", "teams", "topics", "--out", "my lake")
