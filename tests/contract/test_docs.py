@@ -157,7 +157,14 @@ def write_files_of(page: Path, folder: Path) -> None:
             (folder / block.file).write_text(block.text, encoding="utf-8")
 
 
-def all_commands() -> list[tuple[str, Any]]:
+@cache
+def whole_program() -> Any:
+    """The program with all its commands; to build it takes longer than most of these tests, and none changes it."""
+    return typer.main.get_command(app)
+
+
+@cache
+def all_commands() -> tuple[tuple[str, Any], ...]:
     """Every command of the program with its full name."""
 
     def walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
@@ -165,7 +172,7 @@ def all_commands() -> list[tuple[str, Any]]:
         for part, member in getattr(command, "commands", {}).items():
             yield from walk(f"{name} {part}", member)
 
-    return list(walk("bulkgladly", typer.main.get_command(app)))
+    return tuple(walk("bulkgladly", whole_program()))
 
 
 # Commands and flags
@@ -224,7 +231,7 @@ def test_every_option_of_the_emulator_is_explained() -> None:
 )
 def test_commands_in_the_documents_exist(line: Line) -> None:
     """Every command in an `sh` block is one that the program understands: names, arguments, flags."""
-    command: Any = typer.main.get_command(app)
+    command = whole_program()
     words = line.words[1:]
     if words[:1] == ["--config"]:  # the program's own flag, before the command
         words = words[2:]

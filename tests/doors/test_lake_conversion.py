@@ -184,7 +184,7 @@ def drifting_items(draw: st.DrawFn) -> dict[str, Any]:
     return item
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(drifting_items(), min_size=1, max_size=6), st.booleans())
 def test_both_paths_give_equal_rows_and_lose_nothing(items: list[dict[str, Any]], is_spaced: bool) -> None:
     """Whatever drifts: fast and slow agree value by value, and each row gives its line again."""

@@ -111,7 +111,7 @@ async def test_a_second_start_at_the_same_moment_is_refused_clearly(talk: World)
     path = talk.ndjson(notes(2))
     program = Program(talk.emulator, talk.folder)
 
-    started = [await program.start("import", "notes", str(path), "--key", "crm") for _ in range(4)]
+    started = [await program.start("import", "notes", str(path), "--key", "crm") for _ in range(3)]
     ends = [await program.end(process) for process in started]
 
     assert made(talk) == once(2)

@@ -41,7 +41,7 @@ def die_everywhere(
 ) -> list[Path]:
     """Run a command that dies before its n-th step, for every n up to `most`; the folders that were left.
 
-    Each has rows of its own, with its number in the place of `{n}`. The short form takes each second step.
+    Each has rows of its own, with its number in the place of `{n}`. The short form takes each third step.
     """
     environment = {
         "HOME": str(folder),
@@ -51,7 +51,7 @@ def die_everywhere(
     }
     source = b"".join(orjson.dumps(row) + b"\n" for row in rows).decode()
     found: list[Path] = []
-    for number in range(1, most + 1, 1 if most == MOST else 2):
+    for number in range(1, most + 1, 1 if most == MOST else 3):
         place = folder / "at" / str(number)
         place.mkdir(parents=True)
         (place / "rows.ndjson").write_text(source.replace("{n}", str(number)), encoding="utf-8")

@@ -583,8 +583,8 @@ def refuse(wrong: Sequence[str]) -> None:
     assert not wrong, f"{len(wrong)} kills:\n" + "\n".join(wrong)
 
 
-LONG = ("planned",)
-"""Flows that only `make soak` plays."""
+LONG = ("planned", "export", "compact")
+"""Flows that only `make soak` plays: the others make, dump and compact as well."""
 
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.soak) if name in LONG else name for name in FLOWS])
@@ -596,8 +596,9 @@ def stage(request: pytest.FixtureRequest, mortals: Mortals) -> Iterator[Stage]:
 
 @pytest.mark.timeout(120)
 def test_said_again_after_a_kill_at_some_steps(stage: Stage) -> None:
-    """Evenly spread over all there are: right words, nothing lost, nothing twice, nothing blocked."""
-    refuse(stage.kills(spread(stage.steps(), 5)))
+    """A quarter, half and three quarters of the way: right words, nothing lost, nothing twice, nothing blocked."""
+    _, *within, _ = spread(stage.steps(), 5)
+    refuse(stage.kills(within))
 
 
 @pytest.mark.soak

@@ -69,7 +69,7 @@ EDITS = st.lists(
     st.tuples(NUMBERS, st.sampled_from(["name", "address", "emails", "phones", "customAttributes", "added", "gone"])),
     max_size=4,
 )
-QUICKLY = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICKLY = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LONG = settings(QUICKLY, max_examples=600)
 
 
