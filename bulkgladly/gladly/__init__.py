@@ -4,8 +4,8 @@ What is declared of an object: `fields`, `data_sets`, `exports`, `metric_sets`, 
 that holds them together. Each object does so in its own module in `objects`; `table` collects them.
 
 How a row becomes a draft: `reading` and `preparation`, `contacts` (by the `numbering_plans` of the countries) and
-`customer_rows` for customers, `identity` for its id, `fingerprints` for what is remembered of it, `directory` for the
-names in it. `phone_regions` guesses the country of local numbers.
+`customer_rows` (with `plain_profiles`) for customers, `identity` for its id, `fingerprints` for what is remembered of
+it, `directory` for the names in it. `phone_regions` guesses the country of local numbers.
 
 How a record gets its outcome: `change` is the value, `decisions` make it, by the `owners` of fields, `upserts` and
 `once_steps` look and write, `conflicts` decides about values that another object holds, `outcomes` has the words.

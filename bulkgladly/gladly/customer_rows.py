@@ -13,6 +13,7 @@ from bulkgladly.gladly.contacts import (
 )
 from bulkgladly.gladly.identity import digest64, id_problem, key_in, key_of_content
 from bulkgladly.gladly.owners import CONTACT_LISTS
+from bulkgladly.gladly.plain_profiles import holds_plainly
 from bulkgladly.gladly.preparation import draft_of
 from bulkgladly.gladly.proofs import FieldDifference
 from bulkgladly.gladly.spec import Draft, Policy
@@ -89,6 +90,8 @@ def changes_to(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[s
     those that the profile has, because PATCH replaces lists whole and whether it merges
     attributes is UNKNOWN [gladly-api, schemas 2.3].
     """
+    if holds_plainly(profile, payload):
+        return {}
     changes: dict[str, Any] = {}
     for name in SCALARS:
         if name in payload and (profile.get(name) or None) != (payload[name] or None):
@@ -96,8 +99,7 @@ def changes_to(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[s
     changes.update(union_for(profile, payload))
     if attributes := payload.get("customAttributes"):
         held = _object(profile.get("customAttributes"))
-        # Most are equal, which the first test says in a tenth of the time.
-        if not attributes.items() <= held.items() and any(held.get(key) != one for key, one in attributes.items()):
+        if any(held.get(key) != one for key, one in attributes.items()):
             changes["customAttributes"] = {**held, **attributes}
     return changes
 

@@ -132,23 +132,23 @@ class Baseline:
             JournalDamaged: The index cannot be read.
         """
         result = list(known)
-        ids = {
-            at: {id_digest(one): one for one in _ids_of(draft, earlier)}
+        asked = [
+            (at, [(id_digest(one), one) for one in _ids_of(draft, earlier)])
             for at, (draft, earlier) in enumerate(zip(drafts, known, strict=True))
             if _is_open(draft, earlier)
-        }
-        if not ids:
+        ]
+        if not asked:
             return result
-        by_id = self._index.by_id(list({digest for each in ids.values() for digest in each}))
+        by_id = self._index.by_id([digest for _, ids in asked for digest, _ in ids])
         strangers: list[int] = []
-        for at, digests in ids.items():
+        for at, ids in asked:
             draft, earlier = drafts[at], known[at]
             # A row with an id of its own means the object with that id, whoever has its addresses.
             if earlier is None and not draft.has_own_id and self._plan.has_addresses:
                 strangers.append(at)
-            for digest, one in digests.items():
+            for digest, one in ids:
                 held = by_id.get(digest)
-                if held is not None and one in (held.held["id"], held.held.get(ASKED)):
+                if held is not None and (held.held["id"] == one or held.held.get(ASKED) == one):
                     result[at] = self._known(draft, earlier, held, by="id")
                     break
             self.findings.asked += earlier is None

@@ -190,19 +190,28 @@ class Forecast:
         """Count rows of which nothing is known yet, not even whether they are valid."""
         keys = [self._key_of(row) for row in rows]
         known = self._accepted([key for key in keys if key])
+        left: list[Row] = []
         for row, key in zip(rows, keys, strict=True):
             found = known.get(key or "")
             if found is not None and not row.dropped and self._is_unchanged(row, found):
                 self.counts[UNCHANGED] += 1
-                continue
-            self.drafts += 1
-            self.take(self._preparer.draft_of(row))
+            else:
+                left.append(row)
+        self.drafts += len(left)
+        self._take_all([self._preparer.draft_of(row) for row in left])
 
     def take(self, item: Draft | Problem, number: int = 1) -> None:
         """Count a record; with -1 as `number`, one that was counted before is not counted any more."""
-        label, is_read = self._label_of(item)
-        self.counts[label] += number
-        self._looks += number * is_read
+        self._take_all([item], number)
+
+    def _take_all(self, items: Sequence[Draft | Problem], number: int = 1) -> None:
+        linked = [self._linked(item) for item in items]
+        # One question to the state and one to the data set, whatever the number of drafts.
+        known = iter(self._known_of([item for item in linked if isinstance(item, Draft)]))
+        for item in linked:
+            label, is_read = (item, False) if isinstance(item, str) else self._label_of(item, next(known))
+            self.counts[label] += number
+            self._looks += number * is_read
 
     def estimate(self, pace: float | Foreseen, *, rows: int | None = None, rows_exact: bool = True) -> Estimate:
         """Return the estimate of the rows that were counted, or of `rows` like them."""
@@ -253,30 +262,36 @@ class Forecast:
         accepted: dict[str, str] = orjson.loads(known)
         return all(is_accepted(accepted.get(name), print_) for name, print_ in found.items())
 
-    def _label_of(self, item: Draft | Problem) -> tuple[str, bool]:
-        """Return what a record is counted as, and whether it is a change that is read first, to be kept."""
+    def _linked(self, item: Draft | Problem) -> Draft | str:
+        """Return the draft of a record with ids in place of keys, or what a record without a draft is counted as."""
         if isinstance(item, Problem):
-            return (REJECTED if item.word is Word.REJECTED else item.word.value), False
-        if item.links:
-            linked = self._linked(item)
-            if isinstance(linked, Draft):
-                item = linked
-            elif not self._trusts_links:
-                return REJECTED, False
-        known = None
+            return REJECTED if item.word is Word.REJECTED else item.word.value
+        if not item.links:
+            return item
+        linked = self._with_ids(item)
+        if isinstance(linked, Draft):
+            return linked
+        return item if self._trusts_links else REJECTED
+
+    def _known_of(self, drafts: Sequence[Draft]) -> Sequence[Known | None]:
+        """Return what earlier runs and the data set know of each draft."""
+        known: list[Known | None] = [None] * len(drafts)
         if self._memory is not None:
-            keys = [key for key in (item.key, item.former_key) if key is not None]
-            known = known_by(self._memory.known(keys), item.key, item.former_key)
-        if self._baseline is not None:
-            [known] = self._baseline.add([item], [known])
+            keys = [key for draft in drafts for key in (draft.key, draft.former_key) if key is not None]
+            found = self._memory.known(keys)
+            known = [known_by(found, draft.key, draft.former_key) for draft in drafts]
+        return known if self._baseline is None else self._baseline.add(drafts, known)
+
+    def _label_of(self, draft: Draft, known: Known | None) -> tuple[str, bool]:
+        """Return what a record is counted as, and whether it is a change that is read first, to be kept."""
         try:
-            request = next(self._spec.steps(ready(item, known), self._policy))
+            request = next(self._spec.steps(ready(draft, known), self._policy))
         except StopIteration as end:
             word: Word = end.value.word
             return (REJECTED if word is Word.REJECTED else word.value), False
         return first_step(self._spec, self._policy, known, request)
 
-    def _linked(self, draft: Draft) -> Draft | Problem:
+    def _with_ids(self, draft: Draft) -> Draft | Problem:
         found: dict[tuple[str, str], str] = {}
         for link in draft.links:
             if link.is_key and self._memory is not None:

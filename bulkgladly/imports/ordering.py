@@ -49,7 +49,7 @@ class Lanes:
 
     def stand_behind(self, record: Record) -> bool:
         """Queue a record behind those of its lane, and hold it; False if it has to wait for more than its lane."""
-        if not any(lane in self._busy for lane in record.lanes) or self._is_claimed(record):
+        if not record.lanes or not any(lane in self._busy for lane in record.lanes) or self._is_claimed(record):
             return False
         self._behind.setdefault(record.lanes[0], deque()).append(record)
         self._waiting += 1
@@ -84,6 +84,8 @@ class Lanes:
 
     def _is_claimed(self, record: Record) -> bool:
         busy = self._busy
+        if not busy:
+            return False
         for claim in record.claims:  # noqa: SIM110 - once per record, and `any` takes twice as long
             if claim.digest in busy:
                 return True

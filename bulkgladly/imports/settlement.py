@@ -104,7 +104,7 @@ class Settlement:
             attempts=attempts,
             original=original,
             is_reserved=is_reserved,
-            dropped=tuple(one._replace(value=self._as_text(one.value)) for one in dropped),
+            dropped=tuple(one._replace(value=self._as_text(one.value)) for one in dropped) if dropped else (),
             trail=orjson.dumps(trail).decode() if trail else None,
         )
         if outcome.word is Word.REJECTED:

@@ -63,9 +63,12 @@ class Frontier:
             if first not in settled:
                 break
             # Most positions have one row, which is checked above without building a range.
-            if following - first > 1 and not settled.issuperset(range(first, following)):
+            if following - first == 1:
+                settled.remove(first)
+            elif settled.issuperset(range(first, following)):
+                settled.difference_update(range(first, following))
+            else:
                 break
-            settled.difference_update(range(first, following))
             admitted.popleft()
         if self._admitted:
             self._mark = Mark(*self._admitted[0])

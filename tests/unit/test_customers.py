@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bulkgladly.gladly.customer_rows import changes_to, gaps_in, prepare_customer
 from bulkgladly.gladly.identity import derive_id, digest64, fingerprint, key_of_content
+from bulkgladly.gladly.plain_profiles import holds_plainly
 from bulkgladly.gladly.spec import Draft, Policy
 from bulkgladly.records import Claim, Position, Problem, Row
 
@@ -298,3 +301,31 @@ def test_strange_profiles_are_empty_ones(profile: dict[str, Any]) -> None:
 def test_gaps_are_filled_and_nothing_is_overwritten(payload: dict[str, Any], gaps: dict[str, Any]) -> None:
     """Where Gladly holds a value, it stays."""
     assert gaps_in(PROFILE, payload) == gaps
+
+
+_PARTS = st.fixed_dictionaries(
+    {"original": st.sampled_from(["+16505550100", "+16505550101"])},
+    optional={
+        "normalized": st.sampled_from(["+16505550100", "+16505550101"]),
+        "type": st.sampled_from(["", "HOME", "MOBILE", None]),
+        "primary": st.sampled_from([True, False, None]),
+    },
+)
+_CONTENT = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": st.sampled_from(["Ada", "", None]),
+        "phones": st.lists(_PARTS, max_size=2, unique_by=lambda entry: entry["original"]),
+        "customAttributes": st.dictionaries(st.sampled_from("ab"), st.sampled_from(["1", "", True, 1])),
+    },
+)
+
+
+@given(_CONTENT, _CONTENT)
+def test_the_quick_look_never_calls_equal_what_the_close_look_would_change(
+    profile: dict[str, Any], row: dict[str, Any]
+) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("bulkgladly.gladly.customer_rows.holds_plainly", lambda *_: False)
+        changes = changes_to(profile, row)
+    assert not (changes and holds_plainly(profile, row))
