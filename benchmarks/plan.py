@@ -69,8 +69,8 @@ def remember(path: Path, state_dir: Path) -> None:
 def measured(path: Path, state_dir: Path, out: Path) -> None:
     """Make the plan in this process, and print rows, CPU seconds and the peak of memory in MB."""
     from bulkgladly import ImportOptions  # noqa: PLC0415
-    from bulkgladly.changes.make_plan import plan_offline  # noqa: PLC0415
-    from bulkgladly.changes.plan_options import PlanOptions  # noqa: PLC0415
+    from bulkgladly.plans.make_plan import plan_offline  # noqa: PLC0415
+    from bulkgladly.plans.plan_options import PlanOptions  # noqa: PLC0415
 
     options = PlanOptions.of(ImportOptions(key="crm", state_dir=state_dir), out=out)
     started = time.process_time()

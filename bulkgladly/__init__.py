@@ -20,25 +20,6 @@ from typing import TYPE_CHECKING, Any
 from bulkgladly._version import __version__
 
 if TYPE_CHECKING:
-    from bulkgladly.changes.explain_run import Explained
-    from bulkgladly.changes.explain_story import RecordStory
-    from bulkgladly.changes.plan_folder import PlanInfo
-    from bulkgladly.changes.plan_options import PlanOptions
-    from bulkgladly.changes.plan_run import PlanReport
-    from bulkgladly.changes.run_undo import preview_undo, resume_undo, start_undo
-    from bulkgladly.changes.start_verbs import (
-        explain,
-        plan,
-        read_plan,
-        start_apply,
-        start_plan,
-        start_verify,
-        start_verify_files,
-    )
-    from bulkgladly.changes.undo_options import UndoOptions
-    from bulkgladly.changes.undo_summary import UndoReport
-    from bulkgladly.changes.verify_options import VerifyOptions
-    from bulkgladly.changes.verify_summary import VerifyReport
     from bulkgladly.checks.check_report import CheckReport
     from bulkgladly.checks.run_check import check
     from bulkgladly.errors import (
@@ -58,6 +39,9 @@ if TYPE_CHECKING:
         UsageError,
         WrongOrganisation,
     )
+    from bulkgladly.explanations.explain_for_programs import explain
+    from bulkgladly.explanations.explain_run import Explained
+    from bulkgladly.explanations.explain_story import RecordStory
     from bulkgladly.exports.export_options import ExportOptions, ReportQuery
     from bulkgladly.exports.export_summary import ExportReport
     from bulkgladly.exports.run_export import dump, resume_export, start_export
@@ -70,6 +54,10 @@ if TYPE_CHECKING:
     from bulkgladly.imports.run_import import rehearse_import, resume_import, start_import
     from bulkgladly.journal.run_folder import RunFolder
     from bulkgladly.journal.runs import find_run, list_runs
+    from bulkgladly.plans.plan_folder import PlanInfo
+    from bulkgladly.plans.plan_options import PlanOptions
+    from bulkgladly.plans.plan_run import PlanReport
+    from bulkgladly.plans.start_plans import plan, read_plan, start_apply, start_plan
     from bulkgladly.projects.check_project import ProjectCheck, check_project
     from bulkgladly.projects.project_report import ProjectReport
     from bulkgladly.projects.project_status import project_status
@@ -82,6 +70,12 @@ if TYPE_CHECKING:
     from bulkgladly.runs.diagnosis import Diagnosis, diagnose
     from bulkgladly.runs.observer import Estimate, Observer, RunView
     from bulkgladly.settings import Credentials, Limits, Pace
+    from bulkgladly.undo.run_undo import preview_undo, resume_undo, start_undo
+    from bulkgladly.undo.undo_options import UndoOptions
+    from bulkgladly.undo.undo_summary import UndoReport
+    from bulkgladly.verification.start_verification import start_verify, start_verify_files
+    from bulkgladly.verification.verify_options import VerifyOptions
+    from bulkgladly.verification.verify_summary import VerifyReport
 
 __all__ = (
     "BulkgladlyError",
@@ -196,29 +190,31 @@ _HOMES = {
         "DryRun",
         "dry_run",
     ),
-    "bulkgladly.changes.explain_run": ("Explained",),
-    "bulkgladly.changes.explain_story": ("RecordStory",),
-    "bulkgladly.changes.plan_folder": ("PlanInfo",),
-    "bulkgladly.changes.plan_options": ("PlanOptions",),
-    "bulkgladly.changes.plan_run": ("PlanReport",),
-    "bulkgladly.changes.start_verbs": (
-        "explain",
+    "bulkgladly.explanations.explain_run": ("Explained",),
+    "bulkgladly.explanations.explain_story": ("RecordStory",),
+    "bulkgladly.plans.plan_folder": ("PlanInfo",),
+    "bulkgladly.plans.plan_options": ("PlanOptions",),
+    "bulkgladly.plans.plan_run": ("PlanReport",),
+    "bulkgladly.plans.start_plans": (
         "plan",
         "read_plan",
         "start_apply",
         "start_plan",
+    ),
+    "bulkgladly.explanations.explain_for_programs": ("explain",),
+    "bulkgladly.verification.start_verification": (
         "start_verify",
         "start_verify_files",
     ),
-    "bulkgladly.changes.verify_options": ("VerifyOptions",),
-    "bulkgladly.changes.verify_summary": ("VerifyReport",),
-    "bulkgladly.changes.run_undo": (
+    "bulkgladly.verification.verify_options": ("VerifyOptions",),
+    "bulkgladly.verification.verify_summary": ("VerifyReport",),
+    "bulkgladly.undo.run_undo": (
         "preview_undo",
         "resume_undo",
         "start_undo",
     ),
-    "bulkgladly.changes.undo_options": ("UndoOptions",),
-    "bulkgladly.changes.undo_summary": ("UndoReport",),
+    "bulkgladly.undo.undo_options": ("UndoOptions",),
+    "bulkgladly.undo.undo_summary": ("UndoReport",),
     "bulkgladly.exports.export_options": (
         "ExportOptions",
         "ReportQuery",

@@ -3,25 +3,25 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from bulkgladly.changes.apply_plan import resume_apply
-from bulkgladly.changes.crosswalk_findings import REPAIR
-from bulkgladly.changes.crosswalk_repair import RepairReport, resume_repair
-from bulkgladly.changes.plan_options import PLAN_MODE
-from bulkgladly.changes.plan_run import PlanReport, resume_plan
-from bulkgladly.changes.run_undo import resume_undo
-from bulkgladly.changes.undo_options import UNDO
-from bulkgladly.changes.undo_summary import UndoReport
-from bulkgladly.changes.verify_run import VERIFY, resume_verify
-from bulkgladly.changes.verify_summary import VerifyReport
+from bulkgladly.crosswalk.crosswalk_findings import REPAIR
+from bulkgladly.crosswalk.crosswalk_repair import RepairReport, resume_repair
 from bulkgladly.errors import UsageError
 from bulkgladly.exports.export_summary import ExportReport
 from bulkgladly.exports.run_export import EXPORT, resume_export
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.run_import import resume_import
 from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.plans.apply_plan import resume_apply
+from bulkgladly.plans.plan_options import PLAN_MODE
+from bulkgladly.plans.plan_run import PlanReport, resume_plan
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Observer
 from bulkgladly.settings import Credentials
+from bulkgladly.undo.run_undo import resume_undo
+from bulkgladly.undo.undo_options import UNDO
+from bulkgladly.undo.undo_summary import UndoReport
+from bulkgladly.verification.verify_run import VERIFY, resume_verify
+from bulkgladly.verification.verify_summary import VerifyReport
 
 __all__ = ("resume_run",)
 

@@ -15,7 +15,7 @@ from bulkgladly.cli.flags import INPUT, RECORDS, SAFETY, call_option, option
 from bulkgladly.cli.output import print_json, print_text, run_and_leave, tell
 
 if TYPE_CHECKING:
-    from bulkgladly.changes.crosswalk_import import CrosswalkImported
+    from bulkgladly.crosswalk.crosswalk_import import CrosswalkImported
 
 __all__ = ("export", "import_", "repair")
 
@@ -69,7 +69,7 @@ def export(
     Nothing is sent. Keys of objects that may have been sent, and whose outcome is unknown, have no id and the status
     `unknown`.
     """
-    from bulkgladly.changes.crosswalk_export import crosswalk_lines, export_crosswalk
+    from bulkgladly.crosswalk.crosswalk_export import crosswalk_lines, export_crosswalk
     from bulkgladly.gladly.table import import_spec
     from bulkgladly.journal.crosswalk import entries_in
     from bulkgladly.runs.observer import counted
@@ -150,7 +150,7 @@ def import_(
     """
     from dataclasses import asdict
 
-    from bulkgladly.changes.crosswalk_import import CrosswalkSource, import_crosswalk
+    from bulkgladly.crosswalk.crosswalk_import import CrosswalkSource, import_crosswalk
     from bulkgladly.files.contract import ReadOptions
 
     source = CrosswalkSource(
@@ -234,8 +234,8 @@ def repair(
     It sends one request for each key, and one more for each merge. A key whose customer was merged leads to the
     customer that remains; keys of deleted objects are listed, and stay known.
     """
-    from bulkgladly.changes.crosswalk_repair import RepairOptions, start_repair
     from bulkgladly.cli.values import share_of
+    from bulkgladly.crosswalk.crosswalk_repair import RepairOptions, start_repair
 
     options = RepairOptions(
         namespace=namespace,

@@ -15,7 +15,7 @@ from bulkgladly.commands import next_command
 from bulkgladly.errors import JournalDamaged, UsageError
 
 if TYPE_CHECKING:
-    from bulkgladly.changes.explain_run import Explained, NowAsked
+    from bulkgladly.explanations.explain_run import Explained, NowAsked
 
 __all__ = ("explain",)
 
@@ -50,7 +50,7 @@ def explain(
     """
     import anyio
 
-    from bulkgladly.changes.explain_run import explain_record
+    from bulkgladly.explanations.explain_run import explain_record
 
     folder, text = _meant(where, words)
 
@@ -86,7 +86,7 @@ def _meant(where: WhereFlags, words: Sequence[str]) -> tuple[Any, str]:
 
 
 def _asked(context: typer.Context, where: WhereFlags, *, offline: bool) -> "NowAsked":
-    from bulkgladly.changes.explain_run import NowAsked
+    from bulkgladly.explanations.explain_run import NowAsked
 
     if offline:
         return NowAsked(None, "")
@@ -99,7 +99,7 @@ def _asked(context: typer.Context, where: WhereFlags, *, offline: bool) -> "NowA
 
 
 def _print(found: "Explained", words: Sequence[str], where: WhereFlags, *, show_values: bool) -> None:
-    from bulkgladly.changes.explain_lines import SCREEN_LINES, few_stories, story_lines
+    from bulkgladly.explanations.explain_lines import SCREEN_LINES, few_stories, story_lines
 
     width = max(_LEAST_WIDTH, screen_width())
     if len(found.stories) == 1:

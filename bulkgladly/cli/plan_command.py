@@ -25,9 +25,9 @@ from bulkgladly.errors import UsageError
 from bulkgladly.local_paths import local_path
 
 if TYPE_CHECKING:
-    from bulkgladly.changes.plan_folder import PlanInfo
-    from bulkgladly.changes.plan_options import PlanOptions
-    from bulkgladly.changes.plan_run import PlanReport
+    from bulkgladly.plans.plan_folder import PlanInfo
+    from bulkgladly.plans.plan_options import PlanOptions
+    from bulkgladly.plans.plan_run import PlanReport
 
 __all__ = ("PlanFlags", "apply", "plan")
 
@@ -86,9 +86,9 @@ def plan(
     """
     import anyio
 
-    from bulkgladly.changes.make_plan import plan_offline
-    from bulkgladly.changes.plan_options import PlanOptions
-    from bulkgladly.changes.plan_run import lines_of, plan_live
+    from bulkgladly.plans.make_plan import plan_offline
+    from bulkgladly.plans.plan_options import PlanOptions
+    from bulkgladly.plans.plan_run import lines_of, plan_live
 
     credentials = where.credentials(context)
     out = local_path(planning.out or Path(f"{resource}.plan"), what="--out")
@@ -161,8 +161,8 @@ def apply(
     Each record that is written over is read first. One that is no longer as the plan saw it ends as rejected (moved).
     The plan is refused if its input, its mapping or the organisation is another one by now.
     """
-    from bulkgladly.changes.apply_plan import apply_plan
-    from bulkgladly.changes.plan_folder import opened_plan
+    from bulkgladly.plans.apply_plan import apply_plan
+    from bulkgladly.plans.plan_folder import opened_plan
 
     path = local_path(folder)
     credentials = where.credentials(context)

@@ -182,7 +182,7 @@ def show(
 
 def _undos_of(run: Any) -> list[dict[str, Any]]:
     """Return the undos of a run: their names, and how far they have got."""
-    from bulkgladly.changes.later_writes import undos_of
+    from bulkgladly.undo.later_writes import undos_of
 
     found = [about_run(undo) for undo in undos_of(run)]
     return [{name: one[name] for name in ("run", "status", "counts")} for one in found]
@@ -268,7 +268,7 @@ def _counts_text(counts: Mapping[str, int], *, is_undo: bool = False) -> str:
     from bulkgladly.cli.progress_words import SHOWN, counts_text
 
     if is_undo:
-        from bulkgladly.changes.undo_page import said_of
+        from bulkgladly.undo.undo_page import said_of
 
         counts = said_of(counts)
     if not any(word.startswith(_UNITS) for word in counts):
@@ -319,7 +319,7 @@ def _counts_of(run: Any, header: Any) -> dict[str, int]:
 
 def _units_by_state(run: Any) -> dict[str, int]:
     """Count the units of an export by state, or the keys of a repair by what was found."""
-    from bulkgladly.changes.crosswalk_findings import REPAIR, repair_counts
+    from bulkgladly.crosswalk.crosswalk_findings import REPAIR, repair_counts
     from bulkgladly.journal.units import units_of
 
     if run.status() == "new":

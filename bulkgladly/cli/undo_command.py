@@ -14,8 +14,8 @@ from bulkgladly.cli.output import can_ask, print_json, run_and_leave, tell
 from bulkgladly.errors import UsageError
 
 if TYPE_CHECKING:
-    from bulkgladly.changes.run_undo import UndoPreview
     from bulkgladly.settings import Pace
+    from bulkgladly.undo.run_undo import UndoPreview
 
 __all__ = ("undo",)
 
@@ -55,10 +55,10 @@ def undo(
     What the run created is deleted, and what it updated gets its former values back, as far as nobody has changed it
     since. What people did stays.
     """
-    from bulkgladly.changes.run_undo import preview_undo, start_undo
-    from bulkgladly.changes.undo_options import UndoOptions
     from bulkgladly.commands import next_command
     from bulkgladly.journal.runs import find_run
+    from bulkgladly.undo.run_undo import preview_undo, start_undo
+    from bulkgladly.undo.undo_options import UndoOptions
 
     folder = find_run(where.state_dir, run)
     if folder is None:
@@ -80,7 +80,7 @@ def undo(
 
 
 def _tell_plan(run: str, preview: "UndoPreview", pace: "Pace") -> None:
-    from bulkgladly.changes.undo_page import cannot_text, estimate_of_undo, plan_text, several
+    from bulkgladly.undo.undo_page import cannot_text, estimate_of_undo, plan_text, several
 
     counts = preview.counts
     already = f"{several(counts.already, counts.noun)} already taken back by {', '.join(counts.undone_by)}"

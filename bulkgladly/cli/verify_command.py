@@ -17,7 +17,7 @@ from bulkgladly.cli.streams import standard_input
 from bulkgladly.errors import UsageError
 
 if TYPE_CHECKING:
-    from bulkgladly.changes.verify_options import VerifyOptions
+    from bulkgladly.verification.verify_options import VerifyOptions
 
 __all__ = ("VerifyFlags", "verify")
 
@@ -54,7 +54,7 @@ class VerifyFlags(FlagGroup):
         Raises:
             UsageError: The value of an option is not valid.
         """
-        from bulkgladly.changes.verify_options import VerifyOptions
+        from bulkgladly.verification.verify_options import VerifyOptions
 
         return VerifyOptions(sample=self.sample, forget=self.forget, show_values=self.show_values, **more)
 
@@ -122,8 +122,8 @@ def _of_files(
     stop: StopFlags,
     where: WhereFlags,
 ) -> Callable[..., Any]:
-    from bulkgladly.changes.verify_run import verify_files
     from bulkgladly.imports.import_options import namespaces_after
+    from bulkgladly.verification.verify_run import verify_files
 
     after = namespaces_after(where.state_dir, words_of(rows.after))
     options = rows.options(pace=pace.over(), limits=stop.over(), after=after, state_dir=where.state_dir)
@@ -135,9 +135,9 @@ def _of_files(
 def _of_run_or_plan(
     what: str, chosen: VerifyFlags, *, pace: RunPaceFlags, stop: StopFlags, where: WhereFlags
 ) -> Callable[..., Any]:
-    from bulkgladly.changes.verify_run import verify_plan, verify_run
     from bulkgladly.gladly.table import IMPORTS
     from bulkgladly.journal.runs import find_run
+    from bulkgladly.verification.verify_run import verify_plan, verify_run
 
     options = chosen.options(pace=pace.over(), limits=stop.over(), state_dir=where.state_dir)
     if (Path(what) / _PLAN).is_file():

@@ -55,12 +55,17 @@ LEVELS: Mapping[str, int] = {
     "imports": 5,
     "exports": 5,
     "checks": 6,
-    "changes": 6,
-    "resume": 7,
-    "realtime": 7,
-    "projects": 7,
-    "cli": 8,
+    "plans": 6,
+    "undo": 6,
+    "crosswalk": 6,
+    "verification": 7,
+    "explanations": 8,
+    "resume": 8,
+    "realtime": 8,
+    "projects": 8,
+    "cli": 9,
 }
+VERBS = ("plans", "undo", "crosswalk", "verification", "explanations")
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(WORDS, frozenset(WORDS)),
     "storage": frozenset(WORDS),
@@ -77,8 +82,12 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "imports": frozenset({*WORDS, *DOORS, "runs", "emulator"}),
     "exports": frozenset({*WORDS, *DOORS, "runs"}),
     "checks": frozenset({*WORDS, *DOORS, "runs", "imports"}),
-    "changes": frozenset({*WORDS, *DOORS, "runs", "imports"}),
-    "resume": frozenset({*WORDS, "journal", "runs", "imports", "exports", "changes"}),
+    **dict.fromkeys(("plans", "undo", "crosswalk"), frozenset({*WORDS, *DOORS, "runs", "imports"})),
+    "verification": frozenset({*WORDS, *DOORS, "runs", "imports", "plans"}),
+    "explanations": frozenset(
+        {*WORDS, *DOORS, "runs", "imports", "plans", "undo", "verification", "crosswalk"},
+    ),
+    "resume": frozenset({*WORDS, "journal", "runs", "imports", "exports", *VERBS[:-1]}),
     "projects": frozenset({*WORDS, *DOORS, "runs", "imports", "checks"}),
     "live": frozenset(WORDS),
     "sinks": frozenset({*WORDS, "storage", "gladly", "api", "mapping", "inbox", "runs"}),
@@ -87,7 +96,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "realtime": frozenset({*WORDS, *DOORS, "inbox", "runs", "exports", "live", "sinks", "webhooks", "workflows"}),
     "cli": frozenset(
         {
-            *(*WORDS, *DOORS, "inbox", "runs", "imports", "exports", "checks", "changes", "resume", "emulator"),
+            *(*WORDS, *DOORS, "inbox", "runs", "imports", "exports", "checks", *VERBS, "resume", "emulator"),
             *("live", "sinks", "webhooks", "workflows", "realtime", "presets", "projects", "pages"),
         }
     ),
@@ -354,7 +363,7 @@ def test_words_drag_nothing_in(word: str) -> None:
                 "bulkgladly.webhooks.webhook_server",
             },
         ),
-        ("pyarrow", {"bulkgladly.files.columnar_files", "bulkgladly.lake", "bulkgladly.changes.verify_table"}),
+        ("pyarrow", {"bulkgladly.files.columnar_files", "bulkgladly.lake", "bulkgladly.verification.verify_table"}),
         ("openpyxl", {"bulkgladly.files.sheet_files"}),
         ("nh3", {"bulkgladly.mapping.html"}),
         ("jinja2", {"bulkgladly.pages.page_template"}),

@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from bulkgladly import UsageError
-from bulkgladly.changes.crosswalk_export import export_crosswalk
-from bulkgladly.changes.crosswalk_import import CrosswalkImported, CrosswalkSource, import_crosswalk
+from bulkgladly.crosswalk.crosswalk_export import export_crosswalk
+from bulkgladly.crosswalk.crosswalk_import import CrosswalkImported, CrosswalkSource, import_crosswalk
 from bulkgladly.errors import InputError
 from bulkgladly.journal.crosswalk import CrosswalkRepairs, KnownId, entries_in
 from bulkgladly.journal.state import State

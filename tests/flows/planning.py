@@ -7,13 +7,13 @@ from typing import Any
 import orjson
 
 from bulkgladly import Report
-from bulkgladly.changes.apply_plan import apply_plan
-from bulkgladly.changes.make_plan import plan_offline
-from bulkgladly.changes.plan_folder import PlanInfo, opened_plan
-from bulkgladly.changes.plan_options import PlanOptions
-from bulkgladly.changes.plan_run import PlanReport, plan_live
-from bulkgladly.changes.planned_changes import PlannedChange
 from bulkgladly.lake.row_groups import NumberedRows
+from bulkgladly.plans.apply_plan import apply_plan
+from bulkgladly.plans.make_plan import plan_offline
+from bulkgladly.plans.plan_folder import PlanInfo, opened_plan
+from bulkgladly.plans.plan_options import PlanOptions
+from bulkgladly.plans.plan_run import PlanReport, plan_live
+from bulkgladly.plans.planned_changes import PlannedChange
 from tests.flows.conftest import Fields, World, check_report
 
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from bulkgladly import Limits, Pace, UsageError
-from bulkgladly.changes.crosswalk_export import export_crosswalk
-from bulkgladly.changes.crosswalk_import import CrosswalkSource, import_crosswalk
-from bulkgladly.changes.crosswalk_repair import REPAIRED_OBJECTS, RepairOptions, RepairReport, start_repair
-from bulkgladly.changes.explain_run import NowAsked, explain_record
+from bulkgladly.crosswalk.crosswalk_export import export_crosswalk
+from bulkgladly.crosswalk.crosswalk_import import CrosswalkSource, import_crosswalk
+from bulkgladly.crosswalk.crosswalk_repair import REPAIRED_OBJECTS, RepairOptions, RepairReport, start_repair
 from bulkgladly.emulator import status
 from bulkgladly.errors import UnfinishedRun
+from bulkgladly.explanations.explain_run import NowAsked, explain_record
 from bulkgladly.gladly.spec import Record
 from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.journal.crosswalk import entries_in

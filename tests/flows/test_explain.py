@@ -9,15 +9,11 @@ from typing import Any
 import pytest
 
 from bulkgladly import Credentials, Report, RunFolder, UsageError
-from bulkgladly.changes.explain_lines import few_stories, story_lines
-from bulkgladly.changes.explain_run import Explained, NowAsked, explain_record
-from bulkgladly.changes.explain_story import PENDING, RecordStory
-from bulkgladly.changes.run_undo import start_undo
-from bulkgladly.changes.undo_options import UndoOptions
-from bulkgladly.changes.verify_options import VerifyOptions
-from bulkgladly.changes.verify_run import verify_run
 from bulkgladly.emulator import Emulator, drop_reply
 from bulkgladly.errors import JournalDamaged
+from bulkgladly.explanations.explain_lines import few_stories, story_lines
+from bulkgladly.explanations.explain_run import Explained, NowAsked, explain_record
+from bulkgladly.explanations.explain_story import PENDING, RecordStory
 from bulkgladly.gladly.identity import digest64
 from bulkgladly.imports.mapping_choice import choose_mapping
 from bulkgladly.journal.entries import Admission, Intent
@@ -25,6 +21,10 @@ from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Claim, Position
 from bulkgladly.runs.observer import Observer
 from bulkgladly.runs.session import Terms
+from bulkgladly.undo.run_undo import start_undo
+from bulkgladly.undo.undo_options import UndoOptions
+from bulkgladly.verification.verify_options import VerifyOptions
+from bulkgladly.verification.verify_run import verify_run
 from tests.flows.conftest import World, people, person
 from tests.flows.programs import HeardProgram, heard, program_in
 from tests.flows.quickly import HASTY, QUICK, start_import

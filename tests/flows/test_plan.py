@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from bulkgladly import Limits, UsageError
-from bulkgladly.changes.plan_folder import opened_plan
-from bulkgladly.changes.plan_options import PlanOptions
-from bulkgladly.changes.plan_run import plan_live
 from bulkgladly.emulator import drop_reply
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.imports.retry_import import retry_import
 from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.plans.plan_folder import opened_plan
+from bulkgladly.plans.plan_options import PlanOptions
+from bulkgladly.plans.plan_run import plan_live
 from tests.flows.conftest import World, lines, people, person
 from tests.flows.planning import apply, changes_of, edit, plan
 from tests.flows.quickly import resume_run

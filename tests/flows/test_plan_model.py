@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from bulkgladly import ImportOptions, Pace, Report
-from bulkgladly.changes.plan_folder import PlanInfo
 from bulkgladly.emulator import Emulator
+from bulkgladly.plans.plan_folder import PlanInfo
 from tests.flows.conftest import TOKEN, World
 from tests.flows.planning import apply, plan
 from tests.folders import new_in_memory

@@ -11,12 +11,12 @@ import orjson
 import pytest
 
 from bulkgladly import Limits, Report, RunFolder
-from bulkgladly.changes.run_undo import preview_undo, resume_undo, start_undo
-from bulkgladly.changes.undo_options import UndoOptions
-from bulkgladly.changes.undo_summary import UndoReport
 from bulkgladly.emulator.operations.customer_profiles import checked_fields
 from bulkgladly.errors import UnfinishedRun, UsageError
 from bulkgladly.journal.results import count_by_word
+from bulkgladly.undo.run_undo import preview_undo, resume_undo, start_undo
+from bulkgladly.undo.undo_options import UndoOptions
+from bulkgladly.undo.undo_summary import UndoReport
 from tests.flows.conftest import World, lines, people
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from bulkgladly import Limits
-from bulkgladly.changes.run_undo import resume_undo, start_undo
-from bulkgladly.changes.undo_options import UndoOptions
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.emulator.faults.fault_catalogue import CATALOGUE
+from bulkgladly.undo.run_undo import resume_undo, start_undo
+from bulkgladly.undo.undo_options import UndoOptions
 from tests.faults.quick import quick
 from tests.flows.conftest import World
 from tests.flows.test_undo import customer_of, profiles, run_of

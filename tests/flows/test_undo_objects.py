@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bulkgladly.changes.run_undo import preview_undo
+from bulkgladly.undo.run_undo import preview_undo
 from tests.flows.conftest import World
 from tests.flows.test_undo import run_of, undo
 

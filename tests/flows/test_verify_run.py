@@ -10,14 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from bulkgladly import Limits, Pace
-from bulkgladly.changes.verify_options import VerifyOptions
-from bulkgladly.changes.verify_run import resume_verify, verify_files, verify_plan, verify_run
-from bulkgladly.changes.verify_summary import VerifyReport
 from bulkgladly.emulator.faults.fault import Fault, drop_reply, reset
 from bulkgladly.emulator.faults.fault_catalogue import CATALOGUE
 from bulkgladly.errors import InputChanged, UsageError
 from bulkgladly.runs.observer import Observer
 from bulkgladly.runs.session import Terms
+from bulkgladly.verification.verify_options import VerifyOptions
+from bulkgladly.verification.verify_run import resume_verify, verify_files, verify_plan, verify_run
+from bulkgladly.verification.verify_summary import VerifyReport
 from tests.flows.conftest import World, people, person
 from tests.flows.planning import edit
 from tests.flows.planning import plan as planned

@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkgladly import ImportOptions, Pace
-from bulkgladly.changes.verify_options import VerifyOptions
-from bulkgladly.changes.verify_run import verify_run
-from bulkgladly.changes.verify_summary import VerifyReport
 from bulkgladly.emulator import Emulator
 from bulkgladly.runs.observer import Observer
 from bulkgladly.runs.session import Terms
+from bulkgladly.verification.verify_options import VerifyOptions
+from bulkgladly.verification.verify_run import verify_run
+from bulkgladly.verification.verify_summary import VerifyReport
 from tests.flows.conftest import TOKEN, World
 from tests.flows.test_import_objects import forget_state
 from tests.flows.test_verify_run import differences, table

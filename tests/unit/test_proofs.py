@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from bulkgladly.changes.verify_compare import Candidate, verdict_of
 from bulkgladly.gladly.change import Found
 from bulkgladly.gladly.proofs import Proof
 from bulkgladly.gladly.spec import Policy, Record
 from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.messages import Reply
 from bulkgladly.records import Mode, Outcome, Position, Problem, Row
+from bulkgladly.verification.verify_compare import Candidate, verdict_of
 
 HOST = "https://example.gladly.com"
 PROFILE: Mapping[str, Any] = {

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.changes.undo_decision import UndoAction, UndoDecision, UndoFate, decide_undo, fate_of, undone_list
-from bulkgladly.changes.undo_images import UNREAD, Image, ObjectImages, images_of
 from bulkgladly.gladly.contacts import email_identity
 from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.gladly.table import IMPORTS
+from bulkgladly.undo.undo_decision import UndoAction, UndoDecision, UndoFate, decide_undo, fate_of, undone_list
+from bulkgladly.undo.undo_images import UNREAD, Image, ObjectImages, images_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "undo.md").read_text(encoding="utf-8")
 CUSTOMERS: Reversal = IMPORTS["customers"].reversal  # type: ignore[assignment]

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from bulkgladly.changes.verify_options import sample_size
-from bulkgladly.changes.verify_sample import RowReservoir, bounds_of, confidence_text, is_in_share
+from bulkgladly.verification.verify_options import sample_size
+from bulkgladly.verification.verify_sample import RowReservoir, bounds_of, confidence_text, is_in_share
 
 
 def test_a_number_of_rows_is_chosen_whatever_was_seen_before() -> None:

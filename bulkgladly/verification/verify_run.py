@@ -1,0 +1,254 @@
+"""A verification as a run: of an earlier run, of a plan, or of files; and how it is resumed."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import anyio.to_thread
+
+from bulkgladly.commands import next_command
+from bulkgladly.errors import InputChanged, UsageError
+from bulkgladly.files.inputs import Inputs
+from bulkgladly.gladly.proofs import Proof
+from bulkgladly.gladly.spec import ImportSpec
+from bulkgladly.gladly.table import IMPORTS, import_spec
+from bulkgladly.imports.import_inputs import copy_of_stdin, hashed, open_checked, open_inputs, refuse_changed
+from bulkgladly.imports.import_options import ImportOptions
+from bulkgladly.imports.mapping_choice import unchanged_mapping, what_changed
+from bulkgladly.journal.results import count_by_word
+from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.run_header import InputFile, RunHeader
+from bulkgladly.journal.run_outcomes import RunOutcomes
+from bulkgladly.journal.runs import find_run
+from bulkgladly.journal.verdicts import VERIFY
+from bulkgladly.plans.plan_folder import opened_plan
+from bulkgladly.records import Word
+from bulkgladly.runs.beginning import NewRun, refuse_other_host, resumed
+from bulkgladly.runs.environment import USUAL, Environment
+from bulkgladly.runs.observer import Observer
+from bulkgladly.runs.options import for_next_session, restored, stored
+from bulkgladly.runs.session import Session, Terms
+from bulkgladly.settings import Credentials, refuse_unlimited
+from bulkgladly.verification.verify_forget import refuse_to_forget
+from bulkgladly.verification.verify_options import VerifyOptions, words_of_rows
+from bulkgladly.verification.verify_summary import VerifyReport
+from bulkgladly.verification.verify_work import VerifyWork
+
+__all__ = ("VERIFY", "resume_verify", "verify_files", "verify_plan", "verify_run")
+
+_UNSENT = (Word.REJECTED, Word.SKIPPED)
+
+
+# --- what is verified ---
+
+
+async def verify_files(
+    resource_name: str,
+    files: Sequence[str | Path],
+    options: ImportOptions,
+    terms: Terms,
+    *,
+    chosen: VerifyOptions | None = None,
+    stdin: BinaryIO | None = None,
+) -> VerifyReport:
+    """Compare the rows of files with what Gladly holds, as an import with these options would see them.
+
+    `chosen` has the sample, and whether values are shown; everything else in it is taken from `options`. A single `-`
+    reads `stdin`, which is copied into the run's folder.
+
+    Raises:
+        UsageError: The object cannot be verified, or the options or the files cannot be used. Nothing was sent.
+    """
+    spec = import_spec(resource_name)
+    proof = _proof_of(spec)
+    options = options.for_resource(spec)
+    refuse_unlimited(options.pace, terms.credentials)
+    patterns = [str(file) for file in files]
+    make_input = copy_of_stdin(patterns, stdin, options)
+    mine = _verify_options(chosen, options)
+    with NewRun(options.state_dir, spec.name, VERIFY) as new:
+        if make_input is not None:
+            patterns = [str(await anyio.to_thread.run_sync(make_input, new.folder.path))]
+        inputs = open_checked(spec, patterns, options)
+        digests = await anyio.to_thread.run_sync(hashed, inputs)
+        return await _begin(new, spec, proof, mine, terms, inputs=inputs, files=digests)
+
+
+async def verify_run(run: RunFolder, chosen: VerifyOptions, terms: Terms) -> VerifyReport:
+    """Compare what a run has sent with what Gladly holds now; rows that it has not sent are only listed.
+
+    Raises:
+        InputChanged: An input file, the mapping or the transform is not the one with which the run began.
+        JournalDamaged: The run cannot be used; the message says why.
+        UsageError: The run is no import, its object cannot be verified, or the credentials are for another host.
+    """
+    run.check()
+    header = run.header()
+    if not header.is_import:
+        raise UsageError(f"run {run.name} is not an import ({header.mode}); name a run that has sent rows to Gladly")
+    refuse_other_host(header, terms.credentials)
+    spec = import_spec(header.resource)
+    proof = _proof_of(spec)
+    options = _options_of(header, run.state_dir)
+    inputs = await anyio.to_thread.run_sync(_inputs_of, run, header, spec, options)
+    mine = replace(chosen, rows=stored(options), run=run.name)
+    refuse_unlimited(mine.pace, terms.credentials)
+    with NewRun(mine.state_dir, spec.name, VERIFY) as new:
+        return await _begin(new, spec, proof, mine, terms, inputs=inputs, files=header.inputs)
+
+
+async def verify_plan(folder: Path, chosen: VerifyOptions, terms: Terms) -> VerifyReport:
+    """Compare the rows of a plan with what Gladly holds now.
+
+    Raises:
+        InputChanged: An input file is not the one that was planned.
+        UsageError: The folder has no plan that can be used, or the credentials are for another host.
+    """
+    plan = await anyio.to_thread.run_sync(opened_plan, folder)
+    if plan.host != terms.credentials.host:
+        raise UsageError(f"{folder} is a plan for {plan.host}, but the credentials are for {terms.credentials.host}")
+    spec = import_spec(plan.resource)
+    proof = _proof_of(spec)
+    options = restored(ImportOptions, plan.options, chosen.state_dir).for_resource(spec)
+    if options.mapping is not None:
+        changed = what_changed(options.mapping, unchanged_mapping(options.mapping, accept_changed=True))
+        if changed is not None:
+            raise InputChanged(f"{changed} has changed since it was planned; restore the old one, or plan again")
+    inputs = open_inputs(spec, [file.path for file in plan.inputs], options)
+    now = await anyio.to_thread.run_sync(hashed, inputs)
+    for planned, file in zip(plan.inputs, now, strict=True):
+        if planned.digest != file.digest:
+            raise InputChanged(f"{planned.path} has changed since it was planned; restore the old file, or plan again")
+    mine = replace(chosen, rows=stored(options))
+    refuse_unlimited(mine.pace, terms.credentials)
+    with NewRun(mine.state_dir, spec.name, VERIFY) as new:
+        return await _begin(new, spec, proof, mine, terms, inputs=inputs, files=now)
+
+
+def _verify_options(chosen: VerifyOptions | None, options: ImportOptions) -> VerifyOptions:
+    mine = chosen or VerifyOptions()
+    return replace(mine, rows=stored(options), pace=options.pace, limits=options.limits, state_dir=options.state_dir)
+
+
+def _proof_of(spec: ImportSpec) -> Proof:
+    if spec.proof is None:
+        able = ", ".join(name for name, one in IMPORTS.items() if one.proof is not None)
+        why = spec.unproven or "there is no way to read it back"
+        raise UsageError(f"{spec.name} cannot be verified: {why}. These can: {able}")
+    return spec.proof
+
+
+def _options_of(header: RunHeader, state_dir: Path) -> ImportOptions:
+    """Return the options with which a run has read its rows."""
+    options = restored(ImportOptions, header.settings, state_dir)
+    if "is_plain" not in header.settings.get("reading", {}):  # begun by a version that recognised nothing
+        options = replace(options, reading=replace(options.reading, is_plain=True))
+    return options
+
+
+def _inputs_of(run: RunFolder, header: RunHeader, spec: ImportSpec, options: ImportOptions) -> Inputs:
+    """Open the inputs of a run again, as they were when it began."""
+    again = _as_it_is(run, header, spec, options)
+    if gone := next((item.path for item in header.inputs if not Path(item.path).exists()), None):
+        raise UsageError(f"{gone}, an input of run {run.name}, does not exist any more; move it back, or {again}")
+    if options.mapping is not None:
+        now = unchanged_mapping(options.mapping, accept_changed=True)
+        if (changed := what_changed(options.mapping, now)) is not None:
+            raise InputChanged(f"{changed} has changed since run {run.name} began; restore the old one, or {again}")
+    inputs = open_inputs(spec, [item.path for item in header.inputs], options)
+    try:
+        refuse_changed(header, inputs)
+    except InputChanged as error:
+        path = str(error).partition(" has changed since ")[0]
+        raise InputChanged(
+            f"{path} has changed since run {run.name} began; restore the old file, or {again}"
+        ) from error
+    return inputs
+
+
+def _as_it_is(run: RunFolder, header: RunHeader, spec: ImportSpec, options: ImportOptions) -> str:
+    """Return the advice to compare the files as they are now."""
+    command = next_command("verify", *words_of_rows(spec, header, options), state_dir=run.state_dir, connects=True)
+    return f"compare Gladly with the files as they are now: `{command}`"
+
+
+# --- the run ---
+
+
+async def resume_verify(
+    run: RunFolder,
+    credentials: Credentials,
+    *,
+    change: Callable[[VerifyOptions], VerifyOptions] = lambda options: options,
+    observer: Observer | None = None,
+    with_signals: bool = False,
+    environment: Environment = USUAL,
+) -> VerifyReport:
+    """Continue a verification where it stopped, and return the report of all its sessions.
+
+    `change` can set another pace and other limits.
+
+    Raises:
+        InputChanged: An input file, the mapping or the transform has changed since the verification began.
+        RunLocked: Another process works on the run.
+        UsageError: The credentials are for another host, or the run that is verified was removed.
+    """
+    with resumed(run, credentials) as header:
+        options = for_next_session(restored(VerifyOptions, header.settings, run.state_dir), change)
+        refuse_unlimited(options.pace, credentials)
+        spec = import_spec(header.resource)
+        inputs = await anyio.to_thread.run_sync(_inputs_of, run, header, spec, options.of_import())
+        terms = Terms(credentials, observer or Observer(), with_signals, environment)
+        return await _work(Session(run, options, terms), spec, _proof_of(spec), options, inputs, header.inputs)
+
+
+async def _begin(
+    new: NewRun,
+    spec: ImportSpec,
+    proof: Proof,
+    options: VerifyOptions,
+    terms: Terms,
+    *,
+    inputs: Inputs,
+    files: Sequence[InputFile],
+) -> VerifyReport:
+    if options.forget:
+        refuse_to_forget(spec, spec.mode(options.of_import().mode))
+    told = await new.begin(terms.credentials.host, stored(options), inputs=files, parent=options.run)
+    for line in (*inputs.notes, *told):
+        terms.observer.note(line)
+    return await _work(Session(new.folder, options, terms), spec, proof, options, inputs, files)
+
+
+async def _work(
+    session: Session,
+    spec: ImportSpec,
+    proof: Proof,
+    options: VerifyOptions,
+    inputs: Inputs,
+    files: Sequence[InputFile],
+) -> VerifyReport:
+    # Rules about the present moment, such as a due date in the future, are for rows that are about to be sent.
+    policy = replace(options.of_import().policy(session.connection.host), now=None)
+    with ExitStack() as stack:
+        outcomes, expected = None, None
+        if options.run is not None and (verified := find_run(options.state_dir, options.run)) is not None:
+            outcomes = stack.enter_context(RunOutcomes(verified.path))
+            by_word = await anyio.to_thread.run_sync(count_by_word, verified.path)
+            expected = sum(number for word, number in by_word.items() if word not in _UNSENT)
+        work = VerifyWork(
+            session,
+            spec,
+            proof,
+            policy,
+            options,
+            inputs=inputs,
+            digests=[file.digest for file in files],
+            outcomes=outcomes,
+            expected=expected,
+        )
+        inputs.hold()
+        stack.callback(inputs.let_go)
+        return await session.drive(work)
