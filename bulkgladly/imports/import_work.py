@@ -104,7 +104,8 @@ class ImportWork:
         self._importer.canary = Canary(most, self._stop) if most is not None else None
         if self._options.is_complete and not self._done_before:
             await self._note_known()
-        if self._options.baseline is not None:
+        is_all_done = self.rows_exact and self._done_before >= self.rows
+        if self._options.baseline is not None and not is_all_done:
             if not (self._session.run.path / INDEX).exists():
                 self._observer.note(f"reading the data set {self._options.baseline}")
             self._reader.baseline = await anyio.to_thread.run_sync(self._opened_baseline, self._options.baseline)
@@ -266,13 +267,16 @@ class ImportWork:
             missing_limit=self._options.missing_limit,
             baseline=None if self._reader.baseline is None else self._reader.baseline.findings.as_dict(),
         )
-        return publish(self._session.run, self._inputs, closing, common)
+        report = publish(self._session.run, self._inputs, closing, common)
+        if self._reader.baseline is not None:
+            # It has personal values, so it must not outlive the run. Nothing asks it any more.
+            self._reader.baseline.close(remove=report.status == "complete")
+        return report
 
     def close_baseline(self) -> None:
-        """Close what a data set has told, and remove it unless the run can be resumed; to be called at its end."""
+        """Close what a data set has told; for a run that ended without a summary."""
         if self._reader.baseline is not None:
-            is_over = (self._session.run.report() or {}).get("status") == "complete"
-            self._reader.baseline.close(remove=is_over)
+            self._reader.baseline.close()
 
     def remember_rejects(self, report: Report) -> str | None:
         """Add the rejects of a report to those that later runs know; return why that failed, if it did.

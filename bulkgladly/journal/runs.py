@@ -42,7 +42,16 @@ def all_folders(state_dir: AnyPath) -> list[RunFolder]:
         return []
     except OSError as error:
         raise UsageError(f"{state_dir} cannot be read: {error.strerror}; choose another with --state-dir") from error
-    return sorted(folders, key=lambda run: (run.name.rpartition("_")[0].partition("_")[2], run.name))
+    return sorted(folders, key=_age)
+
+
+def _age(run: RunFolder) -> tuple[str, int, str]:
+    """Return what runs are sorted by: the second in their names, and then when their headers were written."""
+    try:
+        written = (run.path / "run.json").stat().st_mtime_ns
+    except OSError:
+        written = 0
+    return run.name.rpartition("_")[0].partition("_")[2], written, run.name
 
 
 def list_runs(state_dir: AnyPath) -> Iterator[RunFolder]:

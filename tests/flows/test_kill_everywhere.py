@@ -190,7 +190,7 @@ class Complete(Customers):
 
     command = (
         *("import", "customers", "people.ndjson", "--key", "crm", "--baseline", "lake", *PACE),
-        *("--complete", "--missing", "delete", "--missing-limit", "60", "--yes"),
+        *("--complete", "--missing", "delete", "--missing-limit", "100", "--yes"),
     )
 
     def prepare(self, desk: Desk) -> None:

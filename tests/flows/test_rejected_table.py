@@ -210,7 +210,7 @@ GOOD = {"crm": "c-4", "email:1": "ben@example.org"}
 @pytest.mark.parametrize(
     ("rows", "changes", "commands"),
     [
-        ([GOOD], {}, ["runs show"]),
+        ([GOOD], {}, ["verify", "runs show"]),
         ([GOOD, BAD], {}, ["import customers", "runs show"]),
         ([TAKEN], {}, ["retry", "runs show"]),
         ([BAD, TAKEN], {}, ["retry", "import customers", "runs show"]),
