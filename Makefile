@@ -6,7 +6,8 @@ STAMP := $(VENV)/.installed
 FUZZ_VENV := .venv-fuzz
 FUZZ_STAMP := $(FUZZ_VENV)/.installed
 FUZZ_S ?= 1800
-# Twice as many as there are cores, since tests wait half of the time: for a real pace, a process, a disk.
+# Twice as many as there are cores, since tests wait for a real pace, a process, a disk. A worker that is done takes
+# tests from another: the long ones lie together, so one worker would end a minute after the others.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 SOURCES := bulkgladly tests benchmarks samples docs
 
@@ -34,7 +35,7 @@ types: $(STAMP) ## mypy and pyright over source, tests and benchmarks
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 
 tests: $(STAMP) ## the tests alone
-	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 format: $(STAMP) ## format the code
 	$(BIN)/ruff check --fix-only $(SOURCES)
