@@ -55,20 +55,23 @@ def _columns(options: ImportOptions, inputs: Inputs) -> list[str] | None:
 
 
 def note_on_undo(spec: ImportSpec, policy: Policy, estimate: Estimate) -> str | None:
-    """Return how many changes nobody can take back, because nothing is read before them; None if there are none."""
-    if policy.undoable:
+    """Return how many changes nobody can take back; None if there are none.
+
+    What is deleted cannot come back, whatever was read before; what is updated can, if somebody has read it.
+    """
+    is_deletion = policy.mode is Mode.DELETE
+    if policy.undoable and not is_deletion:
         return None
     if estimate.split:
-        updates, deletions = estimate.split.get("to update", 0), estimate.split.get("to delete", 0)
+        number = estimate.split.get("to delete" if is_deletion else "to update", 0)
     else:
         number = estimate.to_send if policy.mode in spec.unread else 0
-        updates, deletions = (0, number) if policy.mode is Mode.DELETE else (number, 0)
-    number = updates + deletions
     if not number:
         return None
     about = "" if estimate.rows_exact and not estimate.judged else "about "
-    what = counted(updates, "update") if updates else counted(deletions, "deletion")
+    if is_deletion:
+        return f"{about}{counted(number, 'deletion')} cannot be taken back"
     them = "it" if number == 1 else "them"
     seconds = number / estimate.per_second
     more = f", about {duration_text(seconds)} more" if seconds >= 1 else ""
-    return f"{about}{what} cannot be taken back; pass --undoable to read {them} first{more}"
+    return f"{about}{counted(number, 'update')} cannot be taken back; pass --undoable to read {them} first{more}"
