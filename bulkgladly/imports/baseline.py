@@ -114,12 +114,9 @@ class Baseline:
         """Return a baseline with the same index, for an estimate: what is asked of it does not count here."""
         return Baseline(self._index, self._plan, self._policy)
 
-    def close(self, *, remove: bool = False) -> None:
-        """Close the index; with `remove`, delete it as well."""
-        if remove:
-            self._index.remove()
-        else:
-            self._index.close()
+    def close(self) -> None:
+        """Close the index. Its files stay, for a resume."""
+        self._index.close()
 
     # --- what is known of drafts ---
 

@@ -17,7 +17,7 @@ from bulkgladly.gladly.identity import digest64
 from bulkgladly.storage.durable import partial_of, sync_file, sync_folder, touch_private
 from bulkgladly.storage.failures import database_error
 
-__all__ = ("ASKED", "BaselineIndex", "HeldObject", "IndexBuilder", "IndexedRow", "id_digest")
+__all__ = ("ASKED", "BaselineIndex", "HeldObject", "IndexBuilder", "IndexedRow", "id_digest", "remove_index")
 
 FORMAT = 1
 ASKED = "_asked_id"
@@ -228,12 +228,12 @@ class BaselineIndex:
             sync_file(partial)
             partial.replace(path)
 
-    def remove(self) -> None:
-        """Remove the files: they hold what people have entered, and a run that is complete does not need them."""
-        self.close()
-        for path in (self.path, _addresses_of(self.path)):
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
+
+def remove_index(path: Path) -> None:
+    """Remove the files of an index: they hold what people have entered, and a complete run needs them no more."""
+    for file in (path, _addresses_of(path)):
+        with contextlib.suppress(OSError):
+            file.unlink(missing_ok=True)
 
 
 def _addresses_of(index: Path) -> Path:

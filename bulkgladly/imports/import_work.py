@@ -13,6 +13,7 @@ from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ImportSpec, Policy
 from bulkgladly.imports.baseline import INDEX, Baseline
 from bulkgladly.imports.baseline_findings import told_lines
+from bulkgladly.imports.baseline_index import remove_index
 from bulkgladly.imports.canary import Canary
 from bulkgladly.imports.drafts import DraftReader
 from bulkgladly.imports.forecast import Forecast, estimate_of, foreseen, opened_memory
@@ -268,9 +269,10 @@ class ImportWork:
             baseline=None if self._reader.baseline is None else self._reader.baseline.findings.as_dict(),
         )
         report = publish(self._session.run, self._inputs, closing, common)
-        if self._reader.baseline is not None:
-            # It has personal values, so it must not outlive the run. Nothing asks it any more.
-            self._reader.baseline.close(remove=report.status == "complete")
+        self.close_baseline()
+        if self._options.baseline is not None and report.status == "complete":
+            # It has personal values, so it must not outlive the run, also one whose last session had no use for it.
+            remove_index(self._session.run.path / INDEX)
         return report
 
     def close_baseline(self) -> None:
