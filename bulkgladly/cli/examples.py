@@ -300,7 +300,7 @@ bulkgladly listen unregister https://hooks.example.org/gladly
 # one that somebody else has created
 bulkgladly listen unregister https://hooks.example.org/old --force""",
     "explain": """\
-# why was this row not imported? In the newest run, by its line
+# why was this row not imported? In the newest import, by its line
 bulkgladly explain customers.csv:4
 
 # by its source key, in a run of this name; nothing is requested

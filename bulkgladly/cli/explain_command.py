@@ -28,7 +28,7 @@ def explain(
     words: Annotated[
         list[str],
         typer.Argument(
-            help="The run, or an unambiguous part of its name (default: the newest); and the record: its row "
+            help="The run, or an unambiguous part of its name (default: the newest import); and the record: its row "
             "(customers.csv:17, or 17), its source key, or its id in Gladly.",
             metavar="[RUN] RECORD",
             autocompletion=completions.explained_runs,
@@ -73,11 +73,16 @@ def explain(
 
 def _meant(where: WhereFlags, words: Sequence[str]) -> tuple[Any, str]:
     """Return the run and the text that names a record."""
-    from bulkgladly.journal.runs import find_run, unusable_runs
+    from bulkgladly.journal.runs import find_run, list_runs, unusable_runs
 
     if len(words) > 2:
         raise UsageError(f"explain takes a run and a record, not {len(words)} words; quote a key with spaces")
-    folder = find_run(where.state_dir, words[0] if len(words) == 2 else None)
+    if len(words) == 2:
+        folder = find_run(where.state_dir, words[0])
+    else:
+        # People ask about the rows that they have sent, also right after a verification or an undo of them.
+        newest = list(list_runs(where.state_dir))[::-1]
+        folder = next((run for run in newest if run.header().is_import), next(iter(newest), None))
     if folder is None and (unusable := unusable_runs(where.state_dir)):
         raise JournalDamaged(unusable[0])
     if folder is None:

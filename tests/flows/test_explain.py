@@ -526,9 +526,10 @@ def program(
 
 
 def test_the_command_tells_a_story(program: HeardProgram, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The newest run without a name; exit code 0, and 2 if there is nothing to tell; the rest on stderr."""
+    """Without a run the newest import, also after a verification; 2 if there is nothing to tell; the rest on stderr."""
     nothing = program("explain", "CRM-1")
     program("import", "customers", "customers.csv", "--key", "crm_id")
+    program("verify", "customers-upsert")
     story = program("explain", "customers-upsert", "customers.csv:2")
     as_json = program("explain", "CRM-2", "--json", "--offline")
     wrong = program("explain", "CRM-3")
