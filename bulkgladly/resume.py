@@ -30,7 +30,7 @@ _OTHERS: Mapping[str, tuple[str, Callable[..., Awaitable[Any]]]] = {
     PLAN_MODE: ("is a plan, which is about one input", resume_plan),
     REPAIR: ("is a repair and has no input", resume_repair),
     UNDO: ("is an undo and has no input", resume_undo),
-    VERIFY: ("compares a file with Gladly, and a changed file has to be verified anew", resume_verify),
+    VERIFY: ("compares a file with Gladly, and a changed file has to be verified again", resume_verify),
 }
 """Runs that are no imports, by their mode: why they do not accept a changed input, and how they are resumed."""
 

@@ -1,6 +1,5 @@
 """`runs pause`, `runs continue`, `runs rate` and `runs stop`: steering a run from another terminal."""
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -84,8 +83,7 @@ def _steered(name: str, state_dir: Path, **changes: Any) -> "tuple[RunFolder, Ob
     folder = find_run(state_dir, name)
     if folder is None:
         raise UsageError(f"there is no run {name!r} in {state_dir}")
-    change: Callable[[Any], Any] = lambda orders: replace(orders, **changes)  # noqa: E731
-    return folder, steer_run(folder, change)
+    return folder, steer_run(folder, lambda orders: replace(orders, **changes))
 
 
 def _rate_of(text: str) -> float | None:

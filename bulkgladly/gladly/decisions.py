@@ -91,7 +91,7 @@ def by_look(at: Endpoint, record: Record, policy: Policy, found: Found, sight: S
             word = word_of_equal(at, record, found, policy.owners)
             return ended(at.object, record, Outcome(word, found.gladly_id, accepted=remember(record)), found)
         return update_of(at.object, record, found.gladly_id, changes, before=found.held)
-    # A create has written all fields, whoever owns them from then on.
+    # A create has written all fields; their owners matter only afterwards.
     whole = at.differences(found.held, record.payload) if sight is Sight.OURS else changes
     # What a create leaves to a second request is part of creating the object.
     is_rest = sight is Sight.OURS and whole.keys() <= at.completing(record.payload).keys()

@@ -10,8 +10,9 @@ What an update may write of a row's value, by the owner and by what Gladly holds
 | `union`  | written            | nothing             | what is lacking is added to it   | nothing                   |
 
 A field that the row does not have is never written, nor is a null with `--null keep`. A create writes all fields that
-the row has, whoever owns them. The usual owner is `source`, and `union` for contact lists, which are never cleared. A
-custom attribute can have an owner of its own. `fill` fills those parts of an object (an assignee) that are empty.
+the row has, also those of other owners. The usual owner is `source`, and `union` for contact lists, which are never
+cleared. A custom attribute can have an owner of its own. `fill` fills those parts of an object (an assignee) that are
+empty.
 """
 
 from collections.abc import Iterable, Mapping

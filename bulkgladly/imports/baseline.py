@@ -140,7 +140,7 @@ class Baseline:
         strangers: list[int] = []
         for at, ids in asked:
             draft, earlier = drafts[at], known[at]
-            # A row with an id of its own means the object with that id, whoever has its addresses.
+            # A row with an id of its own means the object with that id, even if another has its addresses.
             if earlier is None and not draft.has_own_id and self._plan.has_addresses:
                 strangers.append(at)
             for digest, one in ids:

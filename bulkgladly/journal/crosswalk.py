@@ -294,7 +294,7 @@ class CrosswalkRepairs:
     def forget(self, gone: Sequence[KnownId]) -> None:
         """Forget entries, unless another run has changed them since. It is on the disk on return."""
         rows = [(self._scopes[one.namespace], one.key, one.gladly_id) for one in gone]
-        # Also that an import has created them: whoever has the id from now on is somebody else.
+        # Also that an import has created them: an object that gets the id later is another one.
         for table in ("made", "known"):
             self._change(f"DELETE FROM {table} WHERE scope = ? AND key = ? AND gladly_id = ?", rows)  # noqa: S608 - ours
 

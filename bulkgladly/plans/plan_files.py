@@ -98,9 +98,7 @@ def write_plan(
             run=origin.run,
             read=origin.read,
         )
-        if (journal / BASELINE_INDEX).is_file():
-            # The apply compares with what the plan has seen, whatever has become of the data set since.
-            shutil.copyfile(journal / BASELINE_INDEX, folder / BASELINE_INDEX)
+        _keep_baseline(journal, folder)
         if totals.rejects:
             _write_rejects(journal, folder, inputs, names)
         page = page_of(
@@ -116,6 +114,12 @@ def write_plan(
         info = replace(info, files={path.name: hash_of(path) for path in sorted(folder.iterdir())})
         write_plan_json(folder, info)
     return info, totals
+
+
+def _keep_baseline(journal: Path, folder: Path) -> None:
+    """Copy what a data set has told: the apply compares with what the plan has seen, not with a newer data set."""
+    if (journal / BASELINE_INDEX).is_file():
+        shutil.copyfile(journal / BASELINE_INDEX, folder / BASELINE_INDEX)
 
 
 def _seconds_of(pace: Foreseen, least: Mapping[str, int], most: Mapping[str, int]) -> tuple[float, float]:

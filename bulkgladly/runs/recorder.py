@@ -79,7 +79,7 @@ class Recorder:
             waits=self._waited(costs.waits, seconds),
             counts=_sum(one.counts, _since(self._counts, counts)),
         )
-        # Copies: whoever counts goes on counting in what it has shown.
+        # Copies: the caller goes on counting in the same counters.
         self._costs, self._counts, self._seen = costs._replace(waits=dict(costs.waits)), dict(counts), now
 
     def _next(self, at: float) -> None:

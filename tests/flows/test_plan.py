@@ -382,7 +382,7 @@ async def test_an_apply_does_not_warn_of_updates_that_nobody_has_read(world: Wor
 
 
 async def test_the_page_says_which_entry_of_a_map_changes_and_how_it_was_made(world: World) -> None:
-    """Whoever signs sees old and new value of an attribute, and the options that decide."""
+    """The page shows the old and the new value of an attribute, and the options that decide."""
     rows = [{**one, "customAttribute:tier": "gold", "customAttribute:code": "A1"} for one in people(1)]
     await world.run(world.ndjson(rows))
     rows[0]["customAttribute:tier"] = "platinum"

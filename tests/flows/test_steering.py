@@ -141,7 +141,7 @@ async def test_an_unlimited_pace_is_steered_as_well(world: World) -> None:
 
 
 async def test_a_rate_outlives_a_session_and_a_pause_does_not(world: World) -> None:
-    """Whoever slows a run down wants it slow; whoever resumes it wants it to run. Another pace goes before both."""
+    """A slower rate outlives a stop, and a pause does not; another pace goes before both."""
     ended = list[Report]()
     async with working(world, importing(world, Told()), ended) as run:
         await order(run, rate=4.0, is_paused=True)
