@@ -16,6 +16,7 @@ import pytest
 from bulkgladly.api import Client, ClientOptions, Pacer, RetryPolicy, Timeouts
 from bulkgladly.errors import NotAuthenticated, NotPermitted, Outage, UsageError, WrongOrganisation
 from bulkgladly.messages import Meaning, Repeat, Reply, Request
+from tests.idle_time import in_idle_time
 
 TOKEN = "s3cr3t-token"
 USERNAME = "agent@example.org"
@@ -395,6 +396,7 @@ LOST: list[Any] = [
 
 
 @pytest.mark.parametrize("step", LOST)
+@in_idle_time
 async def test_a_lost_answer_is_repeated_where_that_is_safe(step: bytes | str) -> None:
     """The reply that follows says how often the request may have been executed before."""
     reply, server, *_ = await send_one(create(), [step, TAKEN], timeouts=FAST)
@@ -404,6 +406,7 @@ async def test_a_lost_answer_is_repeated_where_that_is_safe(step: bytes | str) -
 
 
 @pytest.mark.parametrize("step", LOST)
+@in_idle_time
 async def test_a_lost_answer_ends_an_unsafe_request(step: bytes | str) -> None:
     """At most once: the caller learns that the outcome is unknown."""
     reply, server, *_ = await send_one(create(Repeat.UNSAFE), [step], timeouts=FAST)

@@ -12,6 +12,7 @@ from bulkgladly.errors import BodyTooLong, Outage, ReplyLost
 from bulkgladly.messages import Repeat
 from tests.doors.test_client import FAST, OK, Server, Time, answer, client, create, get, send_one, until
 from tests.doors.test_client_streams import Raw, chunk, exhaust, file, head, packed, raw, says
+from tests.idle_time import in_idle_time
 
 LINES = b'{"id":"a"}\n' * 400
 AGENTS = b"[" + LINES.replace(b"\n", b",")[:-1] + b"]"
@@ -45,6 +46,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+@in_idle_time
 async def test_an_answer_that_lies_about_its_body_is_lost(lie: bytes) -> None:
     """What may have been executed once is not sent again, and counts as perhaps executed."""
     reply, *_ = await send_one(create(Repeat.UNSAFE), [lie], timeouts=FAST)
@@ -53,6 +55,7 @@ async def test_an_answer_that_lies_about_its_body_is_lost(lie: bytes) -> None:
 
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+@in_idle_time
 async def test_it_is_asked_for_again_where_that_is_safe(lie: bytes) -> None:
     """And the whole reply is what counts."""
     reply, *_ = await send_one(get(), [lie, answer(200, AGENTS)], timeouts=FAST)
@@ -61,6 +64,7 @@ async def test_it_is_asked_for_again_where_that_is_safe(lie: bytes) -> None:
 
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+@in_idle_time
 async def test_a_download_that_lies_is_lost(lie: bytes) -> None:
     """Before its body or within it: never an end that looks like one."""
     time = Time()
@@ -95,11 +99,12 @@ def dripping(*beginning: bytes) -> Callable[[asyncio.StreamWriter], Awaitable[No
         while True:
             writer.write(chunk(b"x"))
             await writer.drain()
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.02)
 
     return step
 
 
+@in_idle_time
 async def test_an_answer_that_drips_for_ever_hits_the_deadline() -> None:
     """Each byte is in time, and the whole never comes."""
     async with raw(dripping(head(CHUNKED)), timeouts=FAST) as (sender, _):

@@ -38,6 +38,7 @@ from tests.doors.test_client import (
     get,
     until,
 )
+from tests.idle_time import in_idle_time
 
 LINES = b"".join(b'{"id":"item-%06d"}\n' % number for number in range(50_000))
 KIB, MIB = 1024, 1024 * 1024
@@ -370,6 +371,7 @@ async def test_a_read_that_is_cancelled_can_be_taken_up_again() -> None:
         assert await read(download) == b"abcdef"
 
 
+@in_idle_time
 async def test_a_body_that_stalls_is_given_up() -> None:
     """After the time without a byte, whatever came before."""
     silence = asyncio.Event()
@@ -381,6 +383,7 @@ async def test_a_body_that_stalls_is_given_up() -> None:
         assert download.received == 4
 
 
+@in_idle_time
 async def test_headers_that_never_come_are_a_lost_attempt() -> None:
     """It is repeated within the same call."""
     async with emulated(hang(), content=b"{}\n") as (sender, _, request, _):
@@ -390,6 +393,7 @@ async def test_headers_that_never_come_are_a_lost_attempt() -> None:
         assert sender.sent["getFile"] == 2
 
 
+@in_idle_time
 async def test_a_long_download_is_not_cut_by_the_limit_for_answers() -> None:
     """Each byte in time is in time, however many they are."""
 
@@ -404,6 +408,7 @@ async def test_a_long_download_is_not_cut_by_the_limit_for_answers() -> None:
         assert await read(download) == b"x" * 8
 
 
+@in_idle_time
 async def test_a_refusal_that_never_ends_is_cut_by_it() -> None:
     """A drip would keep below the stall for ever."""
     drip = says(b"HTTP/1.1 404 Said\r\nContent-Length: 9\r\n\r\nx", then=asyncio.Event())
@@ -695,6 +700,7 @@ async def test_another_host_that_goes_on_failing_is_given_back() -> None:
     assert "secret" not in str(caught.value)
 
 
+@in_idle_time
 async def test_a_download_elsewhere_is_bounded_and_watched_like_any_other() -> None:
     """Limit, stall and breaks."""
     silence = asyncio.Event()
@@ -746,6 +752,7 @@ async def test_a_closed_client_streams_nothing() -> None:
             pytest.fail("there is no download")
 
 
+@in_idle_time
 async def test_a_host_that_accepts_nobody_is_no_reason_to_name_a_person() -> None:
     """What was searched for must not come back in the message about the connection."""
     request = get("/api/v1/customer-profiles", query=(("email", "ada@example.org"),))
