@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from bulkgladly.cli import completions, flags
+from bulkgladly.cli import flags
 from bulkgladly.cli.clock_words import when_text
 from bulkgladly.cli.output import print_json, print_lines, print_table, tell
+from bulkgladly.cli.run_arguments import AnyRun, meant_run
 from bulkgladly.cli.runs_steering import steering_text
 from bulkgladly.cli.terminal_lines import Line, coloured, ending_line, ending_word
 from bulkgladly.commands import next_command
@@ -127,29 +128,14 @@ def _status_of(run: Any) -> dict[str, Any]:
 
 
 def show(
-    run: Annotated[
-        str | None,
-        typer.Argument(
-            help="The run, or an unambiguous part of its name. (default: the newest)",
-            metavar="RUN",
-            autocompletion=completions.runs,
-        ),
-    ] = None,
+    run: AnyRun = None,
     state_dir: flags.StateDir = Path(".bulkgladly"),
     json: flags.Json = False,
 ) -> None:
     """Show one run, also while it works: its counts, its first rejected rows and where its files are."""
-    from bulkgladly.errors import JournalDamaged
     from bulkgladly.journal.results import first_rejects, rejects_by_code
-    from bulkgladly.journal.runs import find_run, unusable_runs
 
-    folder = find_run(state_dir, run)
-    if folder is None and (unusable := unusable_runs(state_dir)):
-        raise JournalDamaged(unusable[0])
-    if folder is None:
-        tell(f"no runs in {state_dir}")
-        raise typer.Exit(0)
-    folder.check()
+    folder = meant_run(state_dir, run)
     header = folder.header()
     has_records = folder.has_records()
     about: dict[str, Any] = {

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bulkgladly.cli import completions, flags
+from bulkgladly.cli import flags
 from bulkgladly.cli.output import print_json, print_lines
+from bulkgladly.cli.run_arguments import RunningRun
 from bulkgladly.commands import next_command
 from bulkgladly.errors import UsageError
 
@@ -17,17 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ("continue_", "pause", "rate", "steering_text", "stop")
 
-Run = Annotated[
-    str,
-    typer.Argument(
-        help="The run, or an unambiguous part of its name.",
-        metavar="RUN",
-        autocompletion=completions.running_runs,
-    ),
-]
 
-
-def pause(run: Run, state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
+def pause(run: RunningRun, state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
     """Pause a run that works in another terminal: it sends nothing more, and goes on when you say so.
 
     Requests in flight end. Time limits go on, and Ctrl-C still ends the run.
@@ -37,7 +29,7 @@ def pause(run: Run, state_dir: flags.StateDir = Path(".bulkgladly"), json: flags
     _tell(folder, obeyed, told, f"continue it with `{_command(folder, 'runs', 'continue')}`", json=json)
 
 
-def continue_(run: Run, state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
+def continue_(run: RunningRun, state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
     """Continue a run that was paused. It does not send faster to make up for the pause."""
     folder, obeyed = _steered(run, state_dir, is_paused=False)
     told = f"run {folder.name} is running: {_progress_text(obeyed)}"
@@ -45,7 +37,7 @@ def continue_(run: Run, state_dir: flags.StateDir = Path(".bulkgladly"), json: f
 
 
 def rate(
-    run: Run,
+    run: RunningRun,
     requests: Annotated[
         str,
         typer.Argument(help="Requests a second, such as 3; usual returns to the run's own pace.", metavar="N|usual"),
@@ -64,7 +56,7 @@ def rate(
     _tell(folder, obeyed, f"run {folder.name}: {_pace_text(obeyed)}", *more, json=json)
 
 
-def stop(run: Run, state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
+def stop(run: RunningRun, state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
     """Stop a run safely, as Ctrl-C in its terminal does: requests in flight end, and its state is saved."""
     folder, obeyed = _steered(run, state_dir, is_stopped=True)
     told = f"run {folder.name} is stopping: {_progress_text(obeyed)}{_in_flight_text(obeyed)}"
@@ -81,8 +73,6 @@ def _steered(name: str, state_dir: Path, **changes: Any) -> "tuple[RunFolder, Ob
     from bulkgladly.runs.steer_run import steer_run
 
     folder = find_run(state_dir, name)
-    if folder is None:
-        raise UsageError(f"there is no run {name!r} in {state_dir}")
     return folder, steer_run(folder, lambda orders: replace(orders, **changes))
 
 

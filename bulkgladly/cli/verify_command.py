@@ -144,10 +144,7 @@ def _of_run_or_plan(
         return partial(verify_plan, Path(what), options)
     if what in IMPORTS:
         raise UsageError(f"no files of {what} are named; pass them: `bulkgladly verify {what} FILE`")
-    run = find_run(where.state_dir, what)
-    if run is None:
-        raise UsageError(f"there is no run {what!r} in {where.state_dir}")
-    return partial(verify_run, run, options)
+    return partial(verify_run, find_run(where.state_dir, what), options)
 
 
 async def _with_terms(begin: Callable[..., Any], credentials: Any, *, observer: Any, **more: Any) -> Any:

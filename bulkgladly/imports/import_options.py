@@ -217,8 +217,6 @@ def namespaces_after(state_dir: Path, runs: Sequence[str]) -> tuple[tuple[str, s
     found: dict[str, str] = {}
     for name in runs:
         run = find_run(state_dir, name)
-        if run is None:
-            raise UsageError(f"no run {name!r} in {state_dir}; `bulkgladly runs list` shows the names")
         header = run.header()
         namespace = header.settings.get("namespace")
         if not isinstance(namespace, str):

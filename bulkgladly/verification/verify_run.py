@@ -234,7 +234,8 @@ async def _work(
     policy = replace(options.of_import().policy(session.connection.host), now=None)
     with ExitStack() as stack:
         outcomes, expected = None, None
-        if options.run is not None and (verified := find_run(options.state_dir, options.run)) is not None:
+        if options.run is not None:
+            verified = find_run(options.state_dir, options.run)
             outcomes = stack.enter_context(RunOutcomes(verified.path))
             by_word = await anyio.to_thread.run_sync(count_by_word, verified.path)
             expected = sum(number for word, number in by_word.items() if word not in _UNSENT)
