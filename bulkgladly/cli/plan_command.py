@@ -63,14 +63,7 @@ class PlanFlags(FlagGroup):
 @with_flags
 def plan(
     context: typer.Context,
-    resource: Annotated[
-        str,
-        typer.Argument(
-            help="What the rows are, as in `import`: customers, tasks, ...",
-            metavar="OBJECT",
-            autocompletion=completions.objects_to_import,
-        ),
-    ],
+    resource: flags.RowsObject,
     files: flags.InputFiles,
     planning: PlanFlags,
     rows: ImportFlags,

@@ -10,7 +10,7 @@ import typer
 
 from bulkgladly.cli import completions, flags
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, RunPaceFlags, StopFlags, WhereFlags, with_flags
-from bulkgladly.cli.flags import RECORDS, call_option, option
+from bulkgladly.cli.flags import call_option
 from bulkgladly.cli.output import run_and_leave
 from bulkgladly.cli.row_flags import RowFlags, words_of
 from bulkgladly.cli.streams import standard_input
@@ -63,16 +63,7 @@ class VerifyFlags(FlagGroup):
 class VerifiedRowFlags(RowFlags):
     """What the rows of files are, as for an import of them."""
 
-    after: Annotated[
-        str,
-        option(
-            "--after",
-            "Comma-separated earlier runs whose source keys the rows refer to (customerKey, taskKey, ...).",
-            RECORDS,
-            "RUNS",
-            autocompletion=completions.several_runs,
-        ),
-    ] = ""
+    after: flags.After = ""
 
 
 @with_flags
