@@ -38,16 +38,16 @@ def explain(
     where: WhereFlags,
     record: Annotated[
         int | None,
-        call_option("--record", "If a row made several records, or a key came twice: the N-th of them.", RECORDS, "N"),
+        call_option("--record", "Which record, if a row made several or a key came twice: the N-th.", RECORDS, "N"),
     ] = None,
     offline: Annotated[bool, call_option("--offline", "Do not ask Gladly what it holds now.", flags.SAFETY)] = False,
     show_values: flags.ShowValues = False,
     json: flags.Json = False,
 ) -> None:
-    """Tell what became of one record, and why.
+    """Explain what happened to one record, and why.
 
-    Its row, its key, what was sent, what Gladly replied and what was written; and, by one request, what Gladly holds
-    now. A run that works is not disturbed.
+    It shows the row, its key, what was sent, what Gladly replied and what was written; and what Gladly holds now, which
+    takes one request. A run in progress is not disturbed.
     """
     import anyio
 

@@ -24,8 +24,8 @@ def open_(
 ) -> None:
     """Open the page of a run in the browser: its pace, outcomes, rejects with their fixes, and what to do next.
 
-    The page is made again from the run's folder, so that it can also be opened while the run works, and after it was
-    killed. It is one file, report.html, without scripts: it can be sent by email.
+    The page is rebuilt from the run's folder, so it can be opened while the run is in progress and after it was killed.
+    It is one file, report.html, without scripts, so it can be sent by email.
     """
     from bulkgladly.pages.run_page import write_page
 
@@ -37,7 +37,7 @@ def open_(
         return
     print_lines(str(page))
     if not print_ and not is_open:
-        tell("there is no browser here; open this file in one, or copy it to where one is")
+        tell("no browser found; open this file in one, or copy it to a machine that has one")
 
 
 def _reasons(folder: Any) -> Sequence[Mapping[str, Any]]:

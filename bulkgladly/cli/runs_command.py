@@ -132,7 +132,7 @@ def show(
     state_dir: flags.StateDir = Path(".bulkgladly"),
     json: flags.Json = False,
 ) -> None:
-    """Show one run, also while it works: its counts, its first rejected rows and where its files are."""
+    """Show one run, even while it is running: its counts, its first rejected rows and where its files are."""
     from bulkgladly.journal.results import first_rejects, rejects_by_code
 
     folder = meant_run(state_dir, run)

@@ -20,9 +20,9 @@ __all__ = ("continue_", "pause", "rate", "steering_text", "stop")
 
 
 def pause(run: RunningRun, state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
-    """Pause a run that works in another terminal: it sends nothing more, and goes on when you say so.
+    """Pause a run in another terminal: it sends nothing more until you continue it.
 
-    Requests in flight end. Time limits go on, and Ctrl-C still ends the run.
+    Requests in flight finish. Time limits keep running, and Ctrl-C still stops the run.
     """
     folder, obeyed = _steered(run, state_dir, is_paused=True)
     told = f"run {folder.name} is paused: {_progress_text(obeyed)}{_in_flight_text(obeyed)}"
@@ -47,7 +47,7 @@ def rate(
 ) -> None:
     """Change how fast a run sends, also above its own --rate, but never above Gladly's limit less its --reserve.
 
-    It holds until you change it, also after `resume`, and goes before a --rate-schedule.
+    It lasts until you change it, even after `resume`, and takes precedence over a --rate-schedule.
     """
     folder, obeyed = _steered(run, state_dir, rate=_rate_of(requests))
     usual = f"its own pace again: `{_command(folder, 'runs', 'rate', folder.name, 'usual')}`"

@@ -46,8 +46,8 @@ def undo(
 ) -> None:
     """Take back what a run has changed in Gladly. It is a run of its own, which can be stopped and resumed.
 
-    What the run created is deleted, and what it updated gets its former values back, as far as nobody has changed it
-    since. What people did stays.
+    What the run created is deleted, and what it updated gets its previous values back, unless somebody has changed it
+    since. What people did is kept.
     """
     from bulkgladly.journal.runs import find_run
     from bulkgladly.undo.run_undo import preview_undo, start_undo

@@ -41,8 +41,8 @@ class VerifyFlags(FlagGroup):
         bool,
         call_option(
             "--forget",
-            "Let the next import of these rows write again the fields that differ. Without it an import leaves them, "
-            "because it remembers that it has sent them.",
+            "Let the next import of these rows send the fields that differ again. Without it, an import leaves them "
+            "alone, because it remembers sending them.",
             "What is compared",
         ),
     ] = False

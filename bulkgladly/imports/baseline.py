@@ -44,7 +44,8 @@ def check_baseline(lake: Path, spec: ImportSpec, policy: Policy) -> BaselinePlan
         )
     if policy.mode not in (Mode.UPSERT, Mode.UPDATE):
         raise UsageError(
-            f"--baseline is for --mode upsert and update; a data set is too old to {policy.mode.value} anything by it"
+            f"--baseline is for --mode upsert and update; a data set may be out of date, so it cannot decide what to "
+            f"{policy.mode.value}"
         )
     from bulkgladly.imports.baseline_rows import pinned  # noqa: PLC0415 - loads Arrow, which only data sets need
 

@@ -108,7 +108,10 @@ async def verify_plan(folder: Path, chosen: VerifyOptions, terms: Terms) -> Veri
     """
     plan = await anyio.to_thread.run_sync(opened_plan, folder)
     if plan.host != terms.credentials.host:
-        raise UsageError(f"{folder} is a plan for {plan.host}, but the credentials are for {terms.credentials.host}")
+        raise UsageError(
+            f"{folder} was made for {plan.host}, but the credentials are for {terms.credentials.host}; use those for "
+            f"{plan.host}"
+        )
     spec = import_spec(plan.resource)
     proof = _proof_of(spec)
     options = restored(ImportOptions, plan.options, chosen.state_dir).for_resource(spec)
