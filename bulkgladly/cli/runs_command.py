@@ -133,12 +133,25 @@ def show(
     json: flags.Json = False,
 ) -> None:
     """Show one run, even while it is running: its counts, its first rejected rows and where its files are."""
+    about = _about_in_full(meant_run(state_dir, run))
+    if json:
+        print_json(about)
+        return
+    _show_run(about)
+    if about["mode"] == "export" and about["report"] is not None:
+        _show_export(about["report"])
+    if about["mode"] == "verify" and about["report"] is not None:
+        _show_differences(about["report"])
+    print_lines(*(f"  next: {command}" for command in _next_of(about, state_dir)))
+
+
+def _about_in_full(folder: Any) -> dict[str, Any]:
+    """Return what `runs show` says of a run."""
     from bulkgladly.journal.results import first_rejects, rejects_by_code
 
-    folder = meant_run(state_dir, run)
     header = folder.header()
     has_records = folder.has_records()
-    about: dict[str, Any] = {
+    return {
         "run": folder.name,
         **_status_of(folder),
         "resource": header.resource,
@@ -155,15 +168,6 @@ def show(
         "first_rejects": first_rejects(folder.path, about_names(header), EXAMPLES) if has_records else [],
         "report": folder.report(),
     }
-    if json:
-        print_json(about)
-        return
-    _show_run(about)
-    if header.mode == "export" and about["report"] is not None:
-        _show_export(about["report"])
-    if header.mode == "verify" and about["report"] is not None:
-        _show_differences(about["report"])
-    print_lines(*(f"  next: {command}" for command in _next_of(about, state_dir)))
 
 
 def _undos_of(run: Any) -> list[dict[str, Any]]:

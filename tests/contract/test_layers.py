@@ -35,6 +35,7 @@ WORDS = (
     "source_keys",
     "strict_json",
     "times",
+    "token_sources",
     "_version",
 )
 DOORS = ("storage", "gladly", "api", "budget", "files", "journal", "lake", "mapping")
