@@ -45,7 +45,7 @@ def rate(
     state_dir: flags.StateDir = Path(".bulkgladly"),
     json: flags.Json = False,
 ) -> None:
-    """Change how fast a run sends, also above its own --rate, but never above Gladly's limit less its --reserve.
+    """Change how fast a run sends, even above its own --rate, but never above Gladly's limit less its --reserve.
 
     It lasts until you change it, even after `resume`, and takes precedence over a --rate-schedule.
     """
@@ -57,7 +57,7 @@ def rate(
 
 
 def stop(run: RunningRun, state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
-    """Stop a run safely, as Ctrl-C in its terminal does: requests in flight end, and its state is saved."""
+    """Stop a run safely, as Ctrl-C in its terminal does: requests in flight finish, and its state is saved."""
     folder, obeyed = _steered(run, state_dir, is_stopped=True)
     told = f"run {folder.name} is stopping: {_progress_text(obeyed)}{_in_flight_text(obeyed)}"
     _tell(folder, obeyed, told, f"continue it later with `{_command(folder, 'resume')}`", json=json)

@@ -39,8 +39,8 @@ def check_baseline(lake: Path, spec: ImportSpec, policy: Policy) -> BaselinePlan
     if spec.baseline is None:
         objects = ", ".join(name for name, one in IMPORTS.items() if one.baseline is not None)
         raise UsageError(
-            f"--baseline: {spec.name} cannot be compared with a data set, since no data set holds all that an import "
-            f"of them writes; leave it out (it works for {objects})"
+            f"--baseline: {spec.name} cannot be compared with a data set, because no data set holds everything that an "
+            f"import of them writes; omit it (it works for {objects})"
         )
     if policy.mode not in (Mode.UPSERT, Mode.UPDATE):
         raise UsageError(
