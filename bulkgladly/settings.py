@@ -11,8 +11,6 @@ import ipaddress
 import math
 import os
 import re
-import shlex
-import subprocess
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from urllib.parse import urlsplit
 from bulkgladly.errors import UsageError
 from bulkgladly.local_paths import local_path
 from bulkgladly.rate_schedule import RateSchedule, local_zone, zone_of
+from bulkgladly.token_sources import secret_of, text_in_profile, token_of_profile
 
 if TYPE_CHECKING:
     import ssl
@@ -36,7 +35,6 @@ __all__ = (
     "is_loopback",
     "load_toml",
     "refuse_unlimited",
-    "secret_of",
     "trusted_certificates",
 )
 
@@ -182,11 +180,12 @@ class Credentials:
         env = os.environ if environment is None else environment
         if profile is not None:
             for name in ("host", "username"):
-                if not _named(profile, name).strip():
+                if not text_in_profile(profile, name).strip():
                     raise UsageError(
                         f'the profile has no {name}; add {name} = "..." to its section of the settings file'
                     )
-            parts = _named(profile, "host"), _named(profile, "username"), _profile_token(profile, env)
+            host, username = text_in_profile(profile, "host"), text_in_profile(profile, "username")
+            parts = host, username, token_of_profile(profile, env)
         else:
             parts = secret_of(env, "GLADLY_HOST"), secret_of(env, "GLADLY_USERNAME"), secret_of(env, "GLADLY_API_TOKEN")
         found = cls(*parts)
@@ -292,76 +291,3 @@ def load_toml(path: Path | None) -> Mapping[str, Any]:
     if "token" in found or any("token" in profile for profile in profiles.values()):
         raise UsageError(f"{chosen} contains a token; remove it, and use token_env, token_file or token_command")
     return found
-
-
-def secret_of(env: Mapping[str, str], name: str) -> str:
-    """Return a variable, or the content of the file that `<name>_FILE` names; empty if neither is set.
-
-    Raises:
-        UsageError: The file cannot be read.
-    """
-    if value := env.get(name):
-        return value
-    if path := env.get(f"{name}_FILE"):
-        return _read_secret(Path(path), f"{name}_FILE")
-    return ""
-
-
-def _profile_token(profile: Mapping[str, Any], env: Mapping[str, str]) -> str:
-    if name := _named(profile, "token_env"):
-        if not env.get(name, "").strip():
-            raise UsageError(f"{name} is not set, which token_env of the profile names; set it to the API token")
-        return env[name]
-    if path := _named(profile, "token_file"):
-        return _read_secret(Path(path), "token_file")
-    if command := profile.get("token_command"):
-        return _run_for_secret(command)
-    if service := _named(profile, "token_keyring"):
-        return _from_keyring(service, _named(profile, "username"))
-    return secret_of(env, "GLADLY_API_TOKEN")
-
-
-def _named(profile: Mapping[str, Any], name: str) -> str:
-    """Return a text of a profile; empty if it is not there."""
-    value = profile.get(name, "")
-    if not isinstance(value, str):
-        raise UsageError(f"{name} in the profile is not a text; write it in quotes")
-    return value
-
-
-def _read_secret(path: Path, name: str) -> str:
-    try:
-        return path.expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, ValueError, RuntimeError) as error:
-        why = getattr(error, "strerror", None) or type(error).__name__
-        raise UsageError(f"{name} names {path}, which cannot be read: {why}; check the path") from error
-
-
-def _run_for_secret(command: object) -> str:
-    if isinstance(command, list) and all(isinstance(word, str) for word in command):
-        command = shlex.join(command)
-    if not isinstance(command, str):
-        raise UsageError("token_command is not a text or a list of texts; write it in quotes")
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise UsageError(f"token_command is not a valid command: {error}") from None
-    if not words:
-        raise UsageError("token_command is empty")
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603 - the user's own command
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        raise UsageError(f"token_command {words[0]!r} failed: {type(error).__name__}") from None
-    return done.stdout.strip()
-
-
-def _from_keyring(service: str, username: str) -> str:
-    try:
-        import keyring  # noqa: PLC0415 - an optional extra, needed by few
-    except ImportError:
-        raise UsageError("token_keyring needs the extra: pip install 'bulkgladly[keyring]'") from None
-    try:
-        return keyring.get_password(service, username) or ""
-    except Exception as error:
-        # A backend is another program's code and may raise anything.
-        raise UsageError(f"token_keyring {service!r} failed: {type(error).__name__}") from error

@@ -16,11 +16,12 @@ import anyio
 
 from bulkgladly.api.address import Address
 from bulkgladly.api.attempts import Attempts
+from bulkgladly.api.budget_pacers import REPORTS
 from bulkgladly.api.client_options import USUAL_OPTIONS, ClientOptions
 from bulkgladly.api.downloads import BrokeOff, Download
 from bulkgladly.api.gates import Allowance
 from bulkgladly.api.health import Health
-from bulkgladly.api.pacer import REPORTS, Pacer
+from bulkgladly.api.pacer import Pacer
 from bulkgladly.api.retry import backoff
 from bulkgladly.api.single_exchange import FinalReply
 from bulkgladly.api.timers import PauseWatch

@@ -2,9 +2,7 @@
 
 `schedule` decides when the next request may leave, and the pacer waits for that moment. Three
 things can make it wait longer: a pause for all (a 429, an outage, a person who wants it), too many requests
-in flight (`Budget.max_in_flight`), and the guard. The guard is an `AsyncLimiter` without burst at twice the
-budget, so that neither an error of the schedule nor a chain of late wake-ups lets out a
-burst. At exactly the budget it would add its own late wake-ups to every request.
+in flight (`Budget.max_in_flight`), and the `BurstGuard`.
 
 With a `SharedLine` the pacer also waits for its turn among the processes that share the budget.
 """
@@ -16,16 +14,14 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from aiolimiter import AsyncLimiter
-
+from bulkgladly.api.burst_guard import BurstGuard
 from bulkgladly.api.retry import backoff
 from bulkgladly.api.schedule import EVEN_SHARE, Pacing, Schedule
 from bulkgladly.api.shared_turn import SharedLine, SharedTurn
 from bulkgladly.api.window import Ticket
 from bulkgladly.errors import UsageError
-from bulkgladly.settings import Pace
 
-__all__ = ("REPORTS", "Budget", "PaceView", "Pacer", "Ticket", "default_pacer", "reports_pacer")
+__all__ = ("Budget", "PaceView", "Pacer", "Ticket")
 
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 60.0
@@ -35,8 +31,6 @@ _LONGEST_RETRY_AFTER_S = 300.0
 _EARLY_S = 0.0002
 # A wait for the pace looks again this often: another rate may have been set, and a wait at 1 a minute is long.
 _LONGEST_SLEEP_S = 0.25
-# The guard lets through at once the requests of this many seconds, but at least one.
-_GUARD_DEPTH_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +46,6 @@ class Budget:
         in_flight = 1 if self.max_in_flight is None else self.max_in_flight
         if self.limit <= 0 or self.per_s <= 0 or in_flight < 1:
             raise UsageError(f"the budget {self.name!r} allows no request at all: {self}")
-
-
-REPORTS = Budget(limit=10, per_s=60.0, max_in_flight=2, name="reports")
-"""For the whole organisation, both report operations together [gladly-api, rate limits]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +114,7 @@ class Pacer:
         self._turn = asyncio.Lock()
         self._asking = 0
         self._room: asyncio.Future[None] | None = None
-        self._guard: AsyncLimiter | None = None
-        self._guard_limit = 0.0
+        self._guard = BurstGuard(self.budget.per_s)
         self._held_until = -math.inf
         self._held_for = ""
         self._continued: asyncio.Event | None = None
@@ -219,9 +208,9 @@ class Pacer:
             elif (due := self._schedule.next_at(now)) > now + _EARLY_S:
                 self._pacing_until = due
                 await self._sleep(min(due - now, _LONGEST_SLEEP_S))
-            elif not is_guarded and (guard := self._guard_now()) is not None:
+            elif not is_guarded and self._schedule.mode is not Pacing.FREE:
                 # The guard may wait, and a pause may begin meanwhile: look again after it.
-                await guard.acquire()
+                await self._guard.acquire(self._schedule.limit)
                 is_guarded = True
             elif self._shared is None or (await self._shared.wait() and self._may_leave(self._clock())):
                 return
@@ -244,16 +233,6 @@ class Pacer:
             await self._room
         finally:
             self._room = None
-
-    def _guard_now(self) -> AsyncLimiter | None:
-        if self._schedule.mode is Pacing.FREE:
-            return None
-        limit = self._schedule.limit
-        if self._guard is None or limit != self._guard_limit:
-            depth = max(1.0, _GUARD_DEPTH_S * limit / self.budget.per_s)
-            self._guard = AsyncLimiter(depth, depth * 0.5 * self.budget.per_s / limit)
-            self._guard_limit = limit
-        return self._guard
 
     # --- what came back ---
 
@@ -411,41 +390,3 @@ class Pacer:
         """Wait while all requests stand still, for those that take no token of this budget."""
         while self._continued is not None:
             await self._continued.wait()
-
-
-def default_pacer(
-    pace: Pace,
-    *,
-    line: SharedLine | None = None,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    random: Callable[[], float] = random_module.random,
-) -> Pacer:
-    """Return the pacer of the default budget for a pace; other processes share it through the `line`.
-
-    Raises:
-        UsageError: A number cannot be a rate or a share.
-    """
-    rate, reserve, unlimited = pace.rate, pace.reserve, pace.unlimited
-    return Pacer(rate=rate, reserve=reserve, unlimited=unlimited, line=line, clock=clock, sleep=sleep, random=random)
-
-
-def reports_pacer(
-    pace: Pace,
-    *,
-    line: SharedLine | None = None,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    random: Callable[[], float] = random_module.random,
-) -> Pacer:
-    """Return the pacer of the reports budget for a pace; other processes share it through the `line`.
-
-    The reserve applies here, too. The rate is in requests per second and caps the default
-    budget, which each report uses as well. Even if unlimited, only two reports are requested
-    at a time.
-
-    Raises:
-        UsageError: A number cannot be a share.
-    """
-    reserve, unlimited = pace.reserve, pace.unlimited
-    return Pacer(REPORTS, reserve=reserve, unlimited=unlimited, line=line, clock=clock, sleep=sleep, random=random)

@@ -26,7 +26,7 @@ _BETWEEN_PARTS = re.compile(r"[\s,;/]+")
 _NEVER_TEXT = ("email:", "phone:", "_")
 
 _DETAILS: Mapping[str, str] = {
-    "placeholder": "holds a word for no value, which would be sent as text",
+    "placeholder": "holds a placeholder such as N/A, which would be sent as text",
     "number_rounded": "looks like a number that a spreadsheet has rounded, such as 6.50378E+09",
     "number_decimal": "is a whole number with a decimal, such as 4711.0",
     "number_apostrophe": "begins with an apostrophe, which spreadsheets put before numbers",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bulkgladly.cli import completions, flags
+from bulkgladly.cli import flags
 from bulkgladly.cli.configuration import credentials_or_none
 from bulkgladly.cli.flag_groups import FlagGroup, PlannedRateFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import OUTPUT, call_option
@@ -78,14 +78,7 @@ class CheckFlags(FlagGroup):
 @with_flags
 def check(
     context: typer.Context,
-    resource: Annotated[
-        str,
-        typer.Argument(
-            help="What the rows are, as in `import`: customers, tasks, ...",
-            metavar="OBJECT",
-            autocompletion=completions.objects_to_import,
-        ),
-    ],
+    resource: flags.RowsObject,
     files: flags.InputFiles,
     records: RowFlags,
     rules: CheckFlags,

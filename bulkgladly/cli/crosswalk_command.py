@@ -24,7 +24,7 @@ _LINES_AT_ONCE = 1_000
 _Object = Annotated[
     str,
     typer.Argument(
-        help="The object whose keys are meant, as in `import`: customers, tasks, ...",
+        help="The object that the keys are of, as in `import`: customers, tasks, ...",
         metavar="OBJECT",
         autocompletion=completions.objects_to_import,
     ),
@@ -59,12 +59,12 @@ def export(
         bool,
         call_option(
             "--fingerprints",
-            "Add the hashes by which unchanged rows are recognised, so that they cost nothing on another machine.",
+            "Add the hashes by which unchanged rows are recognised, so that they need no requests on another machine.",
             RECORDS,
         ),
     ] = False,
 ) -> None:
-    """Write which source key is which id in Gladly to a file.
+    """Write the source keys and their ids in Gladly to a file.
 
     Nothing is sent. Keys of objects that may have been sent, and whose outcome is unknown, have no id and the status
     `unknown`.
@@ -143,10 +143,10 @@ def import_(
     where: WhereFlags,
     json: flags.Json = False,
 ) -> None:
-    """Read from a file which source key is which id in Gladly.
+    """Read source keys and their ids in Gladly from a file.
 
-    Nothing is sent. All rows are taken in, or none. The next import of a row updates the object with that id, and
-    creates none.
+    Nothing is sent. Either all rows are imported or none. The next import of a row with such a key updates the object
+    that has the id, instead of creating one.
     """
     from dataclasses import asdict
 

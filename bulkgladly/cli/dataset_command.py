@@ -2,13 +2,14 @@
 
 import datetime as dt
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bulkgladly.cli import completions, flags
+from bulkgladly.cli.dataset_tables import minute_text, show_summaries, summary_as_json
 from bulkgladly.cli.output import print_json, print_lines, print_table, print_text, tell
 from bulkgladly.cli.terminal_lines import Line, Style
 from bulkgladly.commands import next_command
@@ -54,7 +55,7 @@ def verify(
                     {name: getattr(one, name) for name in ("kind", "data_set", "unit", "path", "detail", "way_out")}
                     for one in found.findings
                 ],
-                "data_sets": [_as_json(summary) for summary in found.data_sets],
+                "data_sets": [summary_as_json(summary) for summary in found.data_sets],
                 "warnings": found.warnings,
             }
         )
@@ -100,7 +101,7 @@ def show(
     from bulkgladly.cli.values import seconds_of
 
     age = None if max_age is None else dt.timedelta(seconds=seconds_of("--max-age", max_age))
-    summaries = _show(folder, data_sets, as_json=json)
+    summaries = show_summaries(folder, data_sets, as_json=json)
     if age is None:
         return
     groups = [(folder / one.data_set, [one]) for one in summaries] if data_sets else [(folder, summaries)]
@@ -126,85 +127,10 @@ def _is_fresh(place: Path, summaries: "Sequence[DataSetSummary]", age: dt.timede
         tell(f"{place} {had}, so it may be older than {said}")
     elif now - newest > age:
         by = "by an export " if exported else ""
-        tell(f"{place} was last written {by}at {_shown(newest)} (UTC), more than {said} ago")
+        tell(f"{place} was last written {by}at {minute_text(newest)} (UTC), more than {said} ago")
     else:
         return True
     return False
-
-
-def _show(folder: Path, names: Sequence[str] | None, *, as_json: bool) -> "Sequence[DataSetSummary]":
-    from bulkgladly.choices import closest
-    from bulkgladly.errors import UsageError
-    from bulkgladly.lake.folder import DataFolder
-    from bulkgladly.lake.old_units import removed_before
-    from bulkgladly.lake.summaries import summaries_of
-
-    opened = DataFolder.open(folder)
-    summaries = summaries_of(opened)
-    present = [one.data_set for one in summaries]
-    for name in names or ():
-        if name not in present:
-            meant = closest(name, present)
-            hint = f"did you mean {meant!r}?" if meant else f"it has: {', '.join(present) or 'none'}"
-            raise UsageError(f"{folder} has no data set {name!r}; {hint}")
-    summaries = [one for one in summaries if not names or one.data_set in names]
-    removed = {one.data_set: removed_before(opened, one.data_set) for one in summaries}
-    if as_json:
-        told = [{**_as_json(one), "removed_before": removed[one.data_set]} for one in summaries]
-        print_json({"host": opened.host, "data_sets": told})
-        return summaries
-    if not summaries:
-        tell(f"{folder} has no data yet")
-        return summaries
-    print_table(
-        (
-            "data set",
-            "rows",
-            "files",
-            "size",
-            "from (UTC)",
-            "to (UTC)",
-            "rejected",
-            "drift",
-            "schemas",
-            "last written (UTC)",
-        ),
-        [
-            (
-                one.data_set,
-                f"{one.rows:,}",
-                f"{one.parts:,}",
-                _size(one.bytes),
-                _shown(one.coverage.since),
-                _shown(one.coverage.until),
-                f"{one.rejected:,}" if one.rejected else "",
-                f"{one.drift:,}" if one.drift else "",
-                ",".join(map(str, one.schema_versions)) if len(one.schema_versions) > 1 else "",
-                _shown(one.last_written_at),
-            )
-            for one in summaries
-        ],
-    )
-    _show_remarks(folder, summaries, removed)
-    return summaries
-
-
-def _show_remarks(
-    folder: Path, summaries: "Sequence[DataSetSummary]", removed: Mapping[str, dt.datetime | None]
-) -> None:
-    """Print what the table has no room for: what was removed, what is missing, and drift."""
-    from bulkgladly.runs.observer import counted
-
-    for one in summaries:
-        if before := removed[one.data_set]:
-            print_lines(f"{one.data_set}: what is older than {_shown(before)} was removed (retention)")
-        for begin, end in one.coverage.gaps:
-            print_lines(f"gap in {one.data_set}: {_shown(begin)} to {_shown(end)}")
-        if one.incomplete:
-            why = next_command("dataset", "verify", folder)
-            print_lines(f"{one.data_set} is incomplete in {counted(one.incomplete, 'place')}; `{why}` lists them")
-    if any(one.drift for one in summaries):
-        print_lines(f"`{next_command('dataset', 'drift', folder)}` lists the values without a column of their own")
 
 
 def drift(folder: Folder, json: flags.Json = False) -> None:
@@ -226,7 +152,7 @@ def drift(folder: Folder, json: flags.Json = False) -> None:
         return
     print_table(
         ("data set", "path", "kind", "count", "since (UTC)", "first in"),
-        [(one.data_set, one.path, one.kind.value, f"{one.count:,}", _shown(one.since), one.unit) for one in found],
+        [(one.data_set, one.path, one.kind.value, f"{one.count:,}", minute_text(one.since), one.unit) for one in found],
     )
 
 
@@ -324,30 +250,3 @@ def _write_script(path: Path, text: str) -> None:
 
 def _has_rows(folder: Any, data_set: str) -> bool:
     return any(manifest.parts for manifest in folder.iter_manifests(data_set))
-
-
-def _as_json(summary: Any) -> dict[str, Any]:
-    names = ("data_set", "units", "rows", "parts", "bytes", "rejected", "drift", "incomplete", "schema_versions")
-    return {
-        **{name: getattr(summary, name) for name in names},
-        "covered_from": summary.coverage.since,
-        "covered_to": summary.coverage.until,
-        "gaps": summary.coverage.gaps,
-        "last_written_at": summary.last_written_at,
-    }
-
-
-def _shown(time: dt.datetime | None) -> str:
-    """Return a time to the minute, and midnight as a day."""
-    if time is None:
-        return ""
-    return time.strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
-
-
-def _size(count: int) -> str:
-    size = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}"
-        size /= 1000
-    return f"{size:,.1f} TB"

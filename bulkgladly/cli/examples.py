@@ -44,10 +44,10 @@ bulkgladly dump lake --what +conversations --compact --retention 400d
 # a few objects only, as CSV files
 bulkgladly dump sheets --what customers,agents --format csv""",
     "plan": """\
-# what an import would do, by what earlier imports have sent; nothing is sent
+# what an import would do, given what earlier imports have sent; no requests
 bulkgladly plan customers customers.csv --key crm_id --out customers.plan
 
-# the same, once everything that would be written over was read in Gladly
+# the same, after reading what would be overwritten from Gladly
 bulkgladly plan customers customers.csv --key crm_id --out live.plan --live""",
     "apply": """\
 # do what a plan says, and nothing else
@@ -65,7 +65,7 @@ bulkgladly check customers customers.csv --key crm_id --show-values
 # tasks, with the findings as JSON for programs
 bulkgladly check tasks tasks.csv --key ticket --json""",
     "verify": """\
-# what a run has sent (named by a unique part), and what Gladly holds
+# what a run sent, and what Gladly holds (any unique part of its name will do)
 bulkgladly verify customers-upsert
 
 # a file, without a run; 500 of its rows, chosen at random
@@ -114,7 +114,7 @@ bulkgladly retry customers-upsert --on-conflict update""",
 # what would be taken back, and what cannot be; nothing is sent
 bulkgladly undo customers-upsert --dry-run
 
-# take back ten objects, for a look; `bulkgladly resume` goes on
+# take back ten objects, for you to check; `bulkgladly resume` does the rest
 bulkgladly undo customers-upsert --limit 10 --yes""",
     "runs": """\
 bulkgladly runs list
@@ -125,19 +125,19 @@ bulkgladly runs list
 # the runs of another state directory, for programs
 bulkgladly runs list --state-dir dumps --json""",
     "runs show": """\
-# the newest run, also while it works
+# the newest run, even while it is running
 bulkgladly runs show
 
 # one run, by a part of its name
 bulkgladly runs show tasks --json""",
     "runs open": """\
-# the page of the newest run, also while it works
+# the page of the newest run, even while it is running
 bulkgladly runs open
 
 # where the page of one run is, without a browser
 bulkgladly runs open tasks --print""",
     "runs pause": """\
-# from another terminal, while the run works
+# from another terminal, while the run is in progress
 bulkgladly runs pause customers-upsert
 
 # the export of another state directory
@@ -312,10 +312,10 @@ bulkgladly explain C1 --show-values --json""",
 bulkgladly crosswalk export customers -o customers-ids.csv
 bulkgladly crosswalk repair customers""",
     "crosswalk export": """\
-# which source key is which id in Gladly, as a table
+# the source keys and their ids in Gladly, as a table
 bulkgladly crosswalk export customers -o customers-ids.parquet
 
-# for another machine, where unchanged rows cost nothing either
+# for another machine, where unchanged rows then need no requests either
 bulkgladly crosswalk export customers -o customers-ids.csv --fingerprints""",
     "crosswalk import": """\
 # ids that another tool has recorded, in columns of its own

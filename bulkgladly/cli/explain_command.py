@@ -11,8 +11,9 @@ from bulkgladly.cli.flag_groups import WhereFlags, with_flags
 from bulkgladly.cli.flags import RECORDS, call_option
 from bulkgladly.cli.output import print_json, print_lines, screen_width, tell
 from bulkgladly.cli.preview_lines import MASKED
+from bulkgladly.cli.run_arguments import refuse_unusable_runs
 from bulkgladly.commands import next_command
-from bulkgladly.errors import JournalDamaged, UsageError
+from bulkgladly.errors import UsageError
 
 if TYPE_CHECKING:
     from bulkgladly.explanations.explain_run import Explained, NowAsked
@@ -37,16 +38,16 @@ def explain(
     where: WhereFlags,
     record: Annotated[
         int | None,
-        call_option("--record", "If a row made several records, or a key came twice: the N-th of them.", RECORDS, "N"),
+        call_option("--record", "Which record, if a row made several or a key came twice: the N-th.", RECORDS, "N"),
     ] = None,
     offline: Annotated[bool, call_option("--offline", "Do not ask Gladly what it holds now.", flags.SAFETY)] = False,
     show_values: flags.ShowValues = False,
     json: flags.Json = False,
 ) -> None:
-    """Tell what became of one record, and why.
+    """Explain what happened to one record, and why.
 
-    Its row, its key, what was sent, what Gladly replied and what was written; and, by one request, what Gladly holds
-    now. A run that works is not disturbed.
+    It shows the row, its key, what was sent, what Gladly replied and what was written; and what Gladly holds now, which
+    takes one request. A run in progress is not disturbed.
     """
     import anyio
 
@@ -73,21 +74,19 @@ def explain(
 
 def _meant(where: WhereFlags, words: Sequence[str]) -> tuple[Any, str]:
     """Return the run and the text that names a record."""
-    from bulkgladly.journal.runs import find_run, list_runs, unusable_runs
+    from bulkgladly.journal.runs import find_run, list_runs
 
     if len(words) > 2:
         raise UsageError(f"explain takes a run and a record, not {len(words)} words; quote a key with spaces")
     if len(words) == 2:
-        folder = find_run(where.state_dir, words[0])
-    else:
-        # People ask about the rows that they have sent, also right after a verification or an undo of them.
-        newest = list(list_runs(where.state_dir))[::-1]
-        folder = next((run for run in newest if run.header().is_import), next(iter(newest), None))
-    if folder is None and (unusable := unusable_runs(where.state_dir)):
-        raise JournalDamaged(unusable[0])
+        return find_run(where.state_dir, words[0]), words[1]
+    # People ask about the rows that they have sent, also right after a verification or an undo of them.
+    newest = list(list_runs(where.state_dir))[::-1]
+    folder = next((run for run in newest if run.header().is_import), next(iter(newest), None))
     if folder is None:
+        refuse_unusable_runs(where.state_dir)
         raise UsageError(f"there are no runs in {where.state_dir}; choose another place with --state-dir")
-    return folder, words[-1]
+    return folder, words[0]
 
 
 def _asked(context: typer.Context, where: WhereFlags, *, offline: bool) -> "NowAsked":

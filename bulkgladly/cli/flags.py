@@ -13,6 +13,7 @@ from bulkgladly.local_paths import local_path
 __all__ = (
     "CONTACTS_PEOPLE",
     "Accept",
+    "After",
     "Canary",
     "Concurrency",
     "Delimiter",
@@ -44,6 +45,7 @@ __all__ = (
     "Rate",
     "RateSchedule",
     "Reserve",
+    "RowsObject",
     "ShowValues",
     "StateDir",
     "Transform",
@@ -258,6 +260,24 @@ InputFiles = Annotated[
     typer.Argument(
         help="NDJSON, CSV, Excel, Parquet or Arrow files; .gz, .zst; globs; - for standard input.",
         metavar="FILE",
+    ),
+]
+RowsObject = Annotated[
+    str,
+    typer.Argument(
+        help="What the rows are, as in `import`: customers, tasks, ...",
+        metavar="OBJECT",
+        autocompletion=completions.objects_to_import,
+    ),
+]
+After = Annotated[
+    str,
+    option(
+        "--after",
+        "Comma-separated earlier runs whose source keys the rows refer to (customerKey, taskKey, ...).",
+        RECORDS,
+        "RUNS",
+        autocompletion=completions.several_runs,
     ),
 ]
 Key = Annotated[

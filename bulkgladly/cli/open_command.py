@@ -9,41 +9,27 @@ from typing import Annotated, Any
 
 import typer
 
-from bulkgladly.cli import completions, flags
+from bulkgladly.cli import flags
 from bulkgladly.cli.output import print_json, print_lines, tell
+from bulkgladly.cli.run_arguments import AnyRun, meant_run
 
 __all__ = ("open_",)
 
 
 def open_(
-    run: Annotated[
-        str | None,
-        typer.Argument(
-            help="The run, or an unambiguous part of its name. (default: the newest)",
-            metavar="RUN",
-            autocompletion=completions.runs,
-        ),
-    ] = None,
+    run: AnyRun = None,
     print_: Annotated[bool, typer.Option("--print", help="Print where the page is, and open nothing.")] = False,
     state_dir: flags.StateDir = Path(".bulkgladly"),
     json: flags.Json = False,
 ) -> None:
     """Open the page of a run in the browser: its pace, outcomes, rejects with their fixes, and what to do next.
 
-    The page is made again from the run's folder, so that it can also be opened while the run works, and after it was
-    killed. It is one file, report.html, without scripts: it can be sent by email.
+    The page is rebuilt from the run's folder, so it can be opened while the run is in progress and after it was killed.
+    It is one file, report.html, without scripts, so it can be sent by email.
     """
-    from bulkgladly.errors import JournalDamaged
-    from bulkgladly.journal.runs import find_run, unusable_runs
     from bulkgladly.pages.run_page import write_page
 
-    folder = find_run(state_dir, run)
-    if folder is None and (unusable := unusable_runs(state_dir)):
-        raise JournalDamaged(unusable[0])
-    if folder is None:
-        tell(f"no runs in {state_dir}")
-        raise typer.Exit(0)
-    folder.check()
+    folder = meant_run(state_dir, run)
     page = write_page(folder.path, reasons=_reasons(folder)).absolute()
     is_open = not print_ and not json and _is_opened(page)
     if json:
@@ -51,7 +37,7 @@ def open_(
         return
     print_lines(str(page))
     if not print_ and not is_open:
-        tell("there is no browser here; open this file in one, or copy it to where one is")
+        tell("no browser found; open this file in one, or copy it to a machine that has one")
 
 
 def _reasons(folder: Any) -> Sequence[Mapping[str, Any]]:

@@ -51,7 +51,7 @@ class PlanFlags(FlagGroup):
     ] = None
     live: Annotated[
         bool,
-        call_option("--live", "Read in Gladly what would be written over, so that the plan is exact.", _PLAN),
+        call_option("--live", "Read what would be overwritten from Gladly, so that the plan is exact.", _PLAN),
     ] = False
     detailed_exitcode: Annotated[
         bool,
@@ -63,14 +63,7 @@ class PlanFlags(FlagGroup):
 @with_flags
 def plan(
     context: typer.Context,
-    resource: Annotated[
-        str,
-        typer.Argument(
-            help="What the rows are, as in `import`: customers, tasks, ...",
-            metavar="OBJECT",
-            autocompletion=completions.objects_to_import,
-        ),
-    ],
+    resource: flags.RowsObject,
     files: flags.InputFiles,
     planning: PlanFlags,
     rows: ImportFlags,
@@ -81,8 +74,8 @@ def plan(
 ) -> None:
     """Plan an import: what it would create, update and delete.
 
-    The plan is a folder for you to read before anything is written. Without --live no request is sent: the plan rests
-    on what earlier imports have sent. `bulkgladly apply` does what the plan says, and nothing else.
+    The plan is a folder for you to read before anything is written. Without --live no request is sent, and the plan is
+    based on what earlier imports have sent. `bulkgladly apply` does what the plan says, and nothing else.
     """
     import anyio
 
@@ -158,8 +151,8 @@ def apply(
 ) -> None:
     """Do what a plan says, and nothing else.
 
-    Each record that is written over is read first. One that is no longer as the plan saw it ends as rejected (moved).
-    The plan is refused if its input, its mapping or the organisation is another one by now.
+    Each record is read before it is overwritten. One that is no longer as the plan saw it is rejected (moved). The plan
+    is refused if its input, its mapping or the organisation has changed.
     """
     from bulkgladly.plans.apply_plan import apply_plan
     from bulkgladly.plans.plan_folder import opened_plan

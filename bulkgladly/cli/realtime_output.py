@@ -74,7 +74,7 @@ def ending_lines(report: "RealtimeReport", command: str) -> list[str]:
         lines.append(f"  {', '.join([came + by, *more])}")
     for name, does in report.told.items():
         if left := report.waiting.get(name, 0):
-            lines.append(f"  {counted(left, 'event')} not yet {does}; the next start goes on with them")
+            lines.append(f"  {counted(left, 'event')} not yet {does}; the next start continues with them")
         elif has_come:
             lines.append(f"  all {does}")
     if not has_come and not waits and report.exit_code == 0:

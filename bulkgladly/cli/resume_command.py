@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bulkgladly.choices import FailOn, InvalidContacts, OnConflict, OnDuplicate
-from bulkgladly.cli import completions, flags
+from bulkgladly.cli import flags
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, RowStopFlags, RunPaceFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import CONTACTS_PEOPLE, RECORDS, SAFETY, call_option, choices_of, option
 from bulkgladly.cli.output import run_and_leave, tell
+from bulkgladly.cli.run_arguments import RejectedRun, UnfinishedRun
 from bulkgladly.commands import next_command
 from bulkgladly.errors import JournalDamaged, UsageError
 
@@ -29,14 +30,7 @@ def resume(
     stop: RowStopFlags,
     where: WhereFlags,
     output: OutputFlags,
-    run: Annotated[
-        str | None,
-        typer.Argument(
-            help="The run, or an unambiguous part of its name. (default: the newest unfinished run)",
-            metavar="RUN",
-            autocompletion=completions.unfinished_runs,
-        ),
-    ] = None,
+    run: UnfinishedRun = None,
     accept_changed_input: flags.Accept = False,
     fail_on: flags.FailOn = None,
 ) -> None:
@@ -119,15 +113,7 @@ def retry(
     stop: RowStopFlags,
     where: WhereFlags,
     output: OutputFlags,
-    run: Annotated[
-        str | None,
-        typer.Argument(
-            help="The run whose rejected rows to import again, or an unambiguous part of its name. (default: the "
-            "newest one with rejected rows)",
-            metavar="RUN",
-            autocompletion=completions.finished_runs,
-        ),
-    ] = None,
+    run: RejectedRun = None,
 ) -> None:
     """Import the rejected rows of a run again. The retry is a new run with the same settings."""
     from bulkgladly.imports.retry_import import retry_import

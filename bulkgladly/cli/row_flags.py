@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from bulkgladly.choices import Attributes, FailOn, Missing, MissingNames, Null, OnConflict, OnDuplicate
-from bulkgladly.cli import completions, flags
+from bulkgladly.cli import flags
 from bulkgladly.cli.flag_groups import FlagGroup
 from bulkgladly.cli.flags import CONTACTS_PEOPLE, RECORDS, choices_of, option
 from bulkgladly.errors import UsageError
@@ -116,16 +116,7 @@ class ImportFlags(RowFlags):
             choices_of(Attributes),
         ),
     ] = Attributes.UNKNOWN
-    after: Annotated[
-        str,
-        option(
-            "--after",
-            "Comma-separated earlier runs whose source keys the rows refer to (customerKey, taskKey, ...).",
-            RECORDS,
-            "RUNS",
-            autocompletion=completions.several_runs,
-        ),
-    ] = ""
+    after: flags.After = ""
     missing_names: Annotated[
         MissingNames,
         option(

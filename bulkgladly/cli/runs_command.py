@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from bulkgladly.cli import completions, flags
+from bulkgladly.cli import flags
 from bulkgladly.cli.clock_words import when_text
 from bulkgladly.cli.output import print_json, print_lines, print_table, tell
+from bulkgladly.cli.run_arguments import AnyRun, meant_run
 from bulkgladly.cli.runs_steering import steering_text
 from bulkgladly.cli.terminal_lines import Line, coloured, ending_line, ending_word
 from bulkgladly.commands import next_command
@@ -127,32 +128,30 @@ def _status_of(run: Any) -> dict[str, Any]:
 
 
 def show(
-    run: Annotated[
-        str | None,
-        typer.Argument(
-            help="The run, or an unambiguous part of its name. (default: the newest)",
-            metavar="RUN",
-            autocompletion=completions.runs,
-        ),
-    ] = None,
+    run: AnyRun = None,
     state_dir: flags.StateDir = Path(".bulkgladly"),
     json: flags.Json = False,
 ) -> None:
-    """Show one run, also while it works: its counts, its first rejected rows and where its files are."""
-    from bulkgladly.errors import JournalDamaged
-    from bulkgladly.journal.results import first_rejects, rejects_by_code
-    from bulkgladly.journal.runs import find_run, unusable_runs
+    """Show one run, even while it is running: its counts, its first rejected rows and where its files are."""
+    about = _about_in_full(meant_run(state_dir, run))
+    if json:
+        print_json(about)
+        return
+    _show_run(about)
+    if about["mode"] == "export" and about["report"] is not None:
+        _show_export(about["report"])
+    if about["mode"] == "verify" and about["report"] is not None:
+        _show_differences(about["report"])
+    print_lines(*(f"  next: {command}" for command in _next_of(about, state_dir)))
 
-    folder = find_run(state_dir, run)
-    if folder is None and (unusable := unusable_runs(state_dir)):
-        raise JournalDamaged(unusable[0])
-    if folder is None:
-        tell(f"no runs in {state_dir}")
-        raise typer.Exit(0)
-    folder.check()
+
+def _about_in_full(folder: Any) -> dict[str, Any]:
+    """Return what `runs show` says of a run."""
+    from bulkgladly.journal.results import first_rejects, rejects_by_code
+
     header = folder.header()
     has_records = folder.has_records()
-    about: dict[str, Any] = {
+    return {
         "run": folder.name,
         **_status_of(folder),
         "resource": header.resource,
@@ -169,15 +168,6 @@ def show(
         "first_rejects": first_rejects(folder.path, about_names(header), EXAMPLES) if has_records else [],
         "report": folder.report(),
     }
-    if json:
-        print_json(about)
-        return
-    _show_run(about)
-    if header.mode == "export" and about["report"] is not None:
-        _show_export(about["report"])
-    if header.mode == "verify" and about["report"] is not None:
-        _show_differences(about["report"])
-    print_lines(*(f"  next: {command}" for command in _next_of(about, state_dir)))
 
 
 def _undos_of(run: Any) -> list[dict[str, Any]]:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bulkgladly.cli import completions, flags
+from bulkgladly.cli import flags
 from bulkgladly.cli.output import print_json, print_lines
+from bulkgladly.cli.run_arguments import RunningRun
 from bulkgladly.commands import next_command
 from bulkgladly.errors import UsageError
 
@@ -17,27 +18,18 @@ if TYPE_CHECKING:
 
 __all__ = ("continue_", "pause", "rate", "steering_text", "stop")
 
-Run = Annotated[
-    str,
-    typer.Argument(
-        help="The run, or an unambiguous part of its name.",
-        metavar="RUN",
-        autocompletion=completions.running_runs,
-    ),
-]
 
+def pause(run: RunningRun, state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
+    """Pause a run in another terminal: it sends nothing more until you continue it.
 
-def pause(run: Run, state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
-    """Pause a run that works in another terminal: it sends nothing more, and goes on when you say so.
-
-    Requests in flight end. Time limits go on, and Ctrl-C still ends the run.
+    Requests in flight finish. Time limits keep running, and Ctrl-C still stops the run.
     """
     folder, obeyed = _steered(run, state_dir, is_paused=True)
     told = f"run {folder.name} is paused: {_progress_text(obeyed)}{_in_flight_text(obeyed)}"
     _tell(folder, obeyed, told, f"continue it with `{_command(folder, 'runs', 'continue')}`", json=json)
 
 
-def continue_(run: Run, state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
+def continue_(run: RunningRun, state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
     """Continue a run that was paused. It does not send faster to make up for the pause."""
     folder, obeyed = _steered(run, state_dir, is_paused=False)
     told = f"run {folder.name} is running: {_progress_text(obeyed)}"
@@ -45,7 +37,7 @@ def continue_(run: Run, state_dir: flags.StateDir = Path(".bulkgladly"), json: f
 
 
 def rate(
-    run: Run,
+    run: RunningRun,
     requests: Annotated[
         str,
         typer.Argument(help="Requests a second, such as 3; usual returns to the run's own pace.", metavar="N|usual"),
@@ -53,9 +45,9 @@ def rate(
     state_dir: flags.StateDir = Path(".bulkgladly"),
     json: flags.Json = False,
 ) -> None:
-    """Change how fast a run sends, also above its own --rate, but never above Gladly's limit less its --reserve.
+    """Change how fast a run sends, even above its own --rate, but never above Gladly's limit less its --reserve.
 
-    It holds until you change it, also after `resume`, and goes before a --rate-schedule.
+    It lasts until you change it, even after `resume`, and takes precedence over a --rate-schedule.
     """
     folder, obeyed = _steered(run, state_dir, rate=_rate_of(requests))
     usual = f"its own pace again: `{_command(folder, 'runs', 'rate', folder.name, 'usual')}`"
@@ -64,8 +56,8 @@ def rate(
     _tell(folder, obeyed, f"run {folder.name}: {_pace_text(obeyed)}", *more, json=json)
 
 
-def stop(run: Run, state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
-    """Stop a run safely, as Ctrl-C in its terminal does: requests in flight end, and its state is saved."""
+def stop(run: RunningRun, state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
+    """Stop a run safely, as Ctrl-C in its terminal does: requests in flight finish, and its state is saved."""
     folder, obeyed = _steered(run, state_dir, is_stopped=True)
     told = f"run {folder.name} is stopping: {_progress_text(obeyed)}{_in_flight_text(obeyed)}"
     _tell(folder, obeyed, told, f"continue it later with `{_command(folder, 'resume')}`", json=json)
@@ -81,8 +73,6 @@ def _steered(name: str, state_dir: Path, **changes: Any) -> "tuple[RunFolder, Ob
     from bulkgladly.runs.steer_run import steer_run
 
     folder = find_run(state_dir, name)
-    if folder is None:
-        raise UsageError(f"there is no run {name!r} in {state_dir}")
     return folder, steer_run(folder, lambda orders: replace(orders, **changes))
 
 

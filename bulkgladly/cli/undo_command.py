@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bulkgladly.cli import completions, flags
+from bulkgladly.cli import flags
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, RunPaceFlags, UndoStopFlags, WhereFlags, with_flags
 from bulkgladly.cli.flags import SAFETY, call_option
 from bulkgladly.cli.output import can_ask, print_json, run_and_leave, tell
+from bulkgladly.cli.run_arguments import UndoableRun
 from bulkgladly.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,14 +37,7 @@ class _UndoFlags(FlagGroup):
 @with_flags
 def undo(
     context: typer.Context,
-    run: Annotated[
-        str,
-        typer.Argument(
-            help="The run to take back, or an unambiguous part of its name.",
-            metavar="RUN",
-            autocompletion=completions.finished_runs,
-        ),
-    ],
+    run: UndoableRun,
     safety: _UndoFlags,
     pace: RunPaceFlags,
     stop: UndoStopFlags,
@@ -52,18 +46,14 @@ def undo(
 ) -> None:
     """Take back what a run has changed in Gladly. It is a run of its own, which can be stopped and resumed.
 
-    What the run created is deleted, and what it updated gets its former values back, as far as nobody has changed it
-    since. What people did stays.
+    What the run created is deleted, and what it updated gets its previous values back, unless somebody has changed it
+    since. What people did is kept.
     """
-    from bulkgladly.commands import next_command
     from bulkgladly.journal.runs import find_run
     from bulkgladly.undo.run_undo import preview_undo, start_undo
     from bulkgladly.undo.undo_options import UndoOptions
 
     folder = find_run(where.state_dir, run)
-    if folder is None:
-        listing = next_command("runs", "list", state_dir=where.state_dir)
-        raise UsageError(f"there is no run {run!r} in {where.state_dir}; `{listing}` lists the runs")
     preview = preview_undo(folder, samples=SAMPLES if safety.dry_run else 0)
     options = UndoOptions(run=folder.name, pace=pace.over(), limits=stop.over(), state_dir=where.state_dir)
     if safety.dry_run or not preview.counts.to_do:

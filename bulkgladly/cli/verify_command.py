@@ -10,7 +10,7 @@ import typer
 
 from bulkgladly.cli import completions, flags
 from bulkgladly.cli.flag_groups import FlagGroup, OutputFlags, RunPaceFlags, StopFlags, WhereFlags, with_flags
-from bulkgladly.cli.flags import RECORDS, call_option, option
+from bulkgladly.cli.flags import call_option
 from bulkgladly.cli.output import run_and_leave
 from bulkgladly.cli.row_flags import RowFlags, words_of
 from bulkgladly.cli.streams import standard_input
@@ -41,8 +41,8 @@ class VerifyFlags(FlagGroup):
         bool,
         call_option(
             "--forget",
-            "Let the next import of these rows write again the fields that differ. Without it an import leaves them, "
-            "because it remembers that it has sent them.",
+            "Let the next import of these rows send the fields that differ again. Without it, an import leaves them "
+            "alone, because it remembers sending them.",
             "What is compared",
         ),
     ] = False
@@ -63,16 +63,7 @@ class VerifyFlags(FlagGroup):
 class VerifiedRowFlags(RowFlags):
     """What the rows of files are, as for an import of them."""
 
-    after: Annotated[
-        str,
-        option(
-            "--after",
-            "Comma-separated earlier runs whose source keys the rows refer to (customerKey, taskKey, ...).",
-            RECORDS,
-            "RUNS",
-            autocompletion=completions.several_runs,
-        ),
-    ] = ""
+    after: flags.After = ""
 
 
 @with_flags
@@ -144,10 +135,7 @@ def _of_run_or_plan(
         return partial(verify_plan, Path(what), options)
     if what in IMPORTS:
         raise UsageError(f"no files of {what} are named; pass them: `bulkgladly verify {what} FILE`")
-    run = find_run(where.state_dir, what)
-    if run is None:
-        raise UsageError(f"there is no run {what!r} in {where.state_dir}")
-    return partial(verify_run, run, options)
+    return partial(verify_run, find_run(where.state_dir, what), options)
 
 
 async def _with_terms(begin: Callable[..., Any], credentials: Any, *, observer: Any, **more: Any) -> Any:

@@ -135,7 +135,9 @@ def _only_host(state: Path, spec: ImportSpec) -> str:
     if len(hosts) == 1:
         return hosts[0]
     known = f": the state has keys of {', '.join(hosts)}" if hosts else ""
-    raise UsageError(f"whose keys are they{known}? Set GLADLY_HOST, or pass --profile or --host")
+    raise UsageError(
+        f"it is not clear which organisation these keys belong to{known}; set GLADLY_HOST, or pass --profile or --host"
+    )
 
 
 # --- the columns of the file ---
@@ -208,7 +210,9 @@ class _CrosswalkReading:
             key = read_key(fields.get(self._columns.key))
         except NotAKey as error:
             kind = (
-                "is empty, or a word for no value" if error.code == "key_missing" else "is not a text or whole number"
+                "is empty or holds a placeholder such as N/A"
+                if error.code == "key_missing"
+                else "is not a text or whole number"
             )
             return f"{self._columns.key} {kind}; every row needs its source key"
         self.cleaned += key.former is not None
@@ -233,7 +237,7 @@ class _CrosswalkReading:
         if fields.get("action") == _DELETED:
             return "was deleted by the run that wrote this file; remove the row"
         if (resource := fields.get("object")) and resource != self._spec.name:
-            return f"is about {resource}, not {self._spec.name}; import it as those"
+            return f"is about {resource}, not {self._spec.name}; use `crosswalk import {resource}`"
         named = self._source.namespace
         if (namespace := fields.get("namespace")) and named is not None and namespace != named:
             return f"is of namespace {namespace}; leave out --namespace {named} to keep those of the file"

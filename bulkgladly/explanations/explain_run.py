@@ -71,7 +71,7 @@ async def explain_record(
     """
     run.check()
     if not (run.path / "run.json").exists():
-        raise UsageError(f"run {run.name} is just beginning and has no records yet; ask again in a moment")
+        raise UsageError(f"run {run.name} has just started and has no records yet; try again in a moment")
     header = run.header()
     if header.mode == REPAIR:
         return Explained(run.name, note=_repaired(run, text, show_values=show_values))

@@ -48,7 +48,7 @@ _OF_UNDO: Mapping[str, str] = {
     Word.UNCHANGED: "had nothing to do",
     Word.SKIPPED: "left it as it is, because it has changed since, or is in use",
     Word.REJECTED: "could not take it back",
-    Word.UNKNOWN: "may have taken it back; no usable response came, and a look did not tell",
+    Word.UNKNOWN: "may have taken it back; no usable response came, and a lookup did not settle it",
 }
 
 
@@ -151,9 +151,9 @@ def _created(
         and trail[0].operation == creates[-1].operation
     ):
         return (
-            "the response to its first create did not tell; a look showed that it did not exist, so it was sent again"
+            "the response to its first create was unclear; a lookup showed that it did not exist, so it was sent again"
         )
-    return "the response to its create did not tell; a look in Gladly showed that it was created"
+    return "the response to its create was unclear; a lookup in Gladly showed that it was created"
 
 
 def _updated(
@@ -167,7 +167,7 @@ def _updated(
         return f"Gladly had it already, so it was read; it differed{fields}, and only that was written"
     if any(step.operation.startswith(_READS) for step in trail):
         return f"{_known_before(about)}; it was read first, differed{fields}, and only that was written"
-    return f"{_known_before(about)}; what had changed{fields} was written without a look"
+    return f"{_known_before(about)}; what had changed{fields} was written without reading it first"
 
 
 def _deleted(
@@ -212,7 +212,7 @@ def _unknown(
     if not trail:
         run = f"run {about.earlier_run}" if about.earlier_run else "an earlier run"
         return f"{run} may have sent it, and it must not be sent twice, so nothing was sent"
-    return "no usable response came, and a look did not tell whether Gladly has carried it out"
+    return "no usable response came, and a lookup did not show whether Gladly has carried it out"
 
 
 _DECISIONS = {

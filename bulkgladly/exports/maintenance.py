@@ -148,8 +148,8 @@ class _RemovalUnit:
         if not old.is_agreed and not context.options.may_remove:
             command = next_command("dataset", "purge", context.folder.path, "--older-than", f"{self.age.days}d")
             detail = (
-                f"{counted(old.rows, 'row')} before {old.before:%Y-%m-%d} were not removed, since nobody has agreed "
-                f"to it yet; pass --yes once, or run `{command}`"
+                f"{counted(old.rows, 'row')} before {old.before:%Y-%m-%d} were not removed, because this has not been "
+                f"confirmed yet; pass --yes once, or run `{command}`"
             )
             return UnitResult(UnitState.FAILED, detail=detail)
         try:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bulkgladly.api.pacer import REPORTS
+from bulkgladly.api.budget_pacers import REPORTS
 from bulkgladly.errors import UsageError
 from bulkgladly.exports.export_context import Context
 from bulkgladly.exports.export_options import ReportQuery

@@ -12,7 +12,7 @@ from typing import Any
 from bulkgladly.csv_records import CsvFault, CsvRecords
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import Reader, ReadOptions
-from bulkgladly.files.csv_forms import CsvForm, added_columns, rejected_row
+from bulkgladly.files.csv_forms import CsvForm, added_columns, columns_without, rejected_row
 from bulkgladly.files.sources import BLOCK_BYTES, Source, Stream, cuts_at_bytes
 from bulkgladly.files.table_form import (
     DELIMITERS,
@@ -110,8 +110,7 @@ class CsvReader(TextReader):
 
     def columns(self) -> tuple[str, ...]:
         """Return the names in the header, without those that were added to rejects."""
-        names = tuple(name for name in self._names if name not in self._ours)
-        return names + tuple(name for name in self._added if name not in names)
+        return columns_without(self._ours, self._names, self._added)
 
     @property
     def counts_records(self) -> bool:

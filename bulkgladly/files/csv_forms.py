@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bulkgladly.records import Part, Position, Problem, Row, Stage
@@ -18,6 +18,7 @@ __all__ = (
     "CsvForm",
     "CsvLines",
     "added_columns",
+    "columns_without",
     "part_in",
     "rejected_row",
 )
@@ -84,6 +85,12 @@ class CsvLines:
 def added_columns(names: Sequence[str]) -> frozenset[str]:
     """Return the columns of a header that were added to rejects: none, if the header is not that of rejects."""
     return (_ALWAYS | _SOMETIMES) & frozenset(names) if frozenset(names) >= _ALWAYS else frozenset()
+
+
+def columns_without(ours: Collection[str], names: Iterable[str], added: Iterable[str]) -> tuple[str, ...]:
+    """Return the names in a header but `ours`, and then those of the columns that all rows get beside them."""
+    theirs = tuple(name for name in names if name not in ours)
+    return theirs + tuple(name for name in added if name not in theirs)
 
 
 def part_in(text: str) -> Part | None:

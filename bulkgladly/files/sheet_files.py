@@ -19,7 +19,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 from bulkgladly.choices import closest, one_of
 from bulkgladly.errors import InputError
 from bulkgladly.files.contract import ReadOptions
-from bulkgladly.files.csv_forms import CsvForm, added_columns, rejected_row
+from bulkgladly.files.csv_forms import CsvForm, added_columns, columns_without, rejected_row
 from bulkgladly.files.folders import added_note
 from bulkgladly.files.sheet_archive import (
     DAMAGE,
@@ -190,8 +190,7 @@ class SheetReader:
 
     def columns(self) -> tuple[str, ...]:
         """Return the names in the header, without those that were added to rejects."""
-        names = tuple(name for name in self._names if name not in self._ours)
-        return names + tuple(name for name in self._added if name not in names)
+        return columns_without(self._ours, self._names, self._added)
 
     def form(self) -> CsvForm:
         """Return the form in which rejects are written: a CSV file that Excel opens as it should."""

@@ -78,7 +78,7 @@ def key_in(row: Row, column: str) -> SourceKey | Problem:
         if error.code == "key_type":
             detail = f"the key column {column} must be a text or a whole number"
         else:
-            detail = f"the key column {column} is empty or holds a word for no value; each row needs its own key"
+            detail = f"the key column {column} is empty or holds a placeholder such as N/A; each row needs its own key"
         return Problem(error.code, detail, column)
     if row.former_key is not None:
         return key._replace(former=row.former_key, is_odd=True)

@@ -22,7 +22,7 @@ def refused(reply: Reply, gladly_id: str | None) -> Outcome:
         failed = f"the server failed {reply.attempts} times (HTTP {reply.status}); `retry` the run later"
         detail = problem.detail or failed
     elif reply.is_unclear:
-        detail = f"{_odd(reply)}, and a look in Gladly shows that nothing was written; `retry` the run later"
+        detail = f"{_odd(reply)}, and a lookup in Gladly shows that nothing was written; `retry` the run later"
     else:
         detail = problem.detail or "Gladly refused the request and gave no reason"
     code = problem.code or (f"http_{reply.status}" if reply.status else "no_answer")
@@ -40,7 +40,7 @@ def undone(reply: Reply, gladly_id: str | None) -> Outcome:
     if not claims_success(reply.status):
         return refused(reply, gladly_id)
     return unknown(reply, gladly_id)._replace(
-        detail=f"{_odd(reply)}, and a look in Gladly did not find it; check in Gladly, then `retry` the run"
+        detail=f"{_odd(reply)}, and a lookup in Gladly did not find it; check in Gladly, then `retry` the run"
     )
 
 

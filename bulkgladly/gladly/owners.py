@@ -227,7 +227,7 @@ def refuse_owners(name: str, known: OwnedFields, owners: Owners, *, where: str =
             raise UsageError(f"{where} {field}={owner}: an import only ever adds to {field}; use union or gladly")
         if owner == Owner.FILL and field in known.unseen:
             raise UsageError(
-                f"{where} {field}={owner}: Gladly never shows {field}, so nobody knows whether it is "
+                f"{where} {field}={owner}: Gladly never shows {field}, so it is not known whether it is "
                 "empty; use source or gladly"
             )
 

@@ -1,13 +1,14 @@
 """Files into Gladly: rows into records, each brought to its end, and the run around it.
 
 `run_import` begins or resumes a run with `import_options`, the files (`import_inputs`) and the mapping
-(`mapping_choice`, `mapping_fit`, and `lookup_tables` for what it looks up); `shared_keys` warns of mappings that give
-the same keys. `retry_import` begins a run with the rejects of another. `import_work` is what the engine drives, and
-`import_records` the way of each record: read (`drafts`, `row_names`), put in order (`ordering`), sent (`delivery`) by
-its steps (`step_choice`), and its outcome recorded (`settlement`).
+(`mapping_choice`, `mapping_fit`, and `lookup_tables` for what it looks up), unless `other_runs` of the same input are
+not finished; `shared_keys` warns of mappings that give the same keys. `retry_import` begins a run with the rejects of
+another. `import_work` is what the engine drives, and `import_records` the way of each record: read (`drafts`,
+`row_names`), put in order (`ordering`), sent (`delivery`) by its steps (`step_choice`), and its outcome recorded
+(`settlement`).
 `dry_run` reads as an import does and sends nothing, and `forecast` says what rows would take, by what earlier runs have
 sent; a `rehearsal` sends to an emulator. `single_rows` sends rows that come one at a time, without a run.
-`dropped_values` says what a record is sent without, `overwriting` what is written over and cannot be taken back, and
+`dropped_values` says what a record is sent without, `overwriting` what is overwritten and cannot be taken back, and
 `preview` shows rows beside the records that they make. `baseline` says what a data set has of rows that no earlier run
 has sent, and `baseline_findings` what that was worth; the published rows (`baseline_rows`) are read into an index on
 disk (`baseline_index`).

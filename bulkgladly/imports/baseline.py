@@ -39,12 +39,13 @@ def check_baseline(lake: Path, spec: ImportSpec, policy: Policy) -> BaselinePlan
     if spec.baseline is None:
         objects = ", ".join(name for name, one in IMPORTS.items() if one.baseline is not None)
         raise UsageError(
-            f"--baseline: {spec.name} cannot be compared with a data set, since no data set holds all that an import "
-            f"of them writes; leave it out (it works for {objects})"
+            f"--baseline: {spec.name} cannot be compared with a data set, because no data set holds everything that an "
+            f"import of them writes; omit it (it works for {objects})"
         )
     if policy.mode not in (Mode.UPSERT, Mode.UPDATE):
         raise UsageError(
-            f"--baseline is for --mode upsert and update; a data set is too old to {policy.mode.value} anything by it"
+            f"--baseline is for --mode upsert and update; a data set may be out of date, so it cannot decide what to "
+            f"{policy.mode.value}"
         )
     from bulkgladly.imports.baseline_rows import pinned  # noqa: PLC0415 - loads Arrow, which only data sets need
 

@@ -47,7 +47,8 @@ def pinned(path: Path, plan: BaselinePlan, host: str) -> PinnedRows:
     folder = DataFolder.open(path)
     if folder.host is None:
         raise UsageError(
-            f"--baseline: {path} does not say from which organisation it is; export into it once, or pass another"
+            f"--baseline: {path} does not say which organisation it is from; export into it once, or pass another "
+            "folder"
         )
     if folder.host != host:
         raise UsageError(f"--baseline: {path} holds data of {folder.host}, not of {host}; pass the data set of {host}")
@@ -86,7 +87,7 @@ def write_index(
                 raise
         finally:
             builder.abandon()
-    raise InputError(f"--baseline: {lake} changed each time it was read; wait until the dump into it has ended")
+    raise InputError(f"--baseline: {lake} changed each time it was read; wait until the dump into it has finished")
 
 
 def _write(builder: IndexBuilder, rows: PinnedRows, plan: BaselinePlan, is_stopped: Callable[[], bool]) -> bool:

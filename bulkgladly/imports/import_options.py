@@ -120,9 +120,11 @@ class ImportOptions:
         if self.invalid_contacts is not None and self.invalid_contacts not in tuple(InvalidContacts):
             raise UsageError(f"--invalid-contacts: {unsupported(self.invalid_contacts, InvalidContacts)}")
         if self.is_complete and self.mode is Mode.DELETE:
-            raise UsageError("--complete is about rows that are gone; it cannot be used with --mode delete")
+            raise UsageError(
+                "--complete finds records that the files no longer have; it cannot be used with --mode delete"
+            )
         if self.missing != Missing.TELL and not self.is_complete:
-            raise UsageError("--missing delete is about what complete files no longer have; pass --complete as well")
+            raise UsageError("--missing delete works only with --complete; pass --complete as well")
         if not 0 <= self.missing_limit <= 100:
             raise UsageError(f"--missing-limit {self.missing_limit:g} is not a percentage; use 0 to 100, such as 1")
         if self.phone_region is not None and not _is_region(self.phone_region):
@@ -217,8 +219,6 @@ def namespaces_after(state_dir: Path, runs: Sequence[str]) -> tuple[tuple[str, s
     found: dict[str, str] = {}
     for name in runs:
         run = find_run(state_dir, name)
-        if run is None:
-            raise UsageError(f"no run {name!r} in {state_dir}; `bulkgladly runs list` shows the names")
         header = run.header()
         namespace = header.settings.get("namespace")
         if not isinstance(namespace, str):

@@ -75,7 +75,7 @@ def lookup_tables(mapping: Mapping, files: Sequence[InputFile] = ()) -> dict[str
     found = {plan.name: _table(plan, mapping) for plan in mapping.lookups}
     # Looked at after the tables are full, so that nothing can change in between.
     if files and (path := changed_lookup(files, lookup_files(mapping))) is not None:
-        raise InputChanged(f"{path}, which {mapping.file} looks values up in, was changed meanwhile; start again")
+        raise InputChanged(f"{path}, which {mapping.file} looks values up in, was changed in the meantime; start again")
     return found
 
 
@@ -202,7 +202,7 @@ def _refuse_circle(connection: sqlite3.Connection, key: str, plan: LookupPlan, i
     if one is None:
         return
     places = [_place(inputs, *row[1:]) for row in _circle(connection, one, after, plan.duplicates)]
-    raise UsageError(f"{where}: the keys lead in a circle: {' -> '.join(places)}; correct one of these rows")
+    raise UsageError(f"{where}: the keys form a cycle: {' -> '.join(places)}; correct one of these rows")
 
 
 def _circle(connection: sqlite3.Connection, first: str, after: Any, duplicates: str) -> Iterator[Any]:

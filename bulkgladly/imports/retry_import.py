@@ -112,7 +112,7 @@ def _left_alone(folder: RunFolder, spec: ImportSpec, rows: RetryRows, unknown: U
     if rows.moved:
         others -= rows.moved
         lines.append(
-            f"{counted(rows.moved, 'row')} left out, because an import would write over what has moved since the plan "
+            f"{counted(rows.moved, 'row')} left out, because an import would overwrite what has moved since the plan "
             f"was made; plan again: {plan_again(folder)}"
         )
     if unknown is UnknownRows.LEFT and rows.unsettled:

@@ -1,6 +1,6 @@
-"""An import as a run: started, rehearsed, resumed; and the runs of the same input that stand in its way."""
+"""An import as a run: started, rehearsed, resumed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -8,8 +8,6 @@ from typing import BinaryIO
 
 import anyio.to_thread
 
-from bulkgladly.commands import next_command
-from bulkgladly.errors import JournalError, UnfinishedRun, UsageError
 from bulkgladly.files.folders import with_folders
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ImportSpec, Policy
@@ -29,17 +27,15 @@ from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.import_work import ImportWork
 from bulkgladly.imports.mapping_choice import unchanged_mapping
 from bulkgladly.imports.missing_deletion import delete_missing, refuse_deletion, refuse_stale_deletion
+from bulkgladly.imports.other_runs import OtherRuns
 from bulkgladly.imports.overwriting import notes_on_owners
 from bulkgladly.imports.rehearsal import rehearsal
 from bulkgladly.imports.shared_keys import notes_on_keys
 from bulkgladly.imports.step_choice import StepChoice
-from bulkgladly.journal.ledger import has_doubts
 from bulkgladly.journal.run_folder import RunFolder
-from bulkgladly.journal.run_header import Fault, InputFile, RunHeader
-from bulkgladly.journal.runs import all_folders
 from bulkgladly.local_paths import local_path
 from bulkgladly.records import Mode
-from bulkgladly.runs.beginning import NewRun, removed_unbegun, resumed, unfinished
+from bulkgladly.runs.beginning import NewRun, resumed
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.finish_by import CannotFinish
 from bulkgladly.runs.observer import Observer, duration_text
@@ -49,7 +45,6 @@ from bulkgladly.settings import Credentials, Pace, refuse_unlimited
 
 __all__ = (
     "Choose",
-    "OtherRuns",
     "begin_import",
     "rehearse_import",
     "resume_import",
@@ -259,74 +254,3 @@ async def rehearse_import(
     time = duration_text(pace.seconds_for(report.requests_total))
     observer.note(f"rehearsal: {report.requests_total:,} requests, {time} {pace.text()}".rstrip())
     return replace(report, next_commands=())
-
-
-# --- other runs of the same input ---
-
-
-class OtherRuns:
-    """The runs into one organisation that have an input file in common, by its path or its content."""
-
-    def __init__(self, state_dir: Path, spec: ImportSpec, host: str, files: Sequence[InputFile]) -> None:
-        self._state_dir, self._spec, self._host = state_dir, spec, host
-        self._files = {file.path for file in files} | {file.digest for file in files}
-
-    def make_way(self, *, new_run: bool) -> list[str]:
-        """Refuse to start a second run of the same input; return a line for each run that cannot be used.
-
-        Unfinished runs that never reached their first record are removed. With `new_run` only what could send
-        something twice is refused.
-
-        Raises:
-            UsageError: An unfinished run of the input can be continued, or it is unknown what one has sent.
-        """
-        # One by one: a run that a live process works on cannot be removed, so it is refused even if still empty.
-        if not new_run or self._spec.is_at_most_once:
-            for run in unfinished(self._state_dir, self._is_same):
-                if not removed_unbegun(run):
-                    self._refuse(run, new_run=new_run)
-        return [self._told(run, header, fault, new_run=new_run) for run, header, fault in self._unusable()]
-
-    def _is_same(self, header: RunHeader) -> bool:
-        theirs = {name for file in header.inputs for name in (file.path, file.digest)}
-        is_same_kind = header.is_import and header.resource == self._spec.name and header.host == self._host
-        return is_same_kind and bool(self._files & theirs)
-
-    def _refuse(self, run: RunFolder, *, new_run: bool) -> None:
-        resume = next_command("resume", run.name, state_dir=run.state_dir, connects=True)
-        if self._spec.is_at_most_once and has_doubts(run.path):
-            raise UsageError(
-                f"run {run.name} ended while {self._spec.name} were in flight, and a new run could send them twice; "
-                f"continue it with `{resume}`"
-            )
-        if new_run:
-            return
-        if gone := next((file.path for file in run.header().inputs if not Path(file.path).exists()), None):
-            raise UnfinishedRun(
-                f"run {run.name} of the same input is not finished, and cannot be continued without {gone}; move the "
-                "files back, or start a new run with --new-run (records that Gladly has accepted are not sent again)"
-            )
-        raise UnfinishedRun(
-            f"run {run.name} of the same input is not finished; continue it with `{resume}`, or start a new one "
-            "with --new-run"
-        )
-
-    def _unusable(self) -> Iterator[tuple[RunFolder, RunHeader, Fault]]:
-        for run in all_folders(self._state_dir):
-            if (fault := run.fault()) is None:
-                continue
-            try:
-                header = run.header()
-            except JournalError:
-                continue
-            if self._is_same(header):
-                yield run, header, fault
-
-    def _told(self, run: RunFolder, header: RunHeader, fault: Fault, *, new_run: bool) -> str:
-        if self._spec.is_at_most_once and not header.is_whole and not new_run:
-            # Older versions recorded what they were about to send only in the journal.
-            raise UsageError(
-                f"run {run.name} of the same input is {fault.word}, and nothing else records what it has sent: "
-                f"look in Gladly, then {fault.detail}; or start a new run with --new-run"
-            )
-        return f"run {run.name} of the same input is {fault.word}: {fault.detail}"

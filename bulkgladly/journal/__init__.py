@@ -1,9 +1,12 @@
 """What is settled: one SQLite file per run, one state file that outlives runs, and the result files.
 
 A run has a folder (`run_folder`) with a header (`run_header`); `runs` finds those of a state directory. What is settled
-goes through the one `writer`: the outcomes of records by the `ledger` (`entries` are what it is told, `positions` and
-`record_tables` what it keeps), the results of units by `units`. `run_writes` reads what a run has changed, with what
-Gladly held before, and which requests each record took; `record_lookup` finds single records.
+goes through the one `writer`. `row_journal` is what all runs over rows keep: from its `positions` a resume knows where
+to begin. The `ledger` keeps the outcomes of records (`entries` are what it is told, `record_tables` what it writes),
+`verdicts` what a verification has seen, `units` how the units of an export ended.
+
+`run_writes` reads what a run has changed, with what Gladly held before, and which requests each record took;
+`record_lookup` finds single records; `run_outcomes` reads, for a verification, what became of the rows.
 
 The `state` outlives runs, and `state_reader` reads it without one; `organisations` keeps there which organisation a
 host is, and the `crosswalk` in it is read whole, taken in and repaired. `databases` opens the SQLite files, whose
@@ -12,8 +15,6 @@ tables are in `schema`.
 At the end of an import `results` writes its files from the journal, `reject_groups` counts why rows did not arrive, and
 `reject_memory` keeps in the state which rows were rejected, so that the next run knows its new rejects; `missing` tells
 what a complete input no longer has.
-
-A verification reads what became of the rows of a run (`run_outcomes`), and notes what Gladly holds (`verdicts`).
 
 The `timeline` says how a run went: a bounded number of samples, for its page.
 

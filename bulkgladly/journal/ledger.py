@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bulkgladly.journal.databases import open_journal, open_state, reading
-from bulkgladly.journal.entries import Admission, Intent, Reservation, SettledRow, Standing, UndoneWrites
+from bulkgladly.journal.entries import Admission, Intent, LedgerEntry, Reservation, SettledRow, Standing, UndoneWrites
 from bulkgladly.journal.record_tables import RecordTables, intent_rows, write_rows
+from bulkgladly.journal.row_journal import Checkpoint, RowJournal
 from bulkgladly.journal.state import State
-from bulkgladly.journal.timeline import Sample, write_samples
-from bulkgladly.journal.writer import Writer, earlier_vitals, usable, write_note
+from bulkgladly.journal.writer import usable
 from bulkgladly.messages import NotedWrite
-from bulkgladly.records import DroppedValue, Known, Mark, Outcome, Position
+from bulkgladly.records import DroppedValue, Known, Outcome, Position
 
 __all__ = ("Ledger", "Openings", "has_doubts")
 
@@ -29,14 +29,15 @@ class Openings(NamedTuple):
 USUAL_OPENINGS = Openings()
 
 
-class Ledger:
+class Ledger(RowJournal[LedgerEntry]):
     """One run's journal, and the state that it shares with the other runs.
 
     One thread does all the writing, in groups: entries that arrive while a commit runs go into the
     next one. A process that dies at any moment leaves each commit whole; a resume looks up in Gladly
     what was settled after the last one.
 
-    Chapters: how far the run is, rows that come in, requests that leave, rows that have ended, and the run itself.
+    Chapters: rows that come in, requests that leave, rows that have ended, and the run itself. How far the run is
+    stands in `RowJournal`.
     """
 
     def __init__(
@@ -67,42 +68,17 @@ class Ledger:
         with usable(path, connection):
             self._state = State(state, scope, is_synced=is_state_synced, run=run or folder.name, opening=openings.state)
         with usable(path, self._state, connection):
-            self._tables = RecordTables(connection, self._state, vitals)
-            self.earlier_vitals: Mapping[str, Any] = earlier_vitals(connection)
+            checkpoint = Checkpoint(connection, vitals)
+            self._tables = RecordTables(connection, self._state, checkpoint)
             if is_state_synced:
                 self._state.restore(self._tables.sent())
-        self._connection, self._clock = connection, clock
-        self._writer = Writer(path, connection, self._tables)
-
-    # --- how far the run is ---
-
-    @property
-    def mark(self) -> Mark:
-        """Where this process begins to read: all rows before it were settled."""
-        return self._tables.mark
-
-    @property
-    def counts(self) -> Counter[str]:
-        """How many rows have ended with which outcome."""
-        return self._tables.counts
+        self._clock = clock
+        super().__init__(path, connection, self._tables, checkpoint)
 
     @property
     def reject_codes(self) -> Counter[str]:
         """How many rows were rejected with which code."""
         return self._tables.reject_codes
-
-    @property
-    def frontier(self) -> Mark:
-        """The low-water mark after the last commit."""
-        return self._tables.frontier.advance()
-
-    def wants(self, seq: int) -> bool:
-        """Tell whether this process still has to work on a row."""
-        return seq >= self.mark.seq and seq not in self._tables.done_above
-
-    def is_settled(self, seq: int) -> bool:
-        """Tell whether a row has ended. Call `flush` before."""
-        return self._tables.frontier.is_settled(seq)
 
     # --- rows come in ---
 
@@ -241,27 +217,11 @@ class Ledger:
         """Let the low-water mark pass rows without an outcome, of which nothing is kept."""
         self._writer.do(lambda: self._tables.pass_by(seqs))
 
-    async def flush(self) -> None:
-        """Wait until everything settled so far is on the disk."""
-        await self._writer.ask(lambda: None)
-
     # --- the run itself ---
-
-    async def note(self, name: str, value: str, *, samples: Sequence[Sample] = ()) -> None:
-        """Keep a value about the run itself, such as its status, and samples; on the disk when this returns."""
-        await self._writer.ask(lambda: write_note(self._connection, name, value, samples))
-
-    def sample(self, samples: Sequence[Sample]) -> None:
-        """Keep samples of how the run goes; they are in the next group commit.
-
-        Raises:
-            DiskFull, JournalDamaged: An earlier commit failed; nothing was noted.
-        """
-        self._writer.do(lambda: write_samples(self._connection, samples))
 
     def close(self) -> None:
         """Commit what is left, end the thread and close the files. Blocks for one commit."""
-        self._writer.close()
+        super().close()
         self._state.close()
 
 

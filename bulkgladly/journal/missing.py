@@ -65,32 +65,8 @@ def missing_records(folder: Path, scope: RunScope) -> Iterator[Iterator[MissingR
         _note_unreadable(journal)
         # Statements over both files, so that SQLite sorts and compares, outside of our memory.
         journal.execute("ATTACH DATABASE ? AS state", (f"{scope.state.absolute().as_uri()}?mode=ro",))
-        whose = (scope.host, scope.resource, scope.namespace)
-        journal.execute(
-            "CREATE TEMP TABLE missing"
-            " (gladly_id TEXT, key TEXT, made TEXT, PRIMARY KEY (gladly_id, key)) WITHOUT ROWID"
-        )
-        journal.execute(
-            "INSERT OR IGNORE INTO temp.missing"  # noqa: S608 - ours
-            " SELECT known.gladly_id, known.key, made.gladly_id FROM state.known"
-            " JOIN state.scopes ON scopes.id = known.scope"
-            " LEFT JOIN state.made ON made.scope = known.scope AND made.key = known.key"
-            f" WHERE {_KNOWN}"
-            " AND known.key NOT IN (SELECT key FROM main.records WHERE key IS NOT NULL)"
-            " AND known.key NOT IN (SELECT text FROM temp.unreadable)"
-            # The same object may also be known by the former spelling of its key.
-            " AND known.gladly_id NOT IN (SELECT gladly_id FROM main.records WHERE gladly_id IS NOT NULL)",
-            (*whose, _GONE),
-        )
-        journal.execute("CREATE TEMP TABLE others (gladly_id TEXT, namespace TEXT)")
-        journal.execute(
-            "INSERT INTO temp.others SELECT known.gladly_id, namespace FROM state.known"
-            " JOIN state.scopes ON scopes.id = known.scope WHERE host = ? AND resource = ?"
-            " AND known.gladly_id IN (SELECT gladly_id FROM temp.missing) AND instr(known.accepted, ?) = 0"
-            " AND (namespace <> ? OR known.key IN (SELECT key FROM main.records WHERE key IS NOT NULL)"
-            " OR known.key IN (SELECT text FROM temp.unreadable))",
-            (scope.host, scope.resource, _GONE, scope.namespace),
-        )
+        _gather_missing(journal, scope)
+        _gather_others(journal, scope)
         rows = journal.execute(
             "SELECT key, gladly_id, made, gladly_id IN (SELECT gladly_id FROM temp.others) FROM temp.missing"
             # An object that another key of this run stands for is there, also if that row was rejected.
@@ -98,6 +74,39 @@ def missing_records(folder: Path, scope: RunScope) -> Iterator[Iterator[MissingR
             (scope.namespace,),
         )
         yield (MissingRecord(str(key), str(one), made, bool(is_shared)) for key, one, made, is_shared in rows)
+
+
+def _gather_missing(journal: sqlite3.Connection, scope: RunScope) -> None:
+    """Write the keys that earlier runs have sent and this run had no row of into the table `missing`."""
+    whose = (scope.host, scope.resource, scope.namespace)
+    journal.execute(
+        "CREATE TEMP TABLE missing (gladly_id TEXT, key TEXT, made TEXT, PRIMARY KEY (gladly_id, key)) WITHOUT ROWID"
+    )
+    journal.execute(
+        "INSERT OR IGNORE INTO temp.missing"  # noqa: S608 - ours
+        " SELECT known.gladly_id, known.key, made.gladly_id FROM state.known"
+        " JOIN state.scopes ON scopes.id = known.scope"
+        " LEFT JOIN state.made ON made.scope = known.scope AND made.key = known.key"
+        f" WHERE {_KNOWN}"
+        " AND known.key NOT IN (SELECT key FROM main.records WHERE key IS NOT NULL)"
+        " AND known.key NOT IN (SELECT text FROM temp.unreadable)"
+        # The same object may also be known by the former spelling of its key.
+        " AND known.gladly_id NOT IN (SELECT gladly_id FROM main.records WHERE gladly_id IS NOT NULL)",
+        (*whose, _GONE),
+    )
+
+
+def _gather_others(journal: sqlite3.Connection, scope: RunScope) -> None:
+    """Write under which other keys the missing objects are known into the table `others`."""
+    journal.execute("CREATE TEMP TABLE others (gladly_id TEXT, namespace TEXT)")
+    journal.execute(
+        "INSERT INTO temp.others SELECT known.gladly_id, namespace FROM state.known"
+        " JOIN state.scopes ON scopes.id = known.scope WHERE host = ? AND resource = ?"
+        " AND known.gladly_id IN (SELECT gladly_id FROM temp.missing) AND instr(known.accepted, ?) = 0"
+        " AND (namespace <> ? OR known.key IN (SELECT key FROM main.records WHERE key IS NOT NULL)"
+        " OR known.key IN (SELECT text FROM temp.unreadable))",
+        (scope.host, scope.resource, _GONE, scope.namespace),
+    )
 
 
 def known_in(scope: RunScope) -> int:

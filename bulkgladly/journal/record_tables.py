@@ -3,7 +3,7 @@
 import contextlib
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
@@ -20,12 +20,12 @@ from bulkgladly.journal.entries import (
     UndoneWrites,
     known_by,
 )
-from bulkgladly.journal.positions import Frontier
+from bulkgladly.journal.row_journal import Checkpoint
 from bulkgladly.journal.schema import insert_rows
 from bulkgladly.journal.state import State
 from bulkgladly.journal.writer import Contents
 from bulkgladly.messages import Effect, NotedWrite
-from bulkgladly.records import Known, Mark, Position, Word
+from bulkgladly.records import Known, Word
 
 __all__ = ("RecordTables", "intent_rows", "take_claims", "write_rows")
 
@@ -35,37 +35,28 @@ _INSERT_TRAILS = "INSERT OR REPLACE INTO trails (seq, requests)"
 
 
 class RecordTables(Contents[LedgerEntry]):
-    """The rows of one run: their claims, the requests about to leave, how each row ended, and where a resume begins.
+    """The rows of one run: their claims, the requests about to leave, and how each row ended.
 
-    `counts` are the outcomes so far, `reject_codes` why rows were rejected, `mark` is where this process has begun.
-    Chapters as in `Ledger`.
+    `reject_codes` says why rows were rejected. Chapters as in `Ledger`.
     """
 
-    def __init__(self, connection: sqlite3.Connection, state: State, vitals: Callable[[], Mapping[str, Any]]) -> None:
-        """Read how far an earlier process has come. `vitals` is called at each commit.
+    def __init__(self, connection: sqlite3.Connection, state: State, checkpoint: Checkpoint) -> None:
+        """Read what an earlier process has left in doubt.
 
         Raises:
             sqlite3.Error, ValueError, TypeError: The journal cannot be read.
         """
-        self._connection, self._state, self._vitals = connection, state, vitals
+        self._connection, self._state, self._checkpoint = connection, state, checkpoint
         self._load()
 
     def _load(self) -> None:
-        row = self._connection.execute("SELECT seq, file, place, number, above, counts FROM checkpoint").fetchone()
-        self.counts: Counter[str] = Counter()
-        self.mark, above = Mark(), []
-        if row is not None:
-            position = None if row[1] is None else Position(row[1], row[2], row[3])
-            self.mark, above = Mark(row[0], position), orjson.loads(row[4])
-            self.counts.update(orjson.loads(row[5]))
         self.reject_codes: Counter[str] = Counter()
-        if self.counts[Word.REJECTED.value]:
+        if self._checkpoint.counts[Word.REJECTED.value]:
             codes = "SELECT coalesce(code, '?'), count(*) FROM records WHERE word = 'rejected' GROUP BY 1"
             self.reject_codes.update(dict(self._connection.execute(codes)))
-        self.frontier = Frontier(self.mark, above)
-        self.done_above = {seq for first, last in above for seq in range(first, last + 1)}
         # All rows below the mark are settled, so this reads only what was in flight.
-        is_open, since = "seq >= ? AND seq NOT IN (SELECT seq FROM records WHERE seq >= ?)", (self.mark.seq,) * 2
+        is_open = "seq >= ? AND seq NOT IN (SELECT seq FROM records WHERE seq >= ?)"
+        since = (self._checkpoint.mark.seq,) * 2
         intents = f"SELECT seq, at FROM intents WHERE {is_open}"  # noqa: S608 - a text of our own
         self._doubts: dict[int, float] = dict(self._connection.execute(intents, since))
         writes = f"SELECT * FROM writes WHERE {is_open} ORDER BY seq, nth"  # noqa: S608 - a text of our own
@@ -97,7 +88,7 @@ class RecordTables(Contents[LedgerEntry]):
     def admit(self, rows: Sequence[Admission]) -> list[Standing]:
         """Note that rows have been read, let them take their claims, and return what is known of each."""
         for row in rows:
-            self.frontier.admit(row.seq, row.position)
+            self._checkpoint.frontier.admit(row.seq, row.position)
         keys = [row.key for row in rows if row.key]
         known = self._state.known(keys + [row.former_key for row in rows if row.former_key is not None])
         clashes = take_claims(self._connection, [row for row in rows if row.claims])
@@ -155,7 +146,7 @@ class RecordTables(Contents[LedgerEntry]):
     def pass_by(self, seqs: Sequence[int]) -> None:
         """Let the low-water mark pass rows without an outcome."""
         for seq in seqs:
-            self.frontier.settle(seq)
+            self._checkpoint.frontier.settle(seq)
 
     def forget(self, keys: Sequence[str], fields: Collection[str] | None) -> None:
         """Let the state forget keys, or only what Gladly accepted of some fields."""
@@ -170,12 +161,12 @@ class RecordTables(Contents[LedgerEntry]):
         if len(settled) < len(entries):
             self._write_writes(entries)
         counts = Counter([one.outcome.word._value_ for one in settled])
-        self.counts.update(counts)
+        self._checkpoint.counts.update(counts)
         if counts[Word.REJECTED.value]:
             refused = [one.outcome for one in settled if one.outcome.word is Word.REJECTED]
             self.reject_codes.update([outcome.code or "?" for outcome in refused])
         for one in settled:
-            self.frontier.settle(one.seq)
+            self._checkpoint.frontier.settle(one.seq)
         insert_rows(self._connection, "INSERT OR REPLACE INTO records", [_record_row(one) for one in settled])
         insert_rows(
             self._connection, _INSERT_TRAILS, [(one.seq, one.trail) for one in settled if one.trail is not None]
@@ -217,21 +208,7 @@ class RecordTables(Contents[LedgerEntry]):
 
     def seal(self) -> None:
         """Write where a resume begins, and commit the state."""
-        mark = self.frontier.advance()
-        position = mark.position
-        self._connection.execute(
-            "INSERT OR REPLACE INTO checkpoint (id, seq, file, place, number, above, counts, vitals)"
-            " VALUES (0, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                mark.seq,
-                position and position.file,
-                position and position.offset,
-                position and position.number,
-                orjson.dumps(self.frontier.above()).decode(),
-                orjson.dumps(self.counts).decode(),
-                orjson.dumps(self._vitals()).decode(),
-            ),
-        )
+        self._checkpoint.save()
         # The state first: after a crash in between, a record is looked up although it is known. The other way
         # round it would be forgotten.
         self._state.commit()
@@ -240,6 +217,7 @@ class RecordTables(Contents[LedgerEntry]):
         """Forget what did not reach the disk, here and in the state."""
         self._state.roll_back()
         with contextlib.suppress(sqlite3.Error, ValueError):
+            self._checkpoint.load()
             self._load()
 
 

@@ -5,7 +5,7 @@ import datetime as dt
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, DiskFull, RunLocked, UsageError
@@ -61,6 +61,10 @@ def list_runs(state_dir: AnyPath) -> Iterator[RunFolder]:
             yield run
 
 
+@overload
+def find_run(state_dir: AnyPath, name: str, *, statuses: Sequence[str] = ()) -> RunFolder: ...
+@overload
+def find_run(state_dir: AnyPath, name: str | None, *, statuses: Sequence[str] = ()) -> RunFolder | None: ...
 def find_run(state_dir: AnyPath, name: str | None, *, statuses: Sequence[str] = ()) -> RunFolder | None:
     """Return a run by its name or an unambiguous part of it; without a name the newest of `statuses`.
 

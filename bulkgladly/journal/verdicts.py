@@ -3,7 +3,6 @@
 import contextlib
 import sqlite3
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,12 +11,11 @@ import orjson
 
 from bulkgladly.journal.databases import open_journal, reading
 from bulkgladly.journal.entries import Admission, Clash
-from bulkgladly.journal.positions import Frontier
 from bulkgladly.journal.record_tables import take_claims
+from bulkgladly.journal.row_journal import Checkpoint, RowJournal
 from bulkgladly.journal.schema import insert_rows, make_tables
-from bulkgladly.journal.timeline import Sample, write_samples
-from bulkgladly.journal.writer import Contents, Writer, earlier_vitals, usable, write_note
-from bulkgladly.records import Mark, Position
+from bulkgladly.journal.writer import Contents, usable
+from bulkgladly.records import Position
 
 __all__ = ("NOT_SAMPLED", "VERDICT_WORDS", "VERIFY", "RowVerdict", "VerdictLog", "count_verdicts", "verdicts_of")
 
@@ -62,8 +60,8 @@ class RowVerdict(NamedTuple):
     unverified: tuple[str, ...] = ()
 
 
-class VerdictLog:
-    """One verification's journal. One thread writes, in groups; a process that dies leaves each commit whole.
+class VerdictLog(RowJournal[RowVerdict]):
+    """One verification's journal.
 
     A row whose verdict was not committed is read again by the resume, which costs a request and nothing else.
     """
@@ -84,33 +82,9 @@ class VerdictLog:
         connection = open_journal(path)
         with usable(path, connection):
             make_tables(connection, _TABLES)
-            self._tables = _VerdictTables(connection, vitals, clock)
-            self.earlier_vitals: Mapping[str, Any] = earlier_vitals(connection)
-        self._connection = connection
-        self._writer = Writer(path, connection, self._tables)
-
-    @property
-    def mark(self) -> Mark:
-        """Where this process begins to read: all rows before it have a verdict."""
-        return self._tables.mark
-
-    @property
-    def counts(self) -> Counter[str]:
-        """How many rows have which verdict."""
-        return self._tables.counts
-
-    @property
-    def frontier(self) -> Mark:
-        """The low-water mark after the last commit."""
-        return self._tables.frontier.advance()
-
-    def wants(self, seq: int) -> bool:
-        """Tell whether this process still has to look at a row."""
-        return seq >= self.mark.seq and seq not in self._tables.done_above
-
-    def is_settled(self, seq: int) -> bool:
-        """Tell whether a row has a verdict. Call `flush` before."""
-        return self._tables.frontier.is_settled(seq)
+            checkpoint = Checkpoint(connection, vitals)
+        self._tables = _VerdictTables(connection, checkpoint, clock)
+        super().__init__(path, connection, self._tables, checkpoint)
 
     async def admit(self, rows: Sequence[Admission], *, moves_mark: bool = True) -> dict[int, Clash]:
         """Note that rows have been read, in input order, and return those that clash with an earlier row.
@@ -129,10 +103,6 @@ class VerdictLog:
         """
         self._writer.tell(verdict)
 
-    async def flush(self) -> None:
-        """Wait until everything settled so far is on the disk."""
-        await self._writer.ask(lambda: None)
-
     async def supersede(self, code: str, detail: str) -> None:
         """Take back the differences of rows that a later row about the same object has overwritten.
 
@@ -140,53 +110,23 @@ class VerdictLog:
         """
         await self._writer.ask(lambda: self._tables.supersede(code, detail))
 
-    async def note(self, name: str, value: str, *, samples: Sequence[Sample] = ()) -> None:
-        """Keep a value about the run itself, such as its status, and samples; on the disk when this returns."""
-        await self._writer.ask(lambda: write_note(self._connection, name, value, samples))
-
-    def sample(self, samples: Sequence[Sample]) -> None:
-        """Keep samples of how the run goes; they are in the next group commit.
-
-        Raises:
-            DiskFull, JournalDamaged: An earlier commit failed; nothing was noted.
-        """
-        self._writer.do(lambda: write_samples(self._connection, samples))
-
-    def close(self) -> None:
-        """Commit what is left, end the thread and close the file."""
-        self._writer.close()
-
 
 class _VerdictTables(Contents[RowVerdict]):
     """The table of verdicts and the checkpoint; used in the writer's thread only."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, vitals: Callable[[], Mapping[str, Any]], clock: Callable[[], float]
-    ) -> None:
-        self._connection, self._vitals, self._clock = connection, vitals, clock
-        self._load()
-
-    def _load(self) -> None:
-        row = self._connection.execute("SELECT seq, file, place, number, above, counts FROM checkpoint").fetchone()
-        self.counts: Counter[str] = Counter()
-        self.mark, above = Mark(), []
-        if row is not None:
-            self.mark = Mark(row[0], None if row[1] is None else Position(row[1], row[2], row[3]))
-            above = orjson.loads(row[4])
-            self.counts.update(orjson.loads(row[5]))
-        self.frontier = Frontier(self.mark, above)
-        self.done_above = {seq for first, last in above for seq in range(first, last + 1)}
+    def __init__(self, connection: sqlite3.Connection, checkpoint: Checkpoint, clock: Callable[[], float]) -> None:
+        self._connection, self._checkpoint, self._clock = connection, checkpoint, clock
 
     def admit(self, rows: Sequence[Admission], *, moves_mark: bool) -> dict[int, Clash]:
         for row in rows if moves_mark else ():
-            self.frontier.admit(row.seq, row.position)
+            self._checkpoint.frontier.admit(row.seq, row.position)
         return take_claims(self._connection, [row for row in rows if row.claims])
 
     def write(self, entries: Sequence[RowVerdict]) -> None:
         now, rows = self._clock(), []
         for one in entries:
-            self.counts[one.word] += 1
-            self.frontier.settle(one.seq)
+            self._checkpoint.counts[one.word] += 1
+            self._checkpoint.frontier.settle(one.seq)
             if one.word != NOT_SAMPLED:
                 rows.append(_row_of(one, now))
         insert_rows(self._connection, "INSERT OR REPLACE INTO verdicts", rows)
@@ -205,20 +145,11 @@ class _VerdictTables(Contents[RowVerdict]):
         )
 
     def seal(self) -> None:
-        mark = self.frontier.advance()
-        place = mark.position or (None, None, None)
-        above, counts, vitals = (
-            orjson.dumps(value).decode() for value in (self.frontier.above(), self.counts, self._vitals())
-        )
-        self._connection.execute(
-            "INSERT OR REPLACE INTO checkpoint (id, seq, file, place, number, above, counts, vitals)"
-            " VALUES (0, ?, ?, ?, ?, ?, ?, ?)",
-            (mark.seq, *place, above, counts, vitals),
-        )
+        self._checkpoint.save()
 
     def roll_back(self) -> None:
         with contextlib.suppress(sqlite3.Error, ValueError):
-            self._load()
+            self._checkpoint.load()
 
 
 def _row_of(one: RowVerdict, now: float) -> tuple[Any, ...]:

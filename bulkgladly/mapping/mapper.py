@@ -306,7 +306,7 @@ def _key_of(row: Fields, key: Reference) -> SourceKey:
             detail = f"the key column {key.text} must hold a text or a whole number"
             raise Unmappable(detail, key.text, code="key_type") from None
     what = f"the key {key.text}" if "{" in key.text else f"the key column {key.text}"
-    detail = f"{what} is empty or holds a word for no value; every row needs its own key"
+    detail = f"{what} is empty or holds a placeholder such as N/A; every row needs its own key"
     raise Unmappable(detail, key.text, code="key_missing")
 
 

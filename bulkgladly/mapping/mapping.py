@@ -1,6 +1,5 @@
 """Reads a mapping file, and checks and compiles it once. No row is looked at here."""
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,12 +107,8 @@ def parse_mapping(text: str, file: str, given: Given | None = None) -> Mapping:
     Raises:
         UsageError: As `load_mapping`.
     """
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{file}: is not valid TOML: {error}") from error
-    top = Table(file, "", content)
-    _check_version(top)
+    top = Table.of_text(text, file)
+    top.check_version(VERSION)
     to = top.text("to")
     if to is None:
         top.fail("to", 'is missing; name the object that the rows become, such as to = "customers"')
@@ -138,14 +133,6 @@ def parse_mapping(text: str, file: str, given: Given | None = None) -> Mapping:
     )
     _check_as_a_whole(mapping, fields)
     return mapping
-
-
-def _check_version(top: Table) -> None:
-    version = top.value("version")
-    if version is None:
-        top.fail("version", f"is missing; start the file with version = {VERSION}")
-    if version != VERSION:
-        top.fail("version", f"{version!r} is not supported; this version of bulkgladly reads version {VERSION}")
 
 
 def _each(table: Table | None, definitions: Definitions) -> Each | None:

@@ -1,8 +1,9 @@
 """Reads a table of a mapping file key by key; errors name the file, the table and the key. Pure."""
 
 import math
+import tomllib
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from bulkgladly.choices import closest, unsupported
 from bulkgladly.errors import UsageError
@@ -19,6 +20,26 @@ class Table:
         self.file, self.name = file, name
         self._content = content
         self._asked: list[str] = []
+
+    @classmethod
+    def of_text(cls, text: str, file: str) -> Self:
+        """Return the outermost table of a TOML text; `file` is its name in messages.
+
+        Raises:
+            UsageError: It is not TOML.
+        """
+        try:
+            return cls(file, "", tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(f"{file}: is not valid TOML: {error}") from error
+
+    def check_version(self, version: int) -> None:
+        """Refuse a file that is not of this version."""
+        found = self.value("version")
+        if found is None:
+            self.fail("version", f"is missing; start the file with version = {version}")
+        if found != version:
+            self.fail("version", f"{found!r} is not supported; this version of bulkgladly reads version {version}")
 
     def __contains__(self, key: str) -> bool:
         return key in self._content

@@ -60,7 +60,7 @@ def refuse_unfit(folder: Path, info: PlanInfo, options: ImportOptions, host: str
     """
     if host != info.host:
         raise UsageError(
-            f"{folder} was made for {info.host}, and the credentials are for {host}; use those of the plan"
+            f"{folder} was made for {info.host}, but the credentials are for {host}; use those for {info.host}"
         )
     found = [*_files(info), *_mapping(options)]
     if not found:
@@ -116,7 +116,7 @@ def _memory(folder: Path, options: ImportOptions, info: PlanInfo) -> list[str]:
         return []
     more = f" and {number - len(first):,} more" if number > len(first) else ""
     if memory is None:
-        return [f"{state} is missing, which the plan rests on"]
+        return [f"{state} is missing, and the plan depends on it"]
     what = "was" if number == 1 else "were"
     return [f"{counted(number, 'record')} of the plan {what} written by another run since: {', '.join(first)}{more}"]
 

@@ -95,7 +95,7 @@ class PlannedSteps:
                 is_write = request.method != "GET"
                 if is_write and (not may_write or request.operation not in planned.costs):
                     steps.close()
-                    return _moved(planned.gladly_id, "an object is in its way that was not there when it was planned")
+                    return _moved(planned.gladly_id, "an object that did not exist when it was planned is in the way")
                 reply = yield request
                 if is_write and reply.is_taken and not (reply.lost or record.doubt):
                     steps.close()
@@ -172,7 +172,7 @@ class PlannedSteps:
             return _moved(planned.gladly_id, f"{change.end.detail or 'it has changed'}") if is_moved else change.end
         is_same = (change.action, change.id) == (planned.action, planned.gladly_id)
         if not is_same or not _is_same(dict(change.after), planned.after()):
-            return _moved(planned.gladly_id, "what has to be written is no longer what was planned")
+            return _moved(planned.gladly_id, "the change that is needed now is not the one that was planned")
         return (yield from self._spec.apply(record, self._policy, change))
 
 
@@ -205,5 +205,5 @@ def _fingerprints(held: Any) -> set[str]:
 
 
 def _moved(gladly_id: str | None, detail: str, attr: str | None = None, *, status: int | None = None) -> Outcome:
-    problem = Problem("moved", f"{detail}; nothing of it was written, plan again", attr, Stage.CONFLICT)
+    problem = Problem("moved", f"{detail}; nothing was written; plan again", attr, Stage.CONFLICT)
     return Outcome.rejected(problem, status=status, gladly_id=gladly_id)

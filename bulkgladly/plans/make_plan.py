@@ -53,8 +53,8 @@ async def plan_offline(resource_name: str, files: Sequence[str | Path], options:
     organisation = organisation_of(state, host)
     if organisation is None and options.baseline is None:  # a data set is checked to be of this host
         raise UsageError(
-            f"no run that {options.state_dir} remembers has reached {host} yet, so nothing is known of it; pass "
-            "--live, which reads what it needs"
+            f"no run in {options.state_dir} has reached {host} yet, so nothing is known about it; pass --live to read "
+            "what the plan needs"
         )
     options, inputs = inputs_of_plan(spec, [str(file) for file in files], options)
     hashes = await anyio.to_thread.run_sync(hashed, inputs)
@@ -95,8 +95,8 @@ def inputs_of_plan(spec: ImportSpec, patterns: Sequence[str], options: PlanOptio
         raise UsageError("`-`: a plan needs files, because `apply` reads them again; save the input to a file first")
     if options.missing != "tell":
         raise UsageError(
-            "--missing delete: a plan does not hold what is deleted because it is missing; leave it out, apply the "
-            "plan, then import the files with it"
+            "--missing delete: a plan cannot contain the deletion of missing records; omit it, apply the plan, then "
+            "import the files with it"
         )
     options = replace(options, reading=with_folders(options.reading, [local_path(one) for one in patterns]))
     return options, open_checked(spec, patterns, options)

@@ -243,7 +243,7 @@ def opened_plan(path: Path) -> PlanInfo:
         try:
             found = hash_of(path / name)
         except OSError as error:
-            what = "is missing or cannot be read, so the plan is not whole"
+            what = "is missing or cannot be read, so the plan is incomplete"
             raise UsageError(f"{path / name} {what}; plan again") from error
         if found != digest:
             raise UsageError(f"{path / name} was edited after it was written; plan again, and apply the new plan")

@@ -72,9 +72,9 @@ def page_of(
     names = [Path(each.path).name for each in info.inputs]
     text: Callable[[Any], str] = _whole if show_values else shape
     how = (
-        "Everything that is written over was read in Gladly while this plan was made."
+        "Everything that would be overwritten was read from Gladly while this plan was made."
         if info.is_live
-        else "This plan was made from what earlier runs have sent; nothing was read in Gladly."
+        else "This plan was made from what earlier runs have sent; nothing was read from Gladly."
     )
     parts = [
         f"# Plan: {info.resource} from {', '.join(map(shown_cell, names))} to {info.host}{day_text(info.made_at)}",
@@ -116,7 +116,8 @@ def _fields(totals: PlanTotals, names: Sequence[str], text: Callable[[Any], str]
         lines[-1] += f"\n| {shown_cell(name)} | {number:,} | {samples} |"
     if totals.unseen:
         lines.append(
-            f"{counted(totals.unseen, 'record')}: nobody has read the old values yet; `apply` does, before it writes."
+            f"{counted(totals.unseen, 'record')}: the old values have not been read yet; `apply` reads them before it "
+            "writes."
         )
     if text is shape:
         lines.append("Values are masked (a/A letter, 9 digit). Plan with `--show-values` to see them.")
@@ -148,7 +149,7 @@ def _opened(info: PlanInfo) -> list[str]:
         return []
     what = "is" if number == 1 else "are"
     why = "They depend on an earlier row, or only a request can tell."
-    more = "" if info.is_live else " Plan with `--live` to have them decided now."
+    more = "" if info.is_live else " Plan with `--live` to decide them now."
     return [f"{counted(number, 'record')} {what} decided when the plan is applied, as an import would. {why}{more}"]
 
 
@@ -169,8 +170,10 @@ def _irrevocable(info: PlanInfo, spec: ImportSpec) -> list[str]:
 def _requests(info: PlanInfo) -> str:
     rows = [(name, _span(info.least.get(name, 0), most)) for name, most in sorted(info.most.items())]
     said = "Requests of the apply. `getOrganization` is the check of the organisation before anything is sent"
-    said += "." if info.requests[0] == info.requests[1] else ", and a look, once a minute at most, whether it is there."
-    return "\n\n".join(("## Requests", _table(("request", "number"), rows), said))
+    said += (
+        "." if info.requests[0] == info.requests[1] else ", and a check, at most once a minute, that it is still there."
+    )
+    return "\n\n".join(("## Requests", _table(("request", "number"), rows), f"{said}."))
 
 
 def _span(low: int, high: int) -> str:
@@ -180,9 +183,9 @@ def _span(low: int, high: int) -> str:
 def _how_to_apply(out: Path, state_dir: Path) -> str:
     command = next_command("apply", out, state_dir=state_dir, connects=True)
     fits = (
-        f"Each change is a row of `{CHANGES}`. The plan is refused if the input, the mapping, the organisation or "
+        f"Each change is a row in `{CHANGES}`. The plan is refused if the input, the mapping, the organisation or "
         "this folder has changed, or if another run has written the same records. A record that is no longer as "
-        "the plan saw it ends as rejected (`moved`), and is not written over."
+        "the plan saw it is rejected (`moved`), and is not overwritten."
     )
     return "\n\n".join(("## How to apply it", f"    {command}", fits))
 

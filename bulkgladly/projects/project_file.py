@@ -2,7 +2,6 @@
 
 import glob
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,15 +102,8 @@ def parse_project(text: str, path: Path) -> Project:
     Raises:
         UsageError: As `load_project`.
     """
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: is not valid TOML: {error}") from error
-    top = Table(str(path), "", content)
-    version = top.value("version")
-    if version != VERSION:
-        said = "is missing" if version is None else f"{version!r} is not supported"
-        top.fail("version", f"{said}; start the file with version = {VERSION}")
+    top = Table.of_text(text, str(path))
+    top.check_version(VERSION)
     name = top.text("name") or path.resolve().parent.name
     defaults = top.table("defaults")
     variables = top.table("vars")

@@ -206,7 +206,7 @@ class _ProjectRun:
         found = replace(found, exit_code=report.exit_code, reason=report.reason, counts=report.counts)
         if report.exit_code == 1 and self._options.stop_on_rejects:
             rejects = report.counts["rejected"] + report.counts["unknown"]
-            told = f"step {plan.name} has {counted(rejects, 'reject')}; run it again to go on with the next step"
+            told = f"step {plan.name} has {counted(rejects, 'reject')}; run it again to continue with the next step"
             self._stop = ("stopped", 1, told)
         return found
 

@@ -240,7 +240,7 @@ class ServiceParts:
             with contextlib.suppress(DataSetInUse):
                 await self._landing.land()
         if options.since is not None and (begun := self._begun_sinks()):
-            note(f"--since does not apply to {begun}: it goes on where it ended; see `bulkgladly inbox replay`")
+            note(f"--since does not apply to {begun}: it continues where it stopped; see `bulkgladly inbox replay`")
         if self._server is None:
             note(f"following {self.credentials.host}{where}; Ctrl-C stops safely")
             return

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from bulkgladly.api.budget_pacers import default_pacer, reports_pacer
 from bulkgladly.api.client import Client
 from bulkgladly.api.client_options import ClientOptions
-from bulkgladly.api.pacer import Pacer, PaceView, default_pacer, reports_pacer
+from bulkgladly.api.pacer import Pacer, PaceView
 from bulkgladly.api.single_exchange import no_organisation
 from bulkgladly.messages import GET_ORGANIZATION, BudgetClass
 from bulkgladly.runs.environment import USUAL, Environment

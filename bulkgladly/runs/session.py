@@ -77,7 +77,7 @@ class Terms:
 
 
 class Journal(Protocol):
-    """What every run writes while it works: `Ledger` for records, `UnitLog` for units."""
+    """What every run writes while it works: `RowJournal` for rows, `UnitLog` for units."""
 
     @property
     def earlier_vitals(self) -> Mapping[str, Any]:

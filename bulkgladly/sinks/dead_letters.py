@@ -71,5 +71,5 @@ class DeadLetters:
             await anyio.to_thread.run_sync(partial(self._append, lines))
 
     def _append(self, lines: bytes) -> None:
-        with writing(self.path, "bulkgladly goes on by itself"):
+        with writing(self.path, "bulkgladly continues by itself"):
             append_lines(self.path, lines)

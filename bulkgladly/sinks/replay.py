@@ -94,7 +94,7 @@ async def replay(
             begin = to_milliseconds(min(time for time, _ in batch))
             raise TransportError(
                 f"{sink.label}: {trouble}; {counts.passed:,} events were passed on. "
-                f"Go on later with --since {begin}, which may repeat some"
+                f"Continue later with --since {begin}, which may repeat some"
             )
     return counts._replace(left_out=left_out)
 

@@ -256,7 +256,7 @@ class SinkLoop:
             self._settling.block(one.key)
             # The first time, it may be the sink that is down.
             if earlier == 1 and not self._schedule.is_down:
-                self._say(f"{self.sink.label}: one event fails ({reply.reason}) and is tried again; others go on")
+                self._say(f"{self.sink.label}: one event fails ({reply.reason}) and is tried again; others continue")
         noted = [self._failing[one.seq] for one, _ in failed]
         if noted:
             await self._calls.patiently(partial(note_failures, self._inbox, self.sink.name, noted))

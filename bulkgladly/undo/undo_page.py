@@ -43,11 +43,11 @@ def why_not(code: str, spec: ImportSpec) -> str:
         return spec.irreversible
     if code == "no_before":
         return (
-            "nobody read it before it was updated, so it is not known what to restore; "
-            "import with --read-first or --undoable the next time"
+            "it was not read before it was updated, so its old values are not known; next time, import with "
+            "--read-first or --undoable"
         )
     if code == "not_noted":
-        return "an older version of bulkgladly has written it, which did not note what it changed; check in Gladly"
+        return "it was written by an older version of bulkgladly, which did not record what it changed; check in Gladly"
     if code == "deletion":
         return "it was deleted, and an object that is created again does not get back what people had added to it"
     return reversal.why_not

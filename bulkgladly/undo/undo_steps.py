@@ -94,7 +94,7 @@ def _left_alone(task: UndoTask, decision: UndoDecision) -> Undone:
         return Undone(_kept(task, decision), as_before)
     if decision.action is UndoAction.CANNOT:
         names = _named(decision.unread)
-        detail = f"{names} cannot be restored, because nobody read it before it was written"
+        detail = f"{names} cannot be restored, because it was not read before it was written"
         end = Outcome.rejected(Problem("no_before", detail, names, Stage.CHECK), gladly_id=gladly_id)
         return Undone(end, as_before)
     end = Outcome(Word.UNCHANGED, gladly_id, code="as_before", detail="it is as it was before the run")
@@ -195,7 +195,7 @@ def _delete(task: UndoTask) -> UndoSteps:
         if not reply.is_confirmed:
             return Undone(unread(reply, gladly_id))
         if reply.objects or reply.object is not None:
-            detail = f"the {noun} has {what}, which a deletion would take along, so it was left as it is"
+            detail = f"the {noun} has {what}, which would be deleted with it, so it was left as it is"
             return Undone(Outcome(Word.SKIPPED, gladly_id, Stage.CONFLICT, code="in_use", attr=what, detail=detail))
     reply = yield from _all(task.reversal.removing(gladly_id))
     if reply.is_confirmed:

@@ -108,7 +108,10 @@ async def verify_plan(folder: Path, chosen: VerifyOptions, terms: Terms) -> Veri
     """
     plan = await anyio.to_thread.run_sync(opened_plan, folder)
     if plan.host != terms.credentials.host:
-        raise UsageError(f"{folder} is a plan for {plan.host}, but the credentials are for {terms.credentials.host}")
+        raise UsageError(
+            f"{folder} was made for {plan.host}, but the credentials are for {terms.credentials.host}; use those for "
+            f"{plan.host}"
+        )
     spec = import_spec(plan.resource)
     proof = _proof_of(spec)
     options = restored(ImportOptions, plan.options, chosen.state_dir).for_resource(spec)
@@ -234,7 +237,8 @@ async def _work(
     policy = replace(options.of_import().policy(session.connection.host), now=None)
     with ExitStack() as stack:
         outcomes, expected = None, None
-        if options.run is not None and (verified := find_run(options.state_dir, options.run)) is not None:
+        if options.run is not None:
+            verified = find_run(options.state_dir, options.run)
             outcomes = stack.enter_context(RunOutcomes(verified.path))
             by_word = await anyio.to_thread.run_sync(count_by_word, verified.path)
             expected = sum(number for word, number in by_word.items() if word not in _UNSENT)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from bulkgladly.errors import UsageError
-from bulkgladly.settings import secret_of
+from bulkgladly.token_sources import secret_of
 
 __all__ = ("ListenSecrets",)
 

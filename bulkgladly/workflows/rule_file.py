@@ -4,7 +4,6 @@ Every error names the file, the rule and the field, and says what to write.
 """
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,11 +57,7 @@ def parse_rules(text: str, file: str, *, check_sink: SinkCheck = looks_like_a_si
     Raises:
         UsageError: As `load_rules`.
     """
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{file}: is not valid TOML: {error}") from error
-    top = Table(file, "", content)
+    top = Table.of_text(text, file)
     found = top.value("rules")
     top.finish()
     if not isinstance(found, list) or not found or not all(isinstance(each, dict) for each in found):

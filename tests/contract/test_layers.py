@@ -35,6 +35,7 @@ WORDS = (
     "source_keys",
     "strict_json",
     "times",
+    "token_sources",
     "_version",
 )
 DOORS = ("storage", "gladly", "api", "budget", "files", "journal", "lake", "mapping")
@@ -363,7 +364,15 @@ def test_words_drag_nothing_in(word: str) -> None:
                 "bulkgladly.webhooks.webhook_server",
             },
         ),
-        ("pyarrow", {"bulkgladly.files.columnar_files", "bulkgladly.lake", "bulkgladly.verification.verify_table"}),
+        (
+            "pyarrow",
+            {
+                "bulkgladly.files.columnar_files",
+                "bulkgladly.files.columnar_rows",
+                "bulkgladly.lake",
+                "bulkgladly.verification.verify_table",
+            },
+        ),
         ("openpyxl", {"bulkgladly.files.sheet_files"}),
         ("nh3", {"bulkgladly.mapping.html"}),
         ("jinja2", {"bulkgladly.pages.page_template"}),

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from bulkgladly.api import Client, ClientOptions, Pacer, RetryPolicy, Timeouts, reports_pacer
-from bulkgladly.api.pacer import REPORTS
+from bulkgladly.api.budget_pacers import REPORTS
 from bulkgladly.errors import Withdrawn
 from bulkgladly.messages import BudgetClass, Repeat, Reply, Request
 from bulkgladly.settings import Pace

@@ -108,7 +108,7 @@ def test_what_is_known_already_keeps_its_fingerprints(tmp_path: Path) -> None:
     [
         ("key,gladly_id\nK1,id 1\n", "gladly_id id 1: an id can only have letters"),
         (f"key,gladly_id\nK1,{'x' * 50}\n", "the id has 50 characters; Gladly allows 49"),
-        ("key,gladly_id\n,id-1\n", "key is empty, or a word for no value"),
+        ("key,gladly_id\n,id-1\n", "key is empty or holds a placeholder such as N/A"),
         ("key,gladly_id\nK1,\n", "gladly_id is empty"),
         ("key,gladly_id,status\nK1,,unknown\n", "gladly_id is empty"),
         ("key,gladly_id\nK1,a\nK1 ,b\n", "key K1 is b here, and a in line 2"),
@@ -171,7 +171,7 @@ def test_several_keys_of_one_id_are_told(tmp_path: Path) -> None:
 
 def test_it_must_be_clear_whose_keys_they_are(tmp_path: Path) -> None:
     """Neither the file nor the state names an organisation, so nothing is guessed."""
-    with pytest.raises(UsageError, match="Set GLADLY_HOST"):
+    with pytest.raises(UsageError, match="set GLADLY_HOST"):
         taken_in(tmp_path, "key,gladly_id\nA,a\n", host=None)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from bulkgladly.emulator import Clock, Emulator
 from bulkgladly.emulator.operations.public_answers import LIST_CAP
-from tests.signing import basic_auth
+from tests.doors.emulator_client import an_emulator, asked, client_of
 
 PATH = "/api/v1/answers"
 ORGANIZATION = "/api/v1/orgs/example-organization"
@@ -26,33 +26,11 @@ class Wall:
         return self.now
 
 
-def an_emulator(**options: Any) -> Emulator:
-    """An emulator without a limit."""
-    return Emulator(rate=None, **options)
-
-
-@asynccontextmanager
-async def client_of(emulator: Emulator) -> AsyncIterator[aiohttp.ClientSession]:
-    """A running emulator and somebody who may use it."""
-    credentials = basic_auth(emulator.options.username, emulator.options.token)
-    async with emulator, aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials}) as client:
-        yield client
-
-
 @asynccontextmanager
 async def somebody(emulator: Emulator) -> AsyncIterator[aiohttp.ClientSession]:
     """A running emulator and a visitor without credentials."""
     async with emulator, aiohttp.ClientSession(emulator.url) as client:
         yield client
-
-
-async def asked(client: aiohttp.ClientSession, method: str, path: str, payload: object = None) -> tuple[int, Any]:
-    """Status and body; problems as pairs of attribute and code."""
-    async with client.request(method, path, json=payload) as response:
-        body = await response.json() if await response.read() else None
-        if isinstance(body, dict) and "errors" in body:
-            return response.status, [(problem.get("attr"), problem["code"]) for problem in body["errors"]]
-        return response.status, body
 
 
 def place(answer_id: str, language: str = "en-us", content_type: str = "public") -> str:

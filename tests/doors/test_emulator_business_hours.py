@@ -1,40 +1,14 @@
 """Business hours and their versions, over a real socket."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
 
 from bulkgladly.emulator import Clock, Emulator
-from tests.signing import basic_auth
+from tests.doors.emulator_client import an_emulator, asked, client_of
 
 PATH = "/api/v1/business-hours"
 HOURS = {"timezone": "Europe/Berlin", "monday": [{"start": "9:00", "stop": "17:30"}]}
-
-
-def an_emulator(**options: Any) -> Emulator:
-    """An emulator without a limit."""
-    return Emulator(rate=None, **options)
-
-
-@asynccontextmanager
-async def client_of(emulator: Emulator) -> AsyncIterator[aiohttp.ClientSession]:
-    """A running emulator and somebody who may use it."""
-    credentials = basic_auth(emulator.options.username, emulator.options.token)
-    async with emulator, aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials}) as client:
-        yield client
-
-
-async def asked(client: aiohttp.ClientSession, method: str, path: str, payload: object = None) -> tuple[int, Any]:
-    """Status and body; problems as pairs of attribute and code."""
-    async with client.request(method, path, json=payload) as response:
-        body = await response.json() if await response.read() else None
-        if isinstance(body, dict) and "errors" in body:
-            return response.status, [(problem.get("attr"), problem["code"]) for problem in body["errors"]]
-        return response.status, body
 
 
 def primary_of(emulator: Emulator) -> list[str]:

@@ -13,6 +13,7 @@ from bulkgladly.emulator.__main__ import options_from
 from bulkgladly.emulator.operations.event_types import EVENT_SHAPES, WEBHOOK_ONLY_SHAPES, WORDS, Field
 from bulkgladly.emulator.organisation.event_log import EventLog
 from bulkgladly.emulator.organisation.indexes import OwnedObjects
+from tests.doors.emulator_client import problems_of, replied
 from tests.signing import basic_auth
 
 CONVERSATIONS = "/api/v1/conversations"
@@ -29,16 +30,6 @@ async def started(**changes: Any) -> AsyncIterator[tuple[Emulator, aiohttp.Clien
             yield emulator, client
 
 
-async def asked(client: aiohttp.ClientSession, method: str, path: str, payload: object = None) -> tuple[int, Any]:
-    """The status, and the body as JSON if there is one."""
-    async with client.request(method, path, json=payload) as response:
-        return response.status, await response.json() if await response.read() else None
-
-
-def problems_of(envelope: Any) -> list[tuple[str | None, str]]:
-    return [(problem.get("attr"), problem["code"]) for problem in envelope["errors"]]
-
-
 def types_noted(emulator: Emulator) -> list[str]:
     return [event.type for event in emulator.store.event_log]
 
@@ -51,7 +42,7 @@ async def test_conversations_of_a_customer_come_oldest_first() -> None:
         emulator.add_conversation("c-1", id="v-early", createdAt="2024-01-01T00:00:00Z")
         emulator.add_conversation("c-2", id="v-other")
 
-        status, found = await asked(client, "GET", "/api/v1/customers/c-1/conversations")
+        status, found = await replied(client, "GET", "/api/v1/customers/c-1/conversations")
 
         assert (status, [conversation["id"] for conversation in found]) == (200, ["v-early", "v-late"])
 
@@ -61,7 +52,7 @@ async def test_conversation_has_the_documented_fields() -> None:
     async with started() as (emulator, client):
         emulator.add_conversation("c-1", id="v-1", topicIds=["topic-1"])
 
-        assert await asked(client, "GET", f"{CONVERSATIONS}/v-1") == (
+        assert await replied(client, "GET", f"{CONVERSATIONS}/v-1") == (
             200,
             {
                 "id": "v-1",
@@ -100,7 +91,7 @@ async def test_what_is_not_there_is_404(method: str, path: str) -> None:
         emulator.add_item({"type": "CONVERSATION_NOTE", "body": "Hi"}, conversation_id="v-2", id="elsewhere")
         emulator.add_item({"type": "WHATSAPP", "content": "Hi"}, conversation_id="v-1", id="no-note")
 
-        status, body = await asked(client, method, path, {})
+        status, body = await replied(client, method, path, {})
 
         assert (status, problems_of(body)) == (404, [(None, "not_exist")])
 
@@ -151,11 +142,11 @@ async def test_closing_and_reopening_leave_their_marks() -> None:
     async with started() as (emulator, client):
         emulator.add_conversation("c-1", id="v-1", agentId="agent-1")
 
-        assert await asked(client, "PATCH", f"{CONVERSATIONS}/v-1", {"status": {"value": "CLOSED"}}) == (204, None)
+        assert await replied(client, "PATCH", f"{CONVERSATIONS}/v-1", {"status": {"value": "CLOSED"}}) == (204, None)
         closed = emulator.store.conversations["v-1"]
-        assert await asked(client, "PATCH", f"{CONVERSATIONS}/v-1", {"status": {"value": "CLOSED"}}) == (204, None)
-        assert await asked(client, "PATCH", f"{CONVERSATIONS}/v-1", {"status": {"value": "OPEN"}}) == (204, None)
-        _, items = await asked(client, "GET", f"{CONVERSATIONS}/v-1/items")
+        assert await replied(client, "PATCH", f"{CONVERSATIONS}/v-1", {"status": {"value": "CLOSED"}}) == (204, None)
+        assert await replied(client, "PATCH", f"{CONVERSATIONS}/v-1", {"status": {"value": "OPEN"}}) == (204, None)
+        _, items = await replied(client, "GET", f"{CONVERSATIONS}/v-1/items")
 
         assert (closed["status"], closed["closedAt"]) == ("CLOSED", "2024-01-02T03:04:05.678Z")
         assert "closedAt" not in emulator.store.conversations["v-1"]
@@ -176,7 +167,7 @@ async def test_waiting_conversation_that_is_opened_is_not_reopened() -> None:
     async with started() as (emulator, client):
         emulator.add_conversation("c-1", id="v-1", status="WAITING")
 
-        assert (await asked(client, "PATCH", f"{CONVERSATIONS}/v-1", {"status": {"value": "OPEN"}}))[0] == 204
+        assert (await replied(client, "PATCH", f"{CONVERSATIONS}/v-1", {"status": {"value": "OPEN"}}))[0] == 204
 
         assert emulator.store.conversations["v-1"]["status"] == "OPEN"
         assert types_noted(emulator)[-2:] == ["CONVERSATION/CREATED", "CONVERSATION_STATUS/UPDATED"]
@@ -200,7 +191,7 @@ async def test_patch_that_cannot_be_is_400(patch: dict[str, Any], expected: list
         emulator.add_conversation("c-1", id="v-1")
         before = emulator.store.conversations["v-1"]
 
-        status, body = await asked(client, "PATCH", f"{CONVERSATIONS}/v-1", patch)
+        status, body = await replied(client, "PATCH", f"{CONVERSATIONS}/v-1", patch)
 
         assert (status, problems_of(body)) == (400, expected)
         assert emulator.store.conversations["v-1"] == before
@@ -212,8 +203,8 @@ async def test_assignee_changes_with_the_reason_and_both_sides() -> None:
         emulator.add_conversation("c-1", id="v-1", agentId="agent-1")
         patch = {"assignee": {"inboxId": "inbox-2", "agentId": None}}
 
-        assert (await asked(client, "PATCH", f"{CONVERSATIONS}/v-1", patch))[0] == 204
-        assert (await asked(client, "PATCH", f"{CONVERSATIONS}/v-1", patch))[0] == 204
+        assert (await replied(client, "PATCH", f"{CONVERSATIONS}/v-1", patch))[0] == 204
+        assert (await replied(client, "PATCH", f"{CONVERSATIONS}/v-1", patch))[0] == 204
 
         conversation = emulator.store.conversations["v-1"]
         assert (conversation["inboxId"], conversation.get("agentId")) == ("inbox-2", None)
@@ -235,7 +226,7 @@ async def test_inbox_without_a_list_of_members_takes_every_agent() -> None:
 
         patch = {"assignee": {"inboxId": "mine", "agentId": "agent-5"}}
 
-        assert (await asked(client, "PATCH", f"{CONVERSATIONS}/v-1", patch))[0] == 204
+        assert (await replied(client, "PATCH", f"{CONVERSATIONS}/v-1", patch))[0] == 204
 
 
 @pytest.mark.parametrize(
@@ -253,7 +244,7 @@ async def test_closed_conversation_cannot_be_reassigned(mode: str, inbox: str, e
         emulator.add_conversation("c-1", id="v-1", status="CLOSED")
         patch = {"assignee": {"inboxId": inbox}, "status": {"value": "CLOSED"}}
 
-        status, body = await asked(client, "PATCH", f"{CONVERSATIONS}/v-1", patch)
+        status, body = await replied(client, "PATCH", f"{CONVERSATIONS}/v-1", patch)
 
         assert status == expected
         assert body is None or problems_of(body) == [("assignee", "invalid_state")]
@@ -267,7 +258,7 @@ async def test_one_patch_can_assign_and_change_the_status(before: str, after: st
 
         patch = {"assignee": {"inboxId": "inbox-2"}, "status": {"value": after}}
 
-        assert (await asked(client, "PATCH", f"{CONVERSATIONS}/v-1", patch))[0] == 204
+        assert (await replied(client, "PATCH", f"{CONVERSATIONS}/v-1", patch))[0] == 204
         conversation = emulator.store.conversations["v-1"]
         assert (conversation["inboxId"], conversation["status"]) == ("inbox-2", after)
 
@@ -287,7 +278,7 @@ async def test_customer_who_waits_is_left_by_force_only(last: str, force: bool, 
         emulator.add_item({"type": "CONVERSATION_NOTE", "body": "Later"}, conversation_id="v-1", initiator=agent)
 
         patch = {"status": {"value": "CLOSED", "force": force}}
-        status, body = await asked(client, "PATCH", f"{CONVERSATIONS}/v-1", patch)
+        status, body = await replied(client, "PATCH", f"{CONVERSATIONS}/v-1", patch)
 
         assert status == expected
         assert body is None or problems_of(body) == [("status.value", "invalid_state")]
@@ -301,7 +292,7 @@ async def test_last_message_is_the_latest_not_the_one_that_was_added_last() -> N
         emulator.add_item(message, conversation_id="v-1", timestamp="2024-01-01T00:00:00.5Z")
         emulator.add_item(message, conversation_id="v-1", timestamp="2024-01-01T00:00:00Z", initiator=agent)
 
-        assert (await asked(client, "PATCH", f"{CONVERSATIONS}/v-1", {"status": {"value": "CLOSED"}}))[0] == 400
+        assert (await replied(client, "PATCH", f"{CONVERSATIONS}/v-1", {"status": {"value": "CLOSED"}}))[0] == 400
 
 
 def test_voicemail_that_an_agent_leaves_is_no_message_sent() -> None:
@@ -341,7 +332,7 @@ async def test_topics_can_be_asked_for_before_closing(topics: list[str], expecte
     async with started(topics_before_closing=True) as (emulator, client):
         emulator.add_conversation("c-1", id="v-1", topicIds=topics)
 
-        status, _ = await asked(client, "PATCH", f"{CONVERSATIONS}/v-1", {"status": {"value": "CLOSED"}})
+        status, _ = await replied(client, "PATCH", f"{CONVERSATIONS}/v-1", {"status": {"value": "CLOSED"}})
 
         assert status == expected
 
@@ -352,14 +343,14 @@ async def test_topics_are_a_set_with_an_item_and_events_for_what_changed() -> No
         emulator.add_conversation("c-1", id="v-1", topicIds=["topic-1"])
         topics = f"{CONVERSATIONS}/v-1/topics"
 
-        assert await asked(client, "POST", topics, {"topicIds": ["topic-2", "topic-1", "topic-2"]}) == (204, None)
+        assert await replied(client, "POST", topics, {"topicIds": ["topic-2", "topic-1", "topic-2"]}) == (204, None)
         assert emulator.store.conversations["v-1"]["topicIds"] == ["topic-1", "topic-2"]
-        assert (await asked(client, "POST", topics, {"topicIds": ["topic-1"]}))[0] == 204
-        assert await asked(client, "DELETE", f"{topics}/topic-1") == (204, None)
-        assert (await asked(client, "DELETE", f"{topics}/topic-1"))[0] == 204
+        assert (await replied(client, "POST", topics, {"topicIds": ["topic-1"]}))[0] == 204
+        assert await replied(client, "DELETE", f"{topics}/topic-1") == (204, None)
+        assert (await replied(client, "DELETE", f"{topics}/topic-1"))[0] == 204
 
         assert emulator.store.conversations["v-1"]["topicIds"] == ["topic-2"]
-        _, items = await asked(client, "GET", f"{CONVERSATIONS}/v-1/items")
+        _, items = await replied(client, "GET", f"{CONVERSATIONS}/v-1/items")
         assert [(i["content"]["addedTopicIds"], i["content"]["removedTopicIds"]) for i in items] == [
             (["topic-2"], []),
             ([], ["topic-1"]),
@@ -384,7 +375,7 @@ async def test_topics_that_cannot_be_applied_are_400(payload: dict[str, Any], ex
     async with started() as (emulator, client):
         emulator.add_conversation("c-1", id="v-1")
 
-        status, body = await asked(client, "POST", f"{CONVERSATIONS}/v-1/topics", payload)
+        status, body = await replied(client, "POST", f"{CONVERSATIONS}/v-1/topics", payload)
 
         assert (status, problems_of(body)) == (400, [expected])
         assert "topicIds" not in emulator.store.conversations["v-1"]
@@ -398,9 +389,9 @@ async def test_freeform_topics_are_changed_by_key_and_shown_by_id() -> None:
         add = [{"key": "orderId", "value": value} for value in ("A1", "A0", "A1")]
         remove = [{"key": "orderId", "value": value} for value in ("A0", "A9")]
 
-        assert await asked(client, "POST", path, {"add": add}) == (204, None)
-        assert await asked(client, "POST", path, {"remove": remove}) == (204, None)
-        _, definition = await asked(client, "GET", "/api/v1/custom-attributes/custom-attribute-1")
+        assert await replied(client, "POST", path, {"add": add}) == (204, None)
+        assert await replied(client, "POST", path, {"remove": remove}) == (204, None)
+        _, definition = await replied(client, "GET", "/api/v1/custom-attributes/custom-attribute-1")
 
         assert definition["key"] == "orderId"
         assert emulator.store.conversations["v-1"]["customAttributes"] == [{"id": "custom-attribute-1", "value": "A1"}]
@@ -427,7 +418,7 @@ async def test_freeform_topics_that_cannot_be_are_400(payload: Any, expected: li
         emulator.add_conversation("c-1", id="v-1")
         path = "/api/v1/customer-history/c-1/conversations/v-1/custom-attributes"
 
-        status, body = await asked(client, "POST", path, payload)
+        status, body = await replied(client, "POST", path, payload)
 
         assert (status, problems_of(body)) == (400, expected)
 
@@ -442,8 +433,8 @@ async def test_note_is_an_item_of_its_conversation() -> None:
                 assert (response.status, await response.read()) == (201, b"")
                 places.append(response.headers["Location"])
 
-        status, note = await asked(client, "GET", places[0])
-        _, items = await asked(client, "GET", f"{CONVERSATIONS}/v-1/items")
+        status, note = await replied(client, "GET", places[0])
+        _, items = await replied(client, "GET", f"{CONVERSATIONS}/v-1/items")
 
         assert (status, note["content"]) == (200, {"type": "CONVERSATION_NOTE", "body": "<b>Hi</b>"})
         assert [f"{CONVERSATIONS}/v-1/notes/{item['id']}" for item in items] == places
@@ -467,7 +458,7 @@ async def test_note_in_the_other_spelling_by_option(
     async with started(**changes) as (emulator, client):
         emulator.add_conversation("c-1", id="v-1")
 
-        assert (await asked(client, "POST", f"{CONVERSATIONS}/v-1/notes", payload))[0] == expected
+        assert (await replied(client, "POST", f"{CONVERSATIONS}/v-1/notes", payload))[0] == expected
 
 
 async def test_deleted_customer_takes_all_that_belongs_to_it_along() -> None:
@@ -478,7 +469,7 @@ async def test_deleted_customer_takes_all_that_belongs_to_it_along() -> None:
             emulator.store.conversations[conversation["id"]] = conversation | {"status": "CLOSED"}
         before = {kind: emulator.store.count(kind) for kind in kinds}
 
-        assert (await asked(client, "DELETE", "/api/v1/customer-profiles/seeded-0000000"))[0] == 204
+        assert (await replied(client, "DELETE", "/api/v1/customer-profiles/seeded-0000000"))[0] == 204
 
         assert {kind: emulator.store.count(kind) * 2 for kind in kinds} == before
         assert {item["customerId"] for item in emulator.store.items.values()} == {"seeded-0000001"}
@@ -496,14 +487,14 @@ async def test_merge_moves_everything_and_joins_open_conversations() -> None:
 
         emulator.store.merge("old", "c-1")
 
-        _, conversations = await asked(client, "GET", "/api/v1/customers/c-1/conversations")
-        _, items = await asked(client, "GET", f"{CONVERSATIONS}/open-c-1/items")
-        _, tasks = await asked(client, "GET", "/api/v1/customers/c-1/tasks")
+        _, conversations = await replied(client, "GET", "/api/v1/customers/c-1/conversations")
+        _, items = await replied(client, "GET", f"{CONVERSATIONS}/open-c-1/items")
+        _, tasks = await replied(client, "GET", "/api/v1/customers/c-1/tasks")
         assert {conversation["id"] for conversation in conversations} == {"open-c-1", "closed-c-1", "closed-old"}
         assert {(item["id"], item["customerId"]) for item in items} == {("i-old", "c-1"), ("i-c-1", "c-1")}
         assert {task["id"] for task in tasks} == {"t-old", "t-c-1"}
         assert emulator.store.conversations["open-c-1"]["topicIds"] == ["of-both", "of-c-1", "of-old"]
-        assert (await asked(client, "GET", f"{CONVERSATIONS}/open-old"))[0] == 404
+        assert (await replied(client, "GET", f"{CONVERSATIONS}/open-old"))[0] == 404
         assert list(emulator.store.event_log)[-1].content == {
             "sourceCustomerId": "old",
             "destinationCustomerId": "c-1",
@@ -516,10 +507,10 @@ async def test_profiles_are_noted_as_well() -> None:
     """Created, updated, deleted: once each, with the id alone; a refused one leaves nothing."""
     profiles = "/api/v1/customer-profiles"
     async with started() as (emulator, client):
-        await asked(client, "POST", profiles, {"id": "c-2", "name": "Ada"})
-        await asked(client, "POST", profiles, {"id": "c-2"})
-        await asked(client, "PATCH", f"{profiles}/c-2", {"name": "Bela"})
-        await asked(client, "DELETE", f"{profiles}/c-2")
+        await replied(client, "POST", profiles, {"id": "c-2", "name": "Ada"})
+        await replied(client, "POST", profiles, {"id": "c-2"})
+        await replied(client, "PATCH", f"{profiles}/c-2", {"name": "Bela"})
+        await replied(client, "DELETE", f"{profiles}/c-2")
 
         noted = [(event.type, event.content) for event in emulator.store.event_log][1:]
 
@@ -568,7 +559,7 @@ async def test_state_file_holds_conversations_items_and_tasks(tmp_path: Path) ->
     file = tmp_path / "state.json"
     async with started(state_file=file) as (emulator, client):
         emulator.add_conversation("c-1", id="v-1")
-        await asked(client, "POST", f"{CONVERSATIONS}/v-1/notes", {"content": {"body": "Hi"}})
+        await replied(client, "POST", f"{CONVERSATIONS}/v-1/notes", {"content": {"body": "Hi"}})
         emulator.add_task("c-1", id="t-1")
 
     again = Emulator(state_file=file)
@@ -669,7 +660,7 @@ async def test_whatever_is_noted_has_the_documented_shape() -> None:
             ("POST", "/api/v1/customer-profiles", {"id": "c-2"}),
             ("DELETE", "/api/v1/customer-profiles/c-2", None),
         ):
-            assert (await asked(client, method, path, payload))[0] in (201, 204)
+            assert (await replied(client, method, path, payload))[0] in (201, 204)
         emulator.add_customer(id="old")
         emulator.store.merge("old", "c-1")
 

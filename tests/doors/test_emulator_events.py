@@ -1,7 +1,6 @@
 """The events stream, as a client on a socket meets it."""
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,6 +21,7 @@ from bulkgladly.emulator import (
 )
 from bulkgladly.emulator.__main__ import options_from
 from bulkgladly.emulator.operations.event_types import ENTITIES, EVENT_SHAPES, WORDS, Field, entity_of
+from tests.doors.emulator_client import client_of
 from tests.signing import basic_auth
 
 NOW = datetime(2026, 3, 20, 9, 30, tzinfo=UTC)
@@ -50,14 +50,6 @@ class Wall:
 def an_emulator(wall: Wall | None = None, **options: Any) -> Emulator:
     """An emulator that has stopped at `NOW`."""
     return Emulator(rate=None, clock=Clock(wall=wall or Wall()), **options)
-
-
-@asynccontextmanager
-async def client_of(emulator: Emulator) -> AsyncIterator[aiohttp.ClientSession]:
-    """A running emulator and somebody who may use it."""
-    credentials = basic_auth(emulator.options.username, emulator.options.token)
-    async with emulator, aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials}) as client:
-        yield client
 
 
 def moment(at: datetime) -> str:

@@ -2,8 +2,7 @@
 
 import asyncio
 import tracemalloc
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -26,6 +25,7 @@ from bulkgladly.emulator import (
 )
 from bulkgladly.emulator.__main__ import options_from
 from bulkgladly.emulator.exports.job_items import ITEMS_PER_CONVERSATION
+from tests.doors.emulator_client import client_of
 from tests.signing import basic_auth
 
 NOW = datetime(2026, 3, 20, 9, 30, tzinfo=UTC)
@@ -52,14 +52,6 @@ class Wall:
 def an_emulator(**options: Any) -> Emulator:
     """An emulator that has stopped at `NOW`."""
     return Emulator(rate=None, clock=Clock(wall=options.pop("wall", Wall())), **options)
-
-
-@asynccontextmanager
-async def client_of(emulator: Emulator) -> AsyncIterator[aiohttp.ClientSession]:
-    """A running emulator and somebody who may use it."""
-    credentials = basic_auth(emulator.options.username, emulator.options.token)
-    async with emulator, aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials}) as client:
-        yield client
 
 
 async def got(client: aiohttp.ClientSession, path: str, **query: str) -> tuple[int, Any]:

@@ -11,6 +11,7 @@ from bulkgladly.emulator import Clock, Emulator, half_body
 from bulkgladly.emulator.operations.item_types import REDACTABLE_TYPES, redacted
 from bulkgladly.emulator.operations.media import attachment_bytes, recording_bytes
 from bulkgladly.emulator.seeding.conversation_script import Scene, contents
+from tests.doors.emulator_client import problems_of, replied
 from tests.signing import basic_auth
 
 ITEMS = "/api/v1/conversation-items"
@@ -33,16 +34,6 @@ async def started(**changes: Any) -> AsyncIterator[tuple[Emulator, aiohttp.Clien
             yield emulator, client
 
 
-async def asked(client: aiohttp.ClientSession, method: str, path: str, payload: object = None) -> tuple[int, Any]:
-    """The status, and the body as JSON if there is one."""
-    async with client.request(method, path, json=payload, allow_redirects=False) as response:
-        return response.status, await response.json() if await response.read() else None
-
-
-def problems_of(envelope: Any) -> list[tuple[str | None, str]]:
-    return [(problem.get("attr"), problem["code"]) for problem in envelope["errors"]]
-
-
 async def test_activity_answers_200_with_the_item() -> None:
     """It lies where it occurred, belongs to no conversation, and is read back the same."""
     content = SURVEY | {
@@ -54,7 +45,7 @@ async def test_activity_answers_200_with_the_item() -> None:
         "nonsense": 1,
     }
     async with started() as (_, client):
-        status, made = await asked(client, "POST", OF_CUSTOMER, {"id": "i-1", "content": content})
+        status, made = await replied(client, "POST", OF_CUSTOMER, {"id": "i-1", "content": content})
 
         assert (status, made) == (
             200,
@@ -71,13 +62,13 @@ async def test_activity_answers_200_with_the_item() -> None:
                 },
             },
         )
-        assert await asked(client, "GET", f"{ITEMS}/i-1") == (200, made)
+        assert await replied(client, "GET", f"{ITEMS}/i-1") == (200, made)
 
 
 async def test_activity_that_does_not_say_when_lies_where_it_was_received() -> None:
     """And shows no `occurredAt`; without an id it gets one."""
     async with started() as (_, client):
-        _, made = await asked(client, "POST", OF_CUSTOMER, {"content": SURVEY})
+        _, made = await replied(client, "POST", OF_CUSTOMER, {"content": SURVEY})
 
     assert len(made["id"]) == 22
     assert made["timestamp"] == made["content"]["receivedAt"] == "2024-01-02T03:04:05.678Z"
@@ -109,7 +100,7 @@ async def test_activity_that_does_not_say_when_lies_where_it_was_received() -> N
 async def test_content_that_cannot_be_is_400(content: Any, expected: list[tuple[str, str]]) -> None:
     """Every fault is named, and nothing is added."""
     async with started() as (emulator, client):
-        status, body = await asked(client, "POST", OF_CUSTOMER, {"content": content})
+        status, body = await replied(client, "POST", OF_CUSTOMER, {"content": content})
 
         assert (status, problems_of(body)) == (400, expected)
         assert emulator.store.count("items") == emulator.store.count("tasks") == 0
@@ -125,14 +116,14 @@ async def test_limits_of_an_activity_are_inside() -> None:
         "occurredAt": "2023-01-02T03:04:05.678Z",
     }
     async with started() as (_, client):
-        assert (await asked(client, "POST", OF_CUSTOMER, {"id": "x" * 50, "content": content}))[0] == 200
+        assert (await replied(client, "POST", OF_CUSTOMER, {"id": "x" * 50, "content": content}))[0] == 200
 
 
 @pytest.mark.parametrize("identifier", ["", "x" * 51, "a/b", 7])
 async def test_item_id_that_cannot_be_is_400(identifier: object) -> None:
     """URL-safe, at most 50 characters."""
     async with started() as (_, client):
-        status, body = await asked(client, "POST", OF_CUSTOMER, {"id": identifier, "content": SURVEY})
+        status, body = await replied(client, "POST", OF_CUSTOMER, {"id": identifier, "content": SURVEY})
 
     assert (status, problems_of(body)) == (400, [("id", "invalid")])
 
@@ -147,7 +138,7 @@ async def test_taken_item_id_is_409(path: str) -> None:
             customer = {"emailAddress": "new@example.org"}
             payload = {"id": identifier, "customer": customer, "content": SURVEY}
 
-            status, body = await asked(client, "POST", path, payload)
+            status, body = await replied(client, "POST", path, payload)
 
             assert (status, problems_of(body)) == (409, [("newConversationItems", "taken")])
         assert [emulator.store.count(kind) for kind in ("items", "customers")] == [1, 1]
@@ -157,10 +148,10 @@ async def test_taken_item_id_is_409(path: str) -> None:
 async def test_id_of_a_deleted_item_by_option(mode: str, expected: int) -> None:
     """Whether it can be used again Gladly does not say."""
     async with started(deleted_ids=mode) as (_, client):
-        await asked(client, "POST", OF_CUSTOMER, {"id": "i-1", "content": SURVEY})
-        assert await asked(client, "DELETE", f"{ITEMS}/i-1") == (204, None)
+        await replied(client, "POST", OF_CUSTOMER, {"id": "i-1", "content": SURVEY})
+        assert await replied(client, "DELETE", f"{ITEMS}/i-1") == (204, None)
 
-        assert (await asked(client, "POST", OF_CUSTOMER, {"id": "i-1", "content": SURVEY}))[0] == expected
+        assert (await replied(client, "POST", OF_CUSTOMER, {"id": "i-1", "content": SURVEY}))[0] == expected
 
 
 @pytest.mark.parametrize(
@@ -175,7 +166,7 @@ async def test_id_of_a_deleted_item_by_option(mode: str, expected: int) -> None:
 async def test_item_finds_or_creates_its_customer(customer: dict[str, str], is_known: bool) -> None:
     """By an address in any form; a new customer is noted as such, and found the next time."""
     async with started() as (emulator, client):
-        made = [await asked(client, "POST", ITEMS, {"customer": customer, "content": SURVEY}) for _ in range(2)]
+        made = [await replied(client, "POST", ITEMS, {"customer": customer, "content": SURVEY}) for _ in range(2)]
 
         assert [status for status, _ in made] == [200, 200]
         ids = {item["customerId"] for _, item in made}
@@ -191,7 +182,7 @@ async def test_number_of_another_type_names_nobody() -> None:
     async with started() as (emulator, client):
         emulator.add_customer(id="c-2", phones=[{"original": "+16505550199", "type": "HOME"}])
 
-        _, made = await asked(client, "POST", ITEMS, {"customer": {"mobilePhone": "+16505550199"}, "content": SURVEY})
+        _, made = await replied(client, "POST", ITEMS, {"customer": {"mobilePhone": "+16505550199"}, "content": SURVEY})
 
         assert made["customerId"] != "c-2"
         [phone] = emulator.customer(made["customerId"])["phones"]
@@ -211,7 +202,7 @@ async def test_number_of_another_type_names_nobody() -> None:
 async def test_customer_that_cannot_be_named_so_is_400(customer: Any, expected: tuple[str, str]) -> None:
     """Exactly one address, and nobody is created; the faults of the content are named as well."""
     async with started() as (emulator, client):
-        status, body = await asked(client, "POST", ITEMS, {"customer": customer, "content": {"type": "SMS"}})
+        status, body = await replied(client, "POST", ITEMS, {"customer": customer, "content": {"type": "SMS"}})
 
         assert (status, problems_of(body)) == (400, [expected, ("content.type", "invalid")])
         assert emulator.store.count("customers") == 1
@@ -220,12 +211,12 @@ async def test_customer_that_cannot_be_named_so_is_400(customer: Any, expected: 
 async def test_task_content_makes_a_task() -> None:
     """The deprecated way: answered as an item, there as a task, and no item to be read."""
     async with started() as (emulator, client):
-        status, made = await asked(client, "POST", OF_CUSTOMER, {"id": "t-1", "content": TASK})
-        _, task = await asked(client, "GET", "/api/v1/tasks/t-1")
+        status, made = await replied(client, "POST", OF_CUSTOMER, {"id": "t-1", "content": TASK})
+        _, task = await replied(client, "GET", "/api/v1/tasks/t-1")
 
         assert (status, made["content"]) == (200, TASK | {"dueAt": "2024-02-01T00:00:00.000Z"})
         assert (task["body"], task["assignee"], task["status"]) == ("Call", {"inboxId": "inbox-1"}, "OPEN")
-        assert problems_of((await asked(client, "GET", f"{ITEMS}/t-1"))[1]) == [("type", "invalid")]
+        assert problems_of((await replied(client, "GET", f"{ITEMS}/t-1"))[1]) == [("type", "invalid")]
         assert emulator.store.count("items") == 0
 
 
@@ -270,7 +261,7 @@ async def test_what_is_not_there_is_404(method: str, path: str) -> None:
         emulator.add_item({"type": "PHONE_CALL"}, conversation_id="v-1", id="silent")
         emulator.add_item({"type": "SMS", "content": "Hi"}, conversation_id="v-1", id="text")
 
-        status, body = await asked(client, method, path, {})
+        status, body = await replied(client, method, path, {})
 
         assert (status, problems_of(body)) == (404, [(None, "not_exist")])
 
@@ -282,9 +273,9 @@ async def test_only_activities_can_be_deleted() -> None:
         emulator.add_item(SURVEY, customer_id="c-1", id="survey")
 
         for path in (ITEMS, OF_CUSTOMER):
-            assert (await asked(client, "DELETE", f"{path}/text"))[0] == 400
-        assert await asked(client, "DELETE", f"{OF_CUSTOMER}/survey") == (204, None)
-        assert (await asked(client, "DELETE", f"{OF_CUSTOMER}/survey"))[0] == 404
+            assert (await replied(client, "DELETE", f"{path}/text"))[0] == 400
+        assert await replied(client, "DELETE", f"{OF_CUSTOMER}/survey") == (204, None)
+        assert (await replied(client, "DELETE", f"{OF_CUSTOMER}/survey"))[0] == 404
         assert list(emulator.store.items) == ["text"]
 
 
@@ -293,7 +284,7 @@ async def test_item_of_a_type_that_is_not_shown_is_400() -> None:
     async with started() as (emulator, client):
         emulator.add_item({"type": "SECRET", "content": "x"}, conversation_id="v-1", id="i-1")
 
-        status, body = await asked(client, "GET", f"{ITEMS}/i-1")
+        status, body = await replied(client, "GET", f"{ITEMS}/i-1")
 
         assert (status, problems_of(body)) == (400, [("type", "invalid")])
 
@@ -335,14 +326,14 @@ async def test_redaction_answers_201_however_often() -> None:
             async with client.post(f"{ITEMS}/i-1/redact") as response:
                 assert (response.status, response.headers["Location"]) == (201, f"{ITEMS}/i-1")
 
-        _, item = await asked(client, "GET", f"{ITEMS}/i-1")
+        _, item = await replied(client, "GET", f"{ITEMS}/i-1")
         assert item["content"] == {
             "type": "VOICEMAIL",
             "recordingStatus": "DELETED",
             "recordingSummary": {"status": "REDACTED"},
         }
-        assert (await asked(client, "GET", f"{ITEMS}/i-1/media/recording"))[0] == 404
-        assert (await asked(client, "GET", f"{ITEMS}/i-1/voice-transcript"))[0] == 404
+        assert (await replied(client, "GET", f"{ITEMS}/i-1/media/recording"))[0] == 404
+        assert (await replied(client, "GET", f"{ITEMS}/i-1/voice-transcript"))[0] == 404
 
 
 async def test_type_that_cannot_be_redacted_is_400() -> None:
@@ -350,7 +341,7 @@ async def test_type_that_cannot_be_redacted_is_400() -> None:
     async with started() as (emulator, client):
         emulator.add_item({"type": "CONVERSATION_NOTE", "body": "Hi"}, conversation_id="v-1", id="i-1")
 
-        assert (await asked(client, "POST", f"{ITEMS}/i-1/redact"))[0] == 400
+        assert (await replied(client, "POST", f"{ITEMS}/i-1/redact"))[0] == 400
         assert emulator.store.items["i-1"]["content"]["body"] == "Hi"
 
 
@@ -411,7 +402,7 @@ async def test_reply_goes_back_on_the_same_channel(
 
         async with client.post(f"{ITEMS}/i-1/reply", json={"content": reply}) as response:
             assert (response.status, await response.read()) == (201, b"")
-            status, sent = await asked(client, "GET", response.headers["Location"])
+            status, sent = await replied(client, "GET", response.headers["Location"])
 
         assert (status, sent["content"], sent["conversationId"]) == (200, expected, "v-1")
         assert sent.get("sessionId") == original.get("sessionId")
@@ -433,7 +424,7 @@ async def test_reply_leaves_the_agent_of_a_conversation() -> None:
         emulator.add_conversation("c-1", id="v-2", agentId="agent-1")
         emulator.add_item({"type": "WHATSAPP", "content": "?"}, conversation_id="v-2", id="i-1")
 
-        await asked(client, "POST", f"{ITEMS}/i-1/reply", {"content": {"type": "WHATSAPP", "body": "Yes"}})
+        await replied(client, "POST", f"{ITEMS}/i-1/reply", {"content": {"type": "WHATSAPP", "body": "Yes"}})
 
         assert emulator.store.conversations["v-2"]["agentId"] == "agent-1"
         assert list(emulator.store.event_log)[-1].type == "CONTACT/MESSAGE_SENT"
@@ -467,7 +458,7 @@ async def test_reply_that_cannot_be_is_400(content: dict[str, Any], expected: li
         message = {"type": "CHAT_MESSAGE", "messageType": "TEXT", "sessionId": "s-1", "content": "?"}
         emulator.add_item(message, conversation_id="v-1", id="i-1")
 
-        status, body = await asked(client, "POST", f"{ITEMS}/i-1/reply", {"content": content})
+        status, body = await replied(client, "POST", f"{ITEMS}/i-1/reply", {"content": content})
 
         assert (status, problems_of(body)) == (400, expected)
         assert emulator.store.count("items") == 1
@@ -488,7 +479,7 @@ async def test_message_that_cannot_be_replied_to_is_400(case: str) -> None:
 
         reply = {"content": {"type": "WHATSAPP", "body": "Yes"}}
 
-        assert (await asked(client, "POST", f"{ITEMS}/i-1/reply", reply))[0] == 400
+        assert (await replied(client, "POST", f"{ITEMS}/i-1/reply", reply))[0] == 400
         assert emulator.store.count("items") == 1
 
 
@@ -517,7 +508,7 @@ async def test_transcript_is_there_for_calls_that_have_one() -> None:
     async with started() as (emulator, client):
         emulator.add_item({"type": "PHONE_CALL"}, conversation_id="v-1", id="i-1", transcript=transcript)
 
-        assert await asked(client, "GET", f"{ITEMS}/i-1/voice-transcript") == (200, transcript)
+        assert await replied(client, "GET", f"{ITEMS}/i-1/voice-transcript") == (200, transcript)
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
@@ -551,7 +542,7 @@ async def test_address_of_an_attachment_cannot_be_made_up() -> None:
 
         async with stranger.get(place.replace("/a-1/", "/a-2/")) as response:
             assert response.status == 404
-        await asked(client, "POST", f"{ITEMS}/i-1/redact")
+        await replied(client, "POST", f"{ITEMS}/i-1/redact")
         async with stranger.get(place) as response:
             assert response.status == 404
 
@@ -581,7 +572,7 @@ async def test_item_without_attachments_by_its_type_is_400() -> None:
     async with started() as (emulator, client):
         emulator.add_item(SURVEY, customer_id="c-1", id="i-1")
 
-        status, body = await asked(client, "GET", f"{ITEMS}/i-1/attachments/a-1")
+        status, body = await replied(client, "GET", f"{ITEMS}/i-1/attachments/a-1")
 
         assert (status, problems_of(body)) == (400, [("type", "invalid")])
 
@@ -594,14 +585,14 @@ async def test_all_that_seeded_items_refer_to_is_there() -> None:
     ):
         found: set[str] = set()
         for item in emulator.store.items.values():
-            status, shown = await asked(client, "GET", f"{ITEMS}/{item['id']}")
+            status, shown = await replied(client, "GET", f"{ITEMS}/{item['id']}")
             assert (status, shown) == (200, item)
             content = item["content"]
             if "recordingUrl" in content:
                 async with client.get(content["recordingUrl"]) as response:
                     assert response.status == 200
                     assert response.content_length == len(recording_bytes(item["id"], 1))
-                _, transcript = await asked(client, "GET", f"{ITEMS}/{item['id']}/voice-transcript")
+                _, transcript = await replied(client, "GET", f"{ITEMS}/{item['id']}/voice-transcript")
                 assert transcript["customerId"] == item["customerId"]
                 found.add("recording")
             for attachment in content.get("attachments", ()):

@@ -5,8 +5,6 @@ import csv
 import io
 import tracemalloc
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -32,6 +30,7 @@ from bulkgladly.emulator.__main__ import options_from
 from bulkgladly.emulator.options import Algorithm
 from bulkgladly.emulator.organisation.report_corrections import ODDITIES
 from bulkgladly.emulator.reports.metric_sets import METRIC_SETS, TIMES_ONLY, MetricSet
+from tests.doors.emulator_client import client_of
 from tests.signing import basic_auth
 
 NOW = datetime(2026, 3, 20, 9, 30, tzinfo=UTC)
@@ -62,14 +61,6 @@ def an_emulator(hands: Hands | None = None, **options: Any) -> Emulator:
     """An emulator that has stopped at `NOW`, without limits unless asked for."""
     limits = {"rate": None, "report_rate": None, "report_concurrency": None}
     return Emulator(clock=(hands or Hands()).clock(), **{**limits, **options})
-
-
-@asynccontextmanager
-async def client_of(emulator: Emulator) -> AsyncIterator[aiohttp.ClientSession]:
-    """A running emulator and somebody who may use it."""
-    credentials = basic_auth(emulator.options.username, emulator.options.token)
-    async with emulator, aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials}) as client:
-        yield client
 
 
 def asked(metric_set: object = CONVERSATIONS, start: object = DAY, end: object = DAY, **more: Any) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from bulkgladly.emulator import Clock, Emulator
 from bulkgladly.emulator.__main__ import options_from
 from bulkgladly.emulator.operations.identity_tokens import LIFETIME_S
 from bulkgladly.emulator.options import EmulatorOptions
-from tests.signing import basic_auth
+from tests.doors.emulator_client import an_emulator, asked, client_of
 
 SMS = "/api/v1/communications/sms"
 EMAIL = "/api/v1/communications/email"
@@ -30,28 +28,6 @@ MAIL = {
     "subject": "Hello",
     "body": {"html": "<p>Hi</p>", "text": "Hi"},
 }
-
-
-def an_emulator(**options: Any) -> Emulator:
-    """An emulator without a limit."""
-    return Emulator(rate=None, **options)
-
-
-@asynccontextmanager
-async def client_of(emulator: Emulator) -> AsyncIterator[aiohttp.ClientSession]:
-    """A running emulator and somebody who may use it."""
-    credentials = basic_auth(emulator.options.username, emulator.options.token)
-    async with emulator, aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials}) as client:
-        yield client
-
-
-async def asked(client: aiohttp.ClientSession, method: str, path: str, payload: object = None) -> tuple[int, Any]:
-    """Status and body; problems as pairs of attribute and code."""
-    async with client.request(method, path, json=payload) as response:
-        body = await response.json() if await response.read() else None
-        if isinstance(body, dict) and "errors" in body:
-            return response.status, [(problem.get("attr"), problem["code"]) for problem in body["errors"]]
-        return response.status, body
 
 
 def sent(emulator: Emulator) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from bulkgladly.emulator import Clock, Emulator
+from tests.doors.emulator_client import problems_of, replied
 from tests.signing import basic_auth
 
 TASKS = "/api/v1/tasks"
@@ -26,16 +27,6 @@ async def started(**changes: Any) -> AsyncIterator[tuple[Emulator, aiohttp.Clien
             yield emulator, client
 
 
-async def asked(client: aiohttp.ClientSession, method: str, path: str, payload: object = None) -> tuple[int, Any]:
-    """The status, and the body as JSON if there is one."""
-    async with client.request(method, path, json=payload) as response:
-        return response.status, await response.json() if await response.read() else None
-
-
-def problems_of(envelope: Any) -> list[tuple[str | None, str]]:
-    return [(problem.get("attr"), problem["code"]) for problem in envelope["errors"]]
-
-
 async def test_task_answers_201_with_a_relative_location() -> None:
     """And is read back as an open one of the API user; nobody means no agent."""
     async with started() as (emulator, client):
@@ -44,7 +35,7 @@ async def test_task_answers_201_with_a_relative_location() -> None:
             assert (response.status, await response.read()) == (201, b"")
             assert response.headers["Location"] == f"{TASKS}/t-1"
 
-        assert await asked(client, "GET", f"{TASKS}/t-1") == (
+        assert await replied(client, "GET", f"{TASKS}/t-1") == (
             200,
             {
                 "id": "t-1",
@@ -94,7 +85,7 @@ async def test_task_that_cannot_be_is_400(path: str, changes: dict[str, Any], ex
     async with started() as (emulator, client):
         payload = DRAFT | {"customer": {"emailAddress": "new@example.org"}} | changes
 
-        status, body = await asked(client, "POST", path, payload)
+        status, body = await replied(client, "POST", path, payload)
 
         assert (status, problems_of(body)) == (400, expected)
         assert [emulator.store.count(kind) for kind in ("tasks", "customers")] == [0, 1]
@@ -107,7 +98,7 @@ async def test_task_finds_or_creates_its_customer(customer: dict[str, str], cust
     """One address; the new customer has it."""
     async with started() as (emulator, client):
         for _ in range(2):
-            assert (await asked(client, "POST", TASKS, DRAFT | {"customer": customer}))[0] == 201
+            assert (await replied(client, "POST", TASKS, DRAFT | {"customer": customer}))[0] == 201
 
         assert emulator.store.count("customers") == customers
         assert {task["customerId"] for task in emulator.store.tasks.values()} == {list(emulator.store.customers)[-1]}
@@ -125,7 +116,7 @@ async def test_taken_task_id_is_refused(path: str, documented: bool, expected: i
         for identifier in ("t-1", "i-1"):
             payload = DRAFT | {"id": identifier, "customer": {"emailAddress": "new@example.org"}}
 
-            status, body = await asked(client, "POST", path, payload)
+            status, body = await replied(client, "POST", path, payload)
 
             assert (status, problems_of(body)) == (expected, [("newConversationItems", "taken")])
         assert emulator.store.count("customers") == 1
@@ -151,7 +142,7 @@ async def test_what_is_not_there_is_404(method: str, path: str) -> None:
         emulator.add_task("c-1", id="t-2")
         emulator.add_task_comment("t-2", id="of-t-2")
 
-        status, body = await asked(client, method, path, {})
+        status, body = await replied(client, method, path, {})
 
         assert (status, problems_of(body)) == (404, [(None, "not_exist")])
 
@@ -184,7 +175,7 @@ async def test_tasks_come_newest_first(
 async def test_status_that_no_task_has_is_400(query: str) -> None:
     """It is named."""
     async with started() as (_, client):
-        status, body = await asked(client, "GET", f"{OF_CUSTOMER}?{query}")
+        status, body = await replied(client, "GET", f"{OF_CUSTOMER}?{query}")
 
     assert (status, problems_of(body)) == (400, [("status", "invalid")])
 
@@ -205,7 +196,7 @@ async def test_update_changes_what_it_says_and_is_noted_once(patch: dict[str, An
         before = emulator.store.tasks["t-1"]
 
         for _ in range(2):
-            assert await asked(client, "PATCH", f"{TASKS}/t-1", patch) == (204, None)
+            assert await replied(client, "PATCH", f"{TASKS}/t-1", patch) == (204, None)
 
         assert emulator.store.tasks["t-1"] == before | patch
         noted = [each for each in emulator.store.event_log if each.type == event]
@@ -217,7 +208,7 @@ async def test_closed_task_can_be_opened_again() -> None:
     async with started() as (emulator, client):
         emulator.add_task("c-1", id="t-1", status="CLOSED")
 
-        assert (await asked(client, "PATCH", f"{TASKS}/t-1", {"status": "OPEN"}))[0] == 204
+        assert (await replied(client, "PATCH", f"{TASKS}/t-1", {"status": "OPEN"}))[0] == 204
 
         assert emulator.store.tasks["t-1"]["status"] == "OPEN"
         assert list(emulator.store.event_log)[-1].type == "TASK/REOPENED"
@@ -238,7 +229,7 @@ async def test_update_that_cannot_be_is_400(patch: dict[str, Any], expected: tup
         emulator.add_task("c-1", id="t-1")
         before = emulator.store.tasks["t-1"]
 
-        status, body = await asked(client, "PATCH", f"{TASKS}/t-1", patch)
+        status, body = await replied(client, "PATCH", f"{TASKS}/t-1", patch)
 
         assert (status, problems_of(body)) == (400, [expected])
         assert emulator.store.tasks["t-1"] == before
@@ -256,8 +247,8 @@ async def test_comment_answers_201_and_can_be_read_back() -> None:
             assert response.headers["Location"] == f"{TASKS}/t-1/comments/k-1"
         comment = payload | {"taskId": "t-1", "createdAt": "2024-01-02T03:04:05.678Z"}
 
-        assert await asked(client, "GET", f"{TASKS}/t-1/comments/k-1") == (200, comment)
-        _, listed = await asked(client, "GET", f"{TASKS}/t-1/comments")
+        assert await replied(client, "GET", f"{TASKS}/t-1/comments/k-1") == (200, comment)
+        _, listed = await replied(client, "GET", f"{TASKS}/t-1/comments")
         assert [entry["id"] for entry in listed] == ["k-1", "later"]
         noted = list(emulator.store.event_log)[-1]
         assert (noted.type, noted.content["commentId"]) == ("TASK/COMMENT_ADDED", "k-1")
@@ -281,9 +272,9 @@ async def test_taken_comment_id_is_refused(undocumented: bool, expected: int) ->
     async with started(undocumented_409=undocumented) as (emulator, client):
         emulator.add_task("c-1", id="t-1")
         payload = {"id": "k-1", "agentId": "agent-1", "comment": "Done"}
-        await asked(client, "POST", f"{TASKS}/t-1/comments", payload)
+        await replied(client, "POST", f"{TASKS}/t-1/comments", payload)
 
-        status, body = await asked(client, "POST", f"{TASKS}/t-1/comments", payload)
+        status, body = await replied(client, "POST", f"{TASKS}/t-1/comments", payload)
 
         assert (status, problems_of(body)) == (expected, [("id", "taken")])
         assert emulator.store.count("task_comments") == 1
@@ -307,7 +298,7 @@ async def test_comment_needs_an_agent_and_a_text(
     async with started(**changes) as (emulator, client):
         emulator.add_task("c-1", id="t-1")
 
-        status, body = await asked(client, "POST", f"{TASKS}/t-1/comments", payload)
+        status, body = await replied(client, "POST", f"{TASKS}/t-1/comments", payload)
 
         assert status == (400 if expected else 201)
         assert body is None or problems_of(body) == expected
@@ -320,7 +311,7 @@ async def test_closed_task_takes_no_comments() -> None:
         emulator.add_task_comment("t-1", id="k-1")
 
         payload = {"agentId": "agent-1", "comment": "Late"}
-        status, body = await asked(client, "POST", f"{TASKS}/t-1/comments", payload)
+        status, body = await replied(client, "POST", f"{TASKS}/t-1/comments", payload)
 
         assert (status, problems_of(body)) == (400, [("status", "invalid_state")])
-        assert len((await asked(client, "GET", f"{TASKS}/t-1/comments"))[1]) == 1
+        assert len((await replied(client, "GET", f"{TASKS}/t-1/comments"))[1]) == 1

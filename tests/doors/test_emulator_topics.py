@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from bulkgladly.emulator import Emulator
+from tests.doors.emulator_client import problems_of, replied
 from tests.signing import basic_auth
 
 TOPICS = "/api/v1/topics"
@@ -22,16 +23,6 @@ async def started(**changes: Any) -> AsyncIterator[tuple[Emulator, aiohttp.Clien
             yield emulator, client
 
 
-async def asked(client: aiohttp.ClientSession, method: str, path: str, payload: object = None) -> tuple[int, Any]:
-    """The status, and the body as JSON if there is one."""
-    async with client.request(method, path, json=payload) as response:
-        return response.status, await response.json() if await response.read() else None
-
-
-def problems_of(envelope: Any) -> list[tuple[str | None, str]]:
-    return [(problem.get("attr"), problem["code"]) for problem in envelope["errors"]]
-
-
 async def test_topic_answers_201_and_can_be_read_back() -> None:
     """Not archived unless asked for; it is the last of the list."""
     async with started() as (_, client):
@@ -40,8 +31,8 @@ async def test_topic_answers_201_and_can_be_read_back() -> None:
             assert (response.status, await response.read()) == (201, b"")
             assert response.headers["Location"] == f"{TOPICS}/t-1"
 
-        assert await asked(client, "GET", f"{TOPICS}/t-1") == (200, payload | {"disabled": False})
-        assert (await asked(client, "GET", TOPICS))[1][-1]["id"] == "t-1"
+        assert await replied(client, "GET", f"{TOPICS}/t-1") == (200, payload | {"disabled": False})
+        assert (await replied(client, "GET", TOPICS))[1][-1]["id"] == "t-1"
 
 
 async def test_topic_without_an_id_gets_one() -> None:
@@ -50,7 +41,7 @@ async def test_topic_without_an_id_gets_one() -> None:
         topic_id = response.headers["Location"].removeprefix(f"{TOPICS}/")
 
         assert len(topic_id) == 22
-        assert (await asked(client, "GET", f"{TOPICS}/{topic_id}"))[1]["disabled"] is True
+        assert (await replied(client, "GET", f"{TOPICS}/{topic_id}"))[1]["disabled"] is True
 
 
 @pytest.mark.parametrize(
@@ -68,7 +59,7 @@ async def test_topic_that_cannot_be_is_400(payload: dict[str, Any], expected: li
     async with started() as (emulator, client):
         count = emulator.store.count("topics")
 
-        status, body = await asked(client, "POST", TOPICS, payload)
+        status, body = await replied(client, "POST", TOPICS, payload)
 
         assert (status, problems_of(body)) == (400, expected)
         assert emulator.store.count("topics") == count
@@ -85,7 +76,7 @@ async def test_topic_that_cannot_be_is_400(payload: dict[str, Any], expected: li
 async def test_taken_id_or_name_is_409(payload: dict[str, Any], attr: str, meta: dict[str, str] | None) -> None:
     """The name tells whose it is."""
     async with started() as (_, client):
-        status, body = await asked(client, "POST", TOPICS, payload)
+        status, body = await replied(client, "POST", TOPICS, payload)
 
     assert (status, problems_of(body)) == (409, [(attr, "taken")])
     assert body["errors"][0].get("meta") == meta
@@ -97,10 +88,10 @@ async def test_update_changes_what_it_says() -> None:
         topics = emulator.store.collections["topics"]
 
         payload = {"id": "topic-2", "name": "Late orders", "disabled": True}
-        assert await asked(client, "PATCH", f"{TOPICS}/topic-2", payload) == (204, None)
+        assert await replied(client, "PATCH", f"{TOPICS}/topic-2", payload) == (204, None)
         assert topics["topic-2"] == payload | {"parentId": "topic-1"}
 
-        assert (await asked(client, "PATCH", f"{TOPICS}/topic-2", {"name": "New"}))[0] == 204
+        assert (await replied(client, "PATCH", f"{TOPICS}/topic-2", {"name": "New"}))[0] == 204
         assert topics["topic-2"]["name"] == "New"
 
 
@@ -121,7 +112,7 @@ async def test_update_that_cannot_be_is_refused(
     async with started() as (emulator, client):
         before = dict(emulator.store.collections["topics"])
 
-        answer, body = await asked(client, "PATCH", f"{TOPICS}/{topic}", payload)
+        answer, body = await replied(client, "PATCH", f"{TOPICS}/{topic}", payload)
 
         assert (answer, problems_of(body)) == (status, [expected])
         assert dict(emulator.store.collections["topics"]) == before

@@ -11,10 +11,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bulkgladly.emulator import Clock, Emulator, drop_reply, status
+from bulkgladly.emulator import Clock, drop_reply, status
 from bulkgladly.emulator.operations.event_types import DEPRECATED_SPELLING
 from bulkgladly.emulator.protocol.outgoing_requests import OutgoingRequest, is_loopback, send_outgoing
 from bulkgladly.emulator.protocol.replies import Reply
+from tests.doors.emulator_client import an_emulator, asked, client_of
 from tests.signing import basic_auth
 
 PATH = "/api/v1/webhooks"
@@ -22,19 +23,6 @@ URL = "https://hooks.example.org/one"
 EVENTS = ["TASK/CREATED", "EXPORT_JOB/COMPLETED"]
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
-def an_emulator(**options: Any) -> Emulator:
-    """An emulator without a limit."""
-    return Emulator(rate=None, **options)
-
-
-@asynccontextmanager
-async def client_of(emulator: Emulator) -> AsyncIterator[aiohttp.ClientSession]:
-    """A running emulator and somebody who may use it."""
-    credentials = basic_auth(emulator.options.username, emulator.options.token)
-    async with emulator, aiohttp.ClientSession(emulator.url, headers={"Authorization": credentials}) as client:
-        yield client
 
 
 class Receiver:
@@ -58,15 +46,6 @@ class Receiver:
         application.router.add_route("*", "/{tail:.*}", self.answer)
         async with TestServer(application, host="127.0.0.1") as server:
             yield str(server.make_url("/hook"))
-
-
-async def asked(client: aiohttp.ClientSession, method: str, path: str, payload: object = None) -> tuple[int, Any]:
-    """Status and body; problems as pairs of attribute and code."""
-    async with client.request(method, path, json=payload) as response:
-        body = await response.json() if await response.read() else None
-        if isinstance(body, dict) and "errors" in body:
-            return response.status, [(problem.get("attr"), problem["code"]) for problem in body["errors"]]
-        return response.status, body
 
 
 async def made(client: aiohttp.ClientSession, **fields: Any) -> str:

@@ -94,7 +94,7 @@ def test_keys_that_lead_in_a_circle_are_refused(tmp_path: Path) -> None:
     assert table(tmp_path, lookup, "same_as = 't'")("2") == "3"
     (tmp_path / "t.csv").write_text("old,new\n0,1\n1,2\n2, 3 \n3,1\n")
     said = refusal(tmp_path, lookup, "same_as = 't'")
-    assert "[lookup.t]: the keys lead in a circle: " in said
+    assert "[lookup.t]: the keys form a cycle: " in said
     assert all(f"t.csv:{line}" in said for line in (3, 4, 5))
     assert "t.csv:2" not in said
     assert table(tmp_path, lookup)("0") == "1", "only for same_as do they lead anywhere"
@@ -110,7 +110,7 @@ def test_a_key_that_is_followed_keeps_its_upper_and_lower_case(tmp_path: Path) -
 
     assert [follow(one) for one in ("M-02", " m-ab", "M-CD", "M-9")] == ["M-Cd", "M-Cd", "M-CD", "M-9"]
     (tmp_path / "t.csv").write_text("old,new\na,B\nb,C\nc,A\n")
-    assert "the keys lead in a circle" in refusal(tmp_path, text, "same_as = 't'")
+    assert "the keys form a cycle" in refusal(tmp_path, text, "same_as = 't'")
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_file_that_changes_is_noticed(tmp_path: Path) -> None:
     assert changed_lookup(before, lookup_files(found)) is None
     path.write_text("id,name\n1,Bea\n")
     assert changed_lookup(before, lookup_files(found)) == str(path)
-    with pytest.raises(InputChanged, match="was changed meanwhile"):
+    with pytest.raises(InputChanged, match="was changed in the meantime"):
         lookup_tables(found, before)
 
 

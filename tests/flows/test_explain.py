@@ -75,7 +75,10 @@ async def test_a_create_an_update_and_a_row_that_was_not_sent(world: World) -> N
     assert made.now == "Gladly holds something else; it was changed since, or the row was not written:"
     assert [one.field for one in made.now_differs] == ["name"]
     assert first.run in changed.known_before
-    assert changed.decision == f"Run {first.run} knew the key; what had changed in name was written without a look."
+    assert (
+        changed.decision
+        == f"Run {first.run} knew the key; what had changed in name was written without reading it first."
+    )
     assert [(one.field, one.from_, one.before) for one in changed.written] == [("name", "updateCustomer", "?")]
     assert same.decision == f"Gladly had accepted the same content in run {first.run}, so nothing was sent."
     assert (same.requests_note, same.now) == ("none were needed", "Gladly holds what the row says")
@@ -193,7 +196,7 @@ async def test_a_lost_response_is_told_as_what_it_was(world: World) -> None:
     assert story.outcome == "created"
     assert [one.operation for one in story.requests] == ["createCustomer", "getCustomer"]
     assert story.requests[0].attempts == 2
-    assert "a look in Gladly showed that it was created" in story.decision
+    assert "a lookup in Gladly showed that it was created" in story.decision
 
 
 async def test_a_deletion_and_what_is_left(world: World) -> None:

@@ -53,7 +53,7 @@ def test_a_reader_that_leaves_ends_follow(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert done.stderr.count("standard output is closed") == 1
     assert "follow: stopped" in done.stderr
-    assert "the next start goes on with them" in done.stderr
+    assert "the next start continues with them" in done.stderr
 
 
 async def test_a_stop_does_not_wait_for_an_answer_of_gladly(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ async def test_since_is_for_a_first_start(followed: Followed) -> None:
         await followed.follow(sinks=("exec:cat",), settle_s=0, since=since)
 
     found = [line for line in followed.told.lines if "--since" in line]
-    assert found == ["--since does not apply to exec:cat: it goes on where it ended; see `bulkgladly inbox replay`"]
+    assert found == ["--since does not apply to exec:cat: it continues where it stopped; see `bulkgladly inbox replay`"]
 
 
 async def test_wrong_credentials_are_all_that_is_told(followed: Followed) -> None:

@@ -129,7 +129,7 @@ def test_a_command_that_fails_ends_the_replay(program: HeardProgram, tmp_path: P
 
     assert found.code == 5
     assert "exec:sh: no luck" in found.err
-    assert "exit code 3; 0 events were passed on. Go on later with --since 2026-11-27T08:00:01.000Z" in found.err
+    assert "exit code 3; 0 events were passed on. Continue later with --since 2026-11-27T08:00:01.000Z" in found.err
 
 
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:

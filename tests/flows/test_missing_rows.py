@@ -55,7 +55,7 @@ async def test_rows_without_a_key_may_be_the_missing_ones(world: World) -> None:
 
 def test_a_deletion_has_nothing_to_miss() -> None:
     """The two contradict each other."""
-    with pytest.raises(UsageError, match="--complete is about rows that are gone"):
+    with pytest.raises(UsageError, match="--complete finds records that the files no longer have"):
         ImportOptions(mode="delete", is_complete=True)  # type: ignore[arg-type]
 
 

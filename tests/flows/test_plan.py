@@ -429,7 +429,7 @@ async def test_updates_that_nobody_has_read_can_be_taken_back_after_the_apply(wo
     await plan(world, rows)
 
     page = (world.folder / "a.plan" / "summary.md").read_text("utf-8")
-    assert "1 record: nobody has read the old values yet; `apply` does, before it writes." in page
+    assert "1 record: the old values have not been read yet; `apply` reads them before it writes." in page
     assert "What cannot be taken back" not in page
 
 

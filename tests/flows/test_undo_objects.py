@@ -204,7 +204,7 @@ async def test_an_answer_with_contents_is_kept(talk: World) -> None:
 
     kept = await undo(talk, first)
     assert kept.outcomes == {"kept": 1}
-    assert "has contents, which a deletion would take along" in kept.left[0].detail
+    assert "has contents, which would be deleted with it" in kept.left[0].detail
 
 
 @pytest.mark.parametrize("resource", CHANGED)

@@ -71,7 +71,7 @@ def test_an_element_may_have_a_key_of_its_own() -> None:
     rows = mapped(text, {"id": 7, "comments": [{"id": 30, "body": "a"}, {"body": "b"}, {"id": 31, "body": "c"}]})
 
     assert keys(rows) == ["7#30", None, "7#31"]
-    detail = "the key column comment.id is empty or holds a word for no value; every row needs its own key"
+    detail = "the key column comment.id is empty or holds a placeholder such as N/A; every row needs its own key"
     assert rows[1].problem == Problem("key_missing", detail, "comment.id")
 
 

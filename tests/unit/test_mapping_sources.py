@@ -90,7 +90,7 @@ def test_a_key_can_be_a_template() -> None:
     assert isinstance(problem, Unmappable)
     assert (problem.code, problem.detail) == (
         "key_missing",
-        "the key csat-{id} is empty or holds a word for no value; every row needs its own key",
+        "the key csat-{id} is empty or holds a placeholder such as N/A; every row needs its own key",
     )
 
 

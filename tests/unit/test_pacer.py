@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from bulkgladly.api.budget_pacers import REPORTS, default_pacer, reports_pacer
 from bulkgladly.api.gates import DefaultGate, Gate, ReportsGate
-from bulkgladly.api.pacer import REPORTS, Budget, Pacer, Ticket, default_pacer, reports_pacer
+from bulkgladly.api.pacer import Budget, Pacer, Ticket
 from bulkgladly.errors import UsageError
 from bulkgladly.settings import Pace
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bulkgladly.api.pacer import REPORTS, Pacer
+from bulkgladly.api.budget_pacers import REPORTS
+from bulkgladly.api.pacer import Pacer
 from bulkgladly.api.schedule import EVEN_SHARE, Standing
 from bulkgladly.messages import PaceNews
 from tests.unit.test_pacer import live
