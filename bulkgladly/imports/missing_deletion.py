@@ -26,6 +26,7 @@ from bulkgladly.journal.results import publish_lines
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.journal.runs import all_folders, find_run
+from bulkgladly.journal.turns import are_comparable, run_turns
 from bulkgladly.records import Mode
 from bulkgladly.runs.session import Terms
 from bulkgladly.runs.summary import written
@@ -35,6 +36,7 @@ __all__ = ("delete_missing", "refuse_deletion", "refuse_stale_deletion")
 INPUT = "missing.ndjson"
 _KEY = "key"
 _NOT_DELETED = 3
+_SENDING = (*(mode for mode in Mode if mode is not Mode.DELETE), "apply")
 Begin = Callable[..., Awaitable[Report]]
 
 
@@ -122,17 +124,17 @@ def _options_of(options: ImportOptions) -> ImportOptions:
 
 
 def refuse_stale_deletion(run: RunFolder, header: RunHeader) -> None:
-    """Refuse to delete what was missing in an import, if a later import has begun since.
+    """Refuse to delete what was missing in an import, if anything else has imported the same objects since.
 
-    `run` is the import itself, or its deletion that is resumed; another run is left alone.
+    `run` is the import itself, or its deletion that is resumed; another run is left alone. A retry counts, also one of
+    the import itself: with a corrected mapping it may have sent what seemed to be missing. So does an apply.
 
     Raises:
-        UsageError: A later import into the same namespace may have sent some of the records again.
+        UsageError: Another run into the same namespace may have sent some of the records again.
     """
     parent = run if header.mode != Mode.DELETE else _parent_of(run, header)
     if parent is None:
         return
-    since = _begun(parent)
     for other in all_folders(parent.state_dir):
         try:
             theirs = other.header()
@@ -140,10 +142,10 @@ def refuse_stale_deletion(run: RunFolder, header: RunHeader) -> None:
             continue
         is_same = (theirs.resource, theirs.host) == (header.resource, header.host)
         is_same = is_same and theirs.settings.get("namespace") == header.settings.get("namespace")
-        is_same = is_same and theirs.mode != Mode.DELETE and theirs.parent is None and other.name != parent.name
-        if is_same and (_begun(other) > since or _has_worked_since(other, since[1])):
+        is_same = is_same and theirs.mode in _SENDING and other.name != parent.name
+        if is_same and (how := _worked_since(other, parent)) is not None:
             raise UsageError(
-                f"run {other.name} has imported {header.resource} since, so the records that {parent.name} found "
+                f"run {other.name} has imported {header.resource} since{how}, so the records that {parent.name} found "
                 "missing may be there again; nothing is deleted. Import the files again with --complete --missing "
                 "delete"
             )
@@ -154,6 +156,20 @@ def _parent_of(run: RunFolder, header: RunHeader) -> RunFolder | None:
     if header.parent is None or not any(Path(file.path).name == INPUT for file in header.inputs):
         return None
     return find_run(run.state_dir, header.parent)
+
+
+def _worked_since(run: RunFolder, parent: RunFolder) -> str | None:
+    """Return how it is known, in words for people, that a run has worked since another one began; None if it has not.
+
+    The turns of the runs say so, and need no words. Only without them the clock counts: it may have been set back.
+    """
+    ours, theirs = run_turns(parent.path), run_turns(run.path)
+    if ours is not None and theirs is not None and are_comparable(theirs.last, ours.began):
+        return "" if theirs.last > ours.began or run.worker() is not None else None
+    since = _begun(parent)
+    if _begun(run) > since or _has_worked_since(run, since[1]):
+        return " (by this machine's clock, because an older version ran one of them, or the state was replaced)"
+    return None
 
 
 def _has_worked_since(run: RunFolder, since: int) -> bool:

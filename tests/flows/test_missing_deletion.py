@@ -1,13 +1,17 @@
 """`--missing delete`: what imports have created and complete files no longer have is deleted, and nothing else."""
 
+import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from bulkgladly import ImportOptions, Limits, RunFolder, UsageError
+from bulkgladly.imports.retry_import import retry_import
 from tests.flows.conftest import World, check_report, people, person
 
 DELETE: Mapping[str, Any] = {"is_complete": True, "missing": "delete"}
@@ -166,6 +170,30 @@ async def test_a_deletion_that_stops_is_resumed_unless_a_later_import_has_begun(
     assert len(world.names()) == 5  # person(2) is back
     (Path(later.folder) / "run.json").unlink()
     assert (await world.resume(child)).counts["deleted"] == 4
+
+
+async def test_a_retry_forbids_it_and_a_clock_that_was_set_back_hides_no_import(world: World) -> None:
+    """What a retry has sent since is in no file of the import that found it missing."""
+    wrong = {**person(7), "email:1": "nobody"}
+    early = await world.run(world.csv([*people(5), wrong], "early.csv"))
+    report = await world.run(world.csv(people(2)), **DELETE, missing_limit=90, max_requests=2)
+    child = RunFolder(world.state / "runs" / (report.missing_run or ""))
+    assert report.missing_deleted == 1
+    again = await retry_import(
+        RunFolder(Path(early.folder)),
+        world.credentials,
+        change=lambda options: replace(options, pace=world.options.pace, invalid_contacts="drop"),
+        environment=world.environment,
+    )
+    for name in ("run.json", "report.json", "journal.sqlite"):  # an hour before, by all that a clock has written
+        path = Path(again.folder) / name
+        if name == "run.json":
+            header = orjson.loads(path.read_bytes()) | {"created_at": "2001-01-01T00:00:00+00:00"}
+            path.write_bytes(orjson.dumps(header))
+        os.utime(path, (1, 1))
+
+    with pytest.raises(UsageError, match=f"run {again.run} has imported customers since, so the records"):
+        await world.resume(child)
 
 
 async def test_it_is_refused_where_it_is_not_safe(world: World) -> None:
