@@ -182,7 +182,7 @@ def show(
 
 def _undos_of(run: Any) -> list[dict[str, Any]]:
     """Return the undos of a run: their names, and how far they have got."""
-    from bulkgladly.undo.later_writes import undos_of
+    from bulkgladly.journal.undone_runs import undos_of
 
     found = [about_run(undo) for undo in undos_of(run)]
     return [{name: one[name] for name in ("run", "status", "counts")} for one in found]

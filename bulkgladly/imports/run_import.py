@@ -33,10 +33,12 @@ from bulkgladly.imports.overwriting import notes_on_owners
 from bulkgladly.imports.rehearsal import rehearsal
 from bulkgladly.imports.shared_keys import notes_on_keys
 from bulkgladly.imports.step_choice import StepChoice
+from bulkgladly.imports.undone_imports import refuse_undone
 from bulkgladly.journal.ledger import has_doubts
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import Fault, InputFile, RunHeader
 from bulkgladly.journal.runs import all_folders
+from bulkgladly.journal.undone_runs import taken_back
 from bulkgladly.local_paths import local_path
 from bulkgladly.records import Mode
 from bulkgladly.runs.beginning import NewRun, removed_unbegun, resumed, unfinished
@@ -190,9 +192,11 @@ async def resume_import(
         InputChanged: An input file, the mapping or the transform has changed since the run began.
         JournalDamaged: The run cannot be used; the message says why.
         RunLocked: Another process works on the run.
+        TakenBackRun: An undo has taken back what the run did, or a part of it.
         UsageError: The credentials are for another host.
     """
     with resumed(folder, credentials) as header:
+        await anyio.to_thread.run_sync(refuse_undone, folder)
         options = for_next_session(restored(ImportOptions, header.settings, folder.state_dir), change)
         options = options if fail_on is None else replace(options, fail_on=fail_on)
         refuse_unlimited(options.pace, credentials)
@@ -283,7 +287,8 @@ class OtherRuns:
         # One by one: a run that a live process works on cannot be removed, so it is refused even if still empty.
         if not new_run or self._spec.is_at_most_once:
             for run in unfinished(self._state_dir, self._is_same):
-                if not removed_unbegun(run):
+                # One that was taken back cannot be continued.
+                if not removed_unbegun(run) and taken_back(run) is None:
                     self._refuse(run, new_run=new_run)
         return [self._told(run, header, fault, new_run=new_run) for run, header, fault in self._unusable()]
 

@@ -4,7 +4,7 @@ A run has a folder (`run_folder`) with a header (`run_header`); `runs` finds tho
 goes through the one `writer`: the outcomes of records by the `ledger` (`entries` are what it is told, `positions` and
 `record_tables` what it keeps), the results of units by `units`. `run_writes` reads what a run has changed, with what
 Gladly held before, and which requests each record took; `record_lookup` finds single records. `turns`
-say in which order runs have worked, whatever the clock says.
+say in which order runs have worked, whatever the clock says, and `undone_runs` what undos have taken back of one.
 
 The `state` outlives runs, and `state_reader` reads it without one; `organisations` keeps there which organisation a
 host is, and the `crosswalk` in it is read whole, taken in and repaired. `databases` opens the SQLite files, whose

@@ -2,25 +2,18 @@
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from bulkgladly.errors import JournalError
 from bulkgladly.gladly.reversal import BelongsTo
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.gladly.table import IMPORTS
-from bulkgladly.journal.databases import reading
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_writes import RunWrites
-from bulkgladly.journal.runs import list_runs
 from bulkgladly.journal.turns import are_comparable, is_before, run_turns
-from bulkgladly.undo.undo_options import UNDO
+from bulkgladly.journal.undone_runs import UNDO, ids_undone, other_runs, undos_of
 
-__all__ = ("UndoneObject", "add_later_writes", "ids_undone", "know_order", "undos_of")
+__all__ = ("add_later_writes", "know_order")
 
-_UNDONE = (
-    "SELECT gladly_id, at, {} FROM records {} WHERE gladly_id IS NOT NULL"
-    " AND word IN ('updated', 'deleted', 'unchanged') AND coalesce(code, '') <> 'partly'"
-)
 _LATER = (
     "INSERT OR IGNORE INTO later SELECT gladly_id, :field, :run FROM found WHERE gladly_id = :id"
     " AND is_before(found.at, found.turn, :at, :turn)"
@@ -30,33 +23,6 @@ _LATER = (
 _BY_CLOCK = "UPDATE found SET by_clock = 1 WHERE gladly_id = :id AND NOT are_comparable(found.turn, :turn)"
 _WHOLE = "something that belongs to it"
 """In the place of a field: another object that hangs on it, or a deletion."""
-
-
-def undos_of(run: RunFolder) -> list[RunFolder]:
-    """Return the undos of a run, the oldest first; those that cannot be read are left out."""
-    return [one for one in _runs_of(run) if _is_undo_of(one, run.name)]
-
-
-class UndoneObject(NamedTuple):
-    """An object that an undo has taken back completely, when (seconds since 1970), and in which turn (0: not known)."""
-
-    gladly_id: str
-    at: float
-    turn: int
-
-
-def ids_undone(undo: RunFolder) -> Iterator[UndoneObject]:
-    """Yield the objects that an undo has taken back completely.
-
-    Raises:
-        JournalDamaged: Its journal cannot be read.
-    """
-    with reading(undo.path / "journal.sqlite") as connection:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        has_turns = "turns" in tables
-        columns = ("coalesce(turn, 0)", "LEFT JOIN turns USING (seq)") if has_turns else ("0", "")
-        for row in connection.execute(_UNDONE.format(*columns)):
-            yield UndoneObject(*row)
 
 
 def know_order(plan: sqlite3.Connection) -> None:
@@ -94,7 +60,7 @@ def _newest_first(run: RunFolder) -> list[RunFolder]:
     """Return the other runs that may have written later than a run did, the newest first: it has to be undone first."""
     ours = run_turns(run.path)
     others: list[tuple[int, int, RunFolder]] = []
-    for other in _runs_of(run):
+    for other in other_runs(run):
         theirs = run_turns(other.path)
         is_known = ours is not None and theirs is not None and are_comparable(theirs.last, ours.began)
         # What ended before the run began need not be read.
@@ -126,18 +92,3 @@ def _rows(writes: RunWrites, run: str, above: BelongsTo | None) -> Iterator[Mapp
                 "at": write.at,
                 "turn": write.turn,
             }
-
-
-def _runs_of(run: RunFolder) -> Iterator[RunFolder]:
-    for one in list_runs(run.state_dir):
-        try:
-            one.header()
-        except JournalError:  # removed a moment ago
-            continue
-        if one.name != run.name:
-            yield one
-
-
-def _is_undo_of(one: RunFolder, name: str) -> bool:
-    header = one.header()
-    return header.mode == UNDO and header.parent == name

@@ -12,7 +12,7 @@ import pytest
 
 from bulkgladly import Limits, Report, RunFolder
 from bulkgladly.emulator.operations.customer_profiles import checked_fields
-from bulkgladly.errors import UnfinishedRun, UsageError
+from bulkgladly.errors import TakenBackRun, UnfinishedRun, UsageError
 from bulkgladly.journal.results import count_by_word
 from bulkgladly.undo.run_undo import preview_undo, resume_undo, start_undo
 from bulkgladly.undo.undo_options import UndoOptions
@@ -257,6 +257,22 @@ async def test_a_limit_stops_an_undo_and_a_resume_ends_it(world: World) -> None:
     assert (done.status, done.exit_code, done.outcomes) == ("complete", 0, {"deleted": 6})
     assert count_by_word(run.path) == {"deleted": 6}
     assert not profiles(world)
+
+
+async def test_a_run_that_was_taken_back_is_not_resumed_and_the_same_files_may_be_imported_again(world: World) -> None:
+    """A resume would send the rest only, and say that all is done."""
+    path = world.csv(people(5))
+    stopped = await world.run(path, canary=2)
+    assert (await undo(world, stopped)).outcomes == {"deleted": 2}
+
+    with pytest.raises(
+        TakenBackRun, match=r"took back 2 records of run .*, which a resume would not send again; import"
+    ):
+        await world.resume(run_of(world, stopped))
+    again = await world.run(path, new_run=False)
+
+    assert (again.status, again.counts["created"], len(profiles(world))) == ("complete", 5, 5)
+    assert (await undo(world, stopped)).outcomes == {}
 
 
 async def test_a_run_whose_requests_may_be_in_flight_is_refused(world: World) -> None:
