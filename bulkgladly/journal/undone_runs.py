@@ -17,7 +17,10 @@ _UNDONE = (
     "SELECT gladly_id, at, {} FROM records {} WHERE gladly_id IS NOT NULL"
     " AND word IN ('updated', 'deleted', 'unchanged') AND coalesce(code, '') <> 'partly'"
 )
-_CHANGED = "SELECT gladly_id FROM records WHERE gladly_id IS NOT NULL AND word IN ('updated', 'deleted')"
+_CHANGED = (
+    "SELECT coalesce(sum(coalesce(code, '') <> 'partly'), 0), count(*) FROM records"
+    " WHERE word IN ('updated', 'deleted')"
+)
 
 
 class UndoneObject(NamedTuple):
@@ -29,7 +32,10 @@ class UndoneObject(NamedTuple):
 
 
 class TakenBack(NamedTuple):
-    """The undos that have changed something of a run, the oldest first, and how many objects they have changed."""
+    """The undos that have changed something of a run, the oldest first, and how many objects they have taken back.
+
+    Those that are restored only in part count if there are no others.
+    """
 
     undos: tuple[str, ...]
     objects: int
@@ -68,10 +74,10 @@ def ids_undone(undo: RunFolder) -> Iterator[UndoneObject]:
 def taken_back(run: RunFolder) -> TakenBack | None:
     """Return what undos have taken back of a run, also in part; None if that is nothing, or none can be read."""
     names: list[str] = []
-    objects: set[str] = set()
+    whole = most = 0
     for undo in undos_of(run):
         with contextlib.suppress(BulkgladlyError), reading(undo.path / "journal.sqlite") as connection:
-            before = len(objects)
-            objects.update(gladly_id for (gladly_id,) in connection.execute(_CHANGED))
-            names += [undo.name] if len(objects) > before else []
-    return TakenBack(tuple(names), len(objects)) if objects else None
+            wholly, changed = connection.execute(_CHANGED).fetchone()
+            whole, most = whole + wholly, max(most, changed)
+            names += [undo.name] if changed else []
+    return TakenBack(tuple(names), whole or most) if names else None
