@@ -80,7 +80,8 @@ def _steered(name: str, state_dir: Path, **changes: Any) -> "tuple[RunFolder, Ob
     from bulkgladly.journal.runs import find_run
     from bulkgladly.runs.steer_run import steer_run
 
-    folder = find_run(state_dir, name)
+    # Of the runs that a part of a name fits, the one that works is meant.
+    folder = find_run(state_dir, name, is_meant=lambda run: run.worker() is not None)
     if folder is None:
         raise UsageError(f"there is no run {name!r} in {state_dir}")
     return folder, steer_run(folder, lambda orders: replace(orders, **changes))
