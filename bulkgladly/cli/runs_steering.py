@@ -41,7 +41,7 @@ def continue_(run: Run, state_dir: flags.StateDir = Path(".bulkgladly"), json: f
     """Continue a run that was paused. It does not send faster to make up for the pause."""
     folder, obeyed = _steered(run, state_dir, is_paused=False)
     told = f"run {folder.name} is running: {_progress_text(obeyed)}"
-    _tell(folder, obeyed, told, _pace_text(obeyed), json=json)
+    _tell(folder, obeyed, told, _pace_text(obeyed), f"waiting: {obeyed.waiting}" if obeyed.waiting else "", json=json)
 
 
 def rate(
@@ -118,6 +118,8 @@ def _command(folder: "RunFolder", *words: str) -> str:
 def _progress_text(obeyed: "Obeyed") -> str:
     from bulkgladly.cli.progress_words import things_text
 
+    if not obeyed.total:
+        return "nothing is done yet"
     about = "" if obeyed.is_exact else "about "
     return f"{obeyed.done:,} of {about}{obeyed.total:,} {things_text(obeyed.things)} are done"
 

@@ -142,6 +142,13 @@ class Connection:
             waiting_s=max(0.0, (until or now) - now),
         )
 
+    def holdup(self) -> str:
+        """Return what the requests wait for now, such as the end of an outage, and for how long; empty if nothing."""
+        now = time.monotonic()
+        waiting, until = self._waiting(self.pacer.view(), now)
+        left_s = math.ceil((until or now) - now)
+        return f"{waiting}, for {left_s} s" if waiting and left_s > 0 else waiting or ""
+
     def _allowed(self, pace: PaceView) -> float:
         if self._still_for:
             return 0.0

@@ -198,8 +198,8 @@ class Steering:
     async def heed(self, notes: Notes, progress: Callable[[], HowFar]) -> None:
         """Obey until cancelled."""
         while True:
-            await anyio.sleep(self._until_change_s())
             await self.look(notes, progress)
+            await anyio.sleep(self._until_change_s())
 
     async def look(self, notes: Notes, progress: Callable[[], HowFar]) -> None:
         """Obey new orders, and the schedule as of now; write down what has changed."""
@@ -278,11 +278,12 @@ class Steering:
 
     async def end(self, progress: HowFar) -> None:
         """Say how far the run was, and that no process obeys any more."""
-        await self._write(progress, pid=0)
+        await self._write(progress, pid=-os.getpid())
 
     async def _write(self, progress: HowFar | None, *, pid: int | None = None) -> None:
         """Say in the folder what holds now; on a full disk nothing is said, and the orders are obeyed all the same."""
         ceiling, why = self._connection.per_second, self._held[1]
+        waiting = "" if why else self._connection.holdup()
         reply = Obeyed(
             session=self.orders.session,
             number=self.orders.number,
@@ -297,6 +298,7 @@ class Steering:
             is_exact=progress.is_exact if progress else False,
             things=progress.things if progress else "rows",
             in_flight=self._connection.client.in_flight,
+            waiting=waiting,
         )
         with contextlib.suppress(BulkgladlyError):
             await anyio.to_thread.run_sync(write_steering, self._run.path, reply)
