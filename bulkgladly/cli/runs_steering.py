@@ -132,6 +132,8 @@ def _in_flight_text(obeyed: "Obeyed") -> str:
 
 def _pace_text(obeyed: "Obeyed") -> str:
     """Return how fast a run may send now, and by whose word."""
+    if obeyed.why and not obeyed.is_paused:
+        return obeyed.why  # a schedule says when, and another rate may hold then
     now = f"{obeyed.why}, then " if obeyed.why else ""
     if obeyed.per_second is None:
         return f"{now}without a limit"

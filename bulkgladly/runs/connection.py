@@ -175,7 +175,7 @@ class Connection:
             requests=self.client.sent.total(),
             throttled=self.pacer.throttled + self.reports.throttled,
             waits=waits,
-            allowed_per_second=(self.reports if self.reports.in_flight else self.pacer).view().rate,
+            allowed_per_second=self._allowed(self.pacer.view()),
         )
 
     def vitals(self) -> dict[str, Any]:

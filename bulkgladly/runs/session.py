@@ -357,6 +357,7 @@ class Session:
     def view(self, work: Work[S]) -> RunView:
         """Return the progress of the run."""
         progress, momentum, seconds = work.progress(), self.connection.momentum(), self.connection.seconds
+        is_down = (momentum.waiting or "").startswith("outage")
         return RunView(
             run=self.run.name,
             counts=dict(progress.counts),
@@ -371,7 +372,8 @@ class Session:
             throttled=momentum.throttled,
             waiting=stopping(momentum.in_flight) if self.stop.is_draining else momentum.waiting,
             waiting_s=0.0 if self.stop.is_draining else momentum.waiting_s,
-            eta_s=None if self.stop.is_draining else self._eta_s(progress, momentum.requests),
+            # Nobody knows when an outage ends.
+            eta_s=None if self.stop.is_draining or is_down else self._eta_s(progress, momentum.requests),
             things=progress.things,
             is_stopping=self.stop.is_draining,
             subject=progress.subject,

@@ -207,9 +207,11 @@ class Steering:
         if (orders := self._new_orders()) is not None:
             self.orders = orders
             events = self._followed(before, orders)
-        if self._hold() and not events and self.orders.rate is None:
+        if self._hold() and not events and self.orders.rate is None and self._rates is not None:
+            # While a person has paused the run, it says what holds once it is continued.
+            rate = self._rates.at(self._environment.wall())
             self._observer.note(f"the pace is now {self._pace_text()}, {self.pace_note()}")
-            events = [self._event("schedule", self._held[0] if not self._held[1] else 0.0)]
+            events = [self._event("schedule", self._held[0] if rate != 0 else 0.0)]
         if orders is None and not events:
             return
         # The reply first: a person waits for it, while the disk of the journal may be slow.
@@ -261,7 +263,8 @@ class Steering:
         return next_command("runs", word, self._run.name, state_dir=self._run.state_dir)
 
     def _pace_text(self) -> str:
-        if self._held[1] and not self.orders.is_paused:
+        is_scheduled = self.orders.rate is None and self._rates is not None
+        if is_scheduled and self._rates is not None and self._rates.at(self._environment.wall()) == 0:
             return "no requests"
         ceiling = self._connection.per_second
         return rate_text(ceiling) if math.isfinite(ceiling) else "not limited"

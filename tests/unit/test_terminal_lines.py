@@ -66,6 +66,8 @@ def test_the_panel_says_by_whose_word_the_pace_is_what_it_is(width: int) -> None
     assert [("until Fri 20:00" in line) for line in drawn(scheduled, width)] == [
         width > 40 and at == 4 for at in range(8)
     ]
+    slow = replace(VIEW, allowed_per_second=0.01, requests_per_second=0.012)
+    assert drawn(slow, width)[4].startswith("pace      0.012 of 0.01 reque")
     assert drawn(paused, width)[6] == "paused by runs pause"
     assert drawn(paused, width)[4].startswith("pace      0.0 requests/s, noth")
     assert all(len(line) <= width for line in drawn(scheduled, width) + drawn(paused, width))
