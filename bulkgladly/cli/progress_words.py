@@ -78,11 +78,12 @@ def _rate_text(rate: float) -> str:
 
 def time_text(view: "RunView", now: dt.datetime) -> str:
     """Return how long a run has worked, and when it will end. `now` is the local time."""
+    from bulkgladly.cli.clock_words import after
     from bulkgladly.runs.observer import duration_text
 
     elapsed = f"{duration_text(view.seconds)} elapsed"
     if view.eta_s is None:
         return elapsed
-    end = now + dt.timedelta(seconds=view.eta_s)
+    end = after(now, view.eta_s)
     at = end.strftime("%a %H:%M" if view.eta_s > FAR_OFF_S else "%H:%M")
     return f"{elapsed}, {duration_text(view.eta_s)} left (until {at})"

@@ -19,6 +19,7 @@ import pytest
 from bulkgladly import Pace, Report
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.errors import RunSilent, UsageError
+from bulkgladly.imports.run_import import start_import as import_files
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.runs import all_folders
 from bulkgladly.journal.steering_files import Obeyed, Orders, orders_in, steered_events, write_steering
@@ -315,6 +316,57 @@ async def test_the_hours_of_a_schedule_are_those_of_the_organisation(world: Worl
         await order(run, is_stopped=True)
 
     assert ended[0].exit_code == 10
+
+
+async def test_the_hours_of_a_schedule_follow_a_clock_that_jumps(world: World) -> None:
+    """By an hour forward and back, as a wrong clock is set: what holds is what the clock shows now."""
+    now = [dt.datetime(2026, 11, 27, 11, 59, tzinfo=dt.UTC)]
+    options = world.choose({"pace": Pace(rate=9, schedule="00:00 0, 12:00 usual", zone="UTC")})
+    environment = replace(world.environment, wall=lambda: now[0])
+    ended = list[Report]()
+    path = world.csv(people(400))
+    start = import_files("customers", [path], world.credentials, options, environment=environment)
+    async with working(world, start, ended) as run:
+        assert (await until(lambda: obeyed_now(run))).why == "nothing may leave until Fri 12:00 (--rate-schedule)"
+        now[0] += dt.timedelta(hours=1)
+        await until(lambda: world.asked().get("createCustomer"))
+        now[0] -= dt.timedelta(hours=1)
+        await until(lambda: (seen := obeyed_now(run)) and seen.why)
+        continued = await order(run, is_paused=False)
+        assert continued.why == "nothing may leave until Fri 12:00 (--rate-schedule)"
+        await order(run, is_stopped=True)
+
+    assert [(one["what"], one["value"]) for one in steered_events(run.path)] == [
+        ("schedule", 9.0),
+        ("schedule", 0.0),
+        ("stopped", None),
+    ]
+
+
+async def test_what_holds_while_a_run_is_paused_is_told_as_the_schedule_has_it(world: World) -> None:
+    """A change in a pause says what holds once the run is continued, whether that is something or nothing."""
+    now = [dt.datetime(2026, 11, 27, 11, 59, tzinfo=dt.UTC)]
+    options = world.choose({"pace": Pace(rate=9, schedule="00:00 5, 12:00 3, 13:00 0", zone="UTC")})
+    environment = replace(world.environment, wall=lambda: now[0])
+    told, ended = Told(), list[Report]()
+    start = import_files(
+        "customers",
+        [world.csv(people(400))],
+        world.credentials,
+        options,
+        environment=environment,
+        observer=told,
+    )
+    async with working(world, start, ended) as run:
+        await order(run, is_paused=True)
+        now[0] += dt.timedelta(minutes=10)
+        await until(lambda: any("at most 3" in note or "now 3 requests/s" in note for note in told.notes))
+        now[0] += dt.timedelta(hours=1)
+        await until(lambda: any("now no requests" in note for note in told.notes))
+        await order(run, is_stopped=True)
+
+    schedule = [one["value"] for one in steered_events(run.path) if one["what"] == "schedule"]
+    assert schedule == [3.0, 0.0]
 
 
 async def test_a_run_that_cannot_be_done_in_time_is_not_begun(world: World) -> None:
