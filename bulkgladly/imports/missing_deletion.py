@@ -5,6 +5,7 @@ as its parent, and is resumed like any other run. A process that is killed betwe
 complete import finds the same records missing.
 """
 
+import contextlib
 import datetime as dt
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -26,6 +27,7 @@ from bulkgladly.journal.results import publish_lines
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.journal.runs import all_folders, find_run
+from bulkgladly.journal.steering_files import obeyed_in, orders_in
 from bulkgladly.journal.turns import are_comparable, run_turns
 from bulkgladly.records import Mode
 from bulkgladly.runs.session import Terms
@@ -73,7 +75,8 @@ async def delete_missing(
 
     try:
         refuse_stale_deletion(folder, folder.header())
-        done = await begin(spec, (), _options_of(options), terms, make_input=make_input, parent=folder.name)
+        mine = _as_ordered(_options_of(options), folder)
+        done = await begin(spec, (), mine, terms, make_input=make_input, parent=folder.name)
     except UsageError as error:
         both = replace(report, exit_code=_NOT_DELETED, reason=str(error))
     else:
@@ -121,6 +124,28 @@ def _options_of(options: ImportOptions) -> ImportOptions:
         limits=replace(options.limits, max_rows=None),
         state_dir=options.state_dir,
     )
+
+
+def _as_ordered(options: ImportOptions, run: RunFolder) -> ImportOptions:
+    """Return the options of a deletion at the pace that a person has ordered for the import before it.
+
+    Raises:
+        UsageError: The import was paused to its end, which needed no request.
+    """
+    orders = None
+    with contextlib.suppress(ValueError):  # what is there is not an order
+        orders = orders_in(run.path)
+    obeyed = obeyed_in(run.path)
+    if orders is None or obeyed is None or obeyed.session != orders.session:
+        return options
+    if orders.is_paused:
+        raise UsageError(
+            f"run {run.name} was paused with `runs pause` when it ended, so nothing was deleted. Import the files "
+            "again with --complete --missing delete"
+        )
+    if orders.rate is None:
+        return options
+    return replace(options, pace=replace(options.pace, rate=orders.rate, unlimited=False, schedule=None, zone=None))
 
 
 def refuse_stale_deletion(run: RunFolder, header: RunHeader) -> None:

@@ -5,7 +5,6 @@ from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.retry_rows import import_again, plan_again
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.undone_runs import taken_back
-from bulkgladly.runs.observer import counted
 from bulkgladly.runs.options import restored
 
 __all__ = ("refuse_undone",)
@@ -23,6 +22,5 @@ def refuse_undone(run: RunFolder) -> None:
     has_plan = restored(ImportOptions, run.header().settings, run.state_dir).plan is not None
     fix = f"plan again: {plan_again(run)}" if has_plan else f"import the files again: `{import_again(run)}`"
     raise TakenBackRun(
-        f"{', '.join(found.undos)} took back {counted(found.objects, 'record')} of run {run.name}, which a resume "
-        f"would not send again; {fix} (what Gladly still has is not sent twice)"
+        f"{found.text(run.name)}, which a resume would not send again; {fix} (what Gladly still has is not sent twice)"
     )

@@ -40,6 +40,11 @@ class TakenBack(NamedTuple):
     undos: tuple[str, ...]
     objects: int
 
+    def text(self, run: str) -> str:
+        """Return what was taken back of a run, for people."""
+        records = f"{self.objects:,} {'record' if self.objects == 1 else 'records'}"
+        return f"{', '.join(self.undos)} took back {records} of run {run}"
+
 
 def other_runs(run: RunFolder) -> Iterator[RunFolder]:
     """Yield the other runs of a state directory that can be read, the oldest first."""

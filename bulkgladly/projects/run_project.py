@@ -222,7 +222,7 @@ class _ProjectRun:
         changed = list(changes_since(self._record, plan))
         folder = folder_of(self._record, plan.step)
         if folder is not None and (gone := taken_back(folder)) is not None:
-            changed.append(f"{', '.join(gone.undos)} took back {counted(gone.objects, 'record')} of it")
+            changed.append(gone.text(folder.name))
         if changed:
             again = run_command(self._project, self._options.state_dir, "--again", plan.name)
             told = f"step {plan.name} {how}: {'; '.join(changed)}"
