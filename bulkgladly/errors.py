@@ -73,6 +73,10 @@ class UnfinishedRun(UsageError):
     """An earlier run of the same input is not finished; it is continued, or a new one is asked for by name."""
 
 
+class TakenBackRun(UsageError):
+    """A run was taken back, so that it cannot be continued; its files are imported again."""
+
+
 class DataSetInUse(UsageError):
     """Another process writes the data set at the moment. Nothing was changed; try again when it has ended."""
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bulkgladly.errors import UsageError
 
-__all__ = ("LEAST_RATE", "RateSchedule", "Span", "instant_of", "local_zone", "rate_text", "zone_of")
+__all__ = ("LEAST_RATE", "RateSchedule", "Span", "instant_of", "instants_of", "local_zone", "rate_text", "zone_of")
 
 LEAST_RATE = 0.01
 """Requests per second. A slower pace is a mistake, or a pause, which has a word of its own."""
@@ -244,11 +244,21 @@ class _LocalZone(dt.tzinfo):
 
     def fromutc(self, moment: dt.datetime) -> dt.datetime:
         there = moment.replace(tzinfo=dt.UTC).astimezone()
-        return there.replace(tzinfo=self)
+        # The hour that comes twice, the second time: without the fold its offset would be that of the first.
+        is_second = there.replace(tzinfo=None).astimezone() != there
+        return there.replace(tzinfo=self, fold=int(is_second))
 
     @staticmethod
     def _told(moment: dt.datetime | None) -> dt.datetime:
         return (moment or dt.datetime.now(dt.UTC).astimezone()).replace(tzinfo=None).astimezone()
+
+
+def instants_of(time: dt.datetime, zone: dt.tzinfo) -> tuple[dt.datetime, ...]:
+    """Return when a clock in a zone shows a time, in UTC: twice in the hour that is repeated, as `instant_of` else."""
+    first = instant_of(time, zone)
+    second = time.replace(tzinfo=zone, fold=1).astimezone(dt.UTC)
+    is_shown = second.astimezone(zone).replace(tzinfo=None, fold=0) == time.replace(fold=0)
+    return (first, second) if is_shown and second > first else (first,)
 
 
 def instant_of(time: dt.datetime, zone: dt.tzinfo) -> dt.datetime:

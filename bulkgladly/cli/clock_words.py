@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-__all__ = ("done_text", "when_text")
+__all__ = ("after", "done_text", "when_text")
 
 _NEAR_DAYS = 6
 """A day of the week names a day this near without doubt."""
@@ -18,11 +18,17 @@ def when_text(time: dt.datetime, now: dt.datetime) -> str:
     return f"{time.day} {time:%b %H:%M}" if is_this_year else f"{time.day} {time:%b %Y}"
 
 
+def after(now: dt.datetime, seconds: float) -> dt.datetime:
+    """Return the local time so many seconds after another one, also if clocks change in between."""
+    # Python adds to an aware time what a clock on the wall shows.
+    return (now.astimezone(dt.UTC) + dt.timedelta(seconds=seconds)).astimezone(now.tzinfo)
+
+
 def done_text(seconds: float, now: dt.datetime) -> str:
     """Return when a run will be done: `done at about 14:05, in 1 h 12 min`; the day is named if it is another one."""
     from bulkgladly.runs.observer import duration_text
 
-    end = now + dt.timedelta(seconds=seconds)
+    end = after(now, seconds)
     days = (end.date() - now.date()).days
     if days == 0:
         day = ""

@@ -65,8 +65,8 @@ bulkgladly check customers customers.csv --key crm_id --show-values
 # tasks, with the findings as JSON for programs
 bulkgladly check tasks tasks.csv --key ticket --json""",
     "verify": """\
-# what a run sent, and what Gladly holds (any unique part of its name will do)
-bulkgladly verify customers-upsert
+# what a run sent (the end of its name), and what Gladly holds
+bulkgladly verify 4a20f903
 
 # a file, without a run; 500 of its rows, chosen at random
 bulkgladly verify customers customers.csv --key crm_id --sample 500""",
@@ -105,17 +105,17 @@ bulkgladly resume
 # continue one run for at most eight hours
 bulkgladly resume tasks --max-duration 8h""",
     "retry": """\
-# import the rejected rows again, now with a country for local phone numbers
-bulkgladly retry customers-upsert --phone-region GB
+# the rejected rows of the newest run, now with a country for phone numbers
+bulkgladly retry --phone-region GB
 
-# update the customers that have the same address already
-bulkgladly retry customers-upsert --on-conflict update""",
+# of another run (the end of its name): update who has the same address
+bulkgladly retry 4a20f903 --on-conflict update""",
     "undo": """\
-# what would be taken back, and what cannot be; nothing is sent
-bulkgladly undo customers-upsert --dry-run
+# what would be taken back of a run (the end of its name); nothing is sent
+bulkgladly undo 4a20f903 --dry-run
 
 # take back ten objects, for you to check; `bulkgladly resume` does the rest
-bulkgladly undo customers-upsert --limit 10 --yes""",
+bulkgladly undo 4a20f903 --limit 10 --yes""",
     "runs": """\
 bulkgladly runs list
 bulkgladly runs show""",
@@ -128,16 +128,16 @@ bulkgladly runs list --state-dir dumps --json""",
 # the newest run, even while it is running
 bulkgladly runs show
 
-# one run, by a part of its name
-bulkgladly runs show tasks --json""",
+# one run, by the end of its name
+bulkgladly runs show 4a20f903 --json""",
     "runs open": """\
 # the page of the newest run, even while it is running
 bulkgladly runs open
 
 # where the page of one run is, without a browser
-bulkgladly runs open tasks --print""",
+bulkgladly runs open 4a20f903 --print""",
     "runs pause": """\
-# from another terminal, while the run is in progress
+# from another terminal, while the run is in progress; part of its name will do
 bulkgladly runs pause customers-upsert
 
 # the export of another state directory
@@ -303,8 +303,8 @@ bulkgladly listen unregister https://hooks.example.org/old --force""",
 # why was this row not imported? In the newest import, by its line
 bulkgladly explain customers.csv:4
 
-# by its source key, in a run of this name; nothing is requested
-bulkgladly explain customers-upsert C1 --offline
+# by its source key, in another run (the end of its name); without requests
+bulkgladly explain 4a20f903 C1 --offline
 
 # with the values of the row, as JSON
 bulkgladly explain C1 --show-values --json""",

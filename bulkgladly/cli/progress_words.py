@@ -63,20 +63,27 @@ def things_text(things: str) -> str:
 
 def pace_text(view: "RunView") -> str:
     """Return how fast requests leave, and how fast they may."""
+    now = _rate_text(view.requests_per_second)
     if not view.allowed_per_second:
-        return f"{view.requests_per_second:.1f} requests/s, nothing more is sent now"
+        return f"{now} requests/s, nothing more is sent now"
     if math.isinf(view.allowed_per_second):
-        return f"{view.requests_per_second:.1f} requests/s, no limit"
-    return f"{view.requests_per_second:.1f} of {view.allowed_per_second:.1f} requests/s"
+        return f"{now} requests/s, no limit"
+    return f"{now} of {_rate_text(view.allowed_per_second)} requests/s"
+
+
+def _rate_text(rate: float) -> str:
+    # A request in 100 s is not none.
+    return f"{rate:.1f}" if not rate or rate >= 0.1 else f"{rate:.2g}"
 
 
 def time_text(view: "RunView", now: dt.datetime) -> str:
     """Return how long a run has worked, and when it will end. `now` is the local time."""
+    from bulkgladly.cli.clock_words import after
     from bulkgladly.runs.observer import duration_text
 
     elapsed = f"{duration_text(view.seconds)} elapsed"
     if view.eta_s is None:
         return elapsed
-    end = now + dt.timedelta(seconds=view.eta_s)
+    end = after(now, view.eta_s)
     at = end.strftime("%a %H:%M" if view.eta_s > FAR_OFF_S else "%H:%M")
     return f"{elapsed}, {duration_text(view.eta_s)} left (until {at})"

@@ -34,6 +34,7 @@ _NOT_GOOD = (
 def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = False) -> None:
     """List the runs in the state directory, oldest first."""
     from bulkgladly.journal.runs import all_folders
+    from bulkgladly.rate_schedule import local_zone
 
     rows = [about_run(run) for run in all_folders(state_dir)]
     if json:
@@ -42,7 +43,7 @@ def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = Fa
     if not rows:
         tell(f"no runs in {state_dir}")
         return
-    now = dt.datetime.now(dt.UTC).astimezone()
+    now = dt.datetime.now(local_zone())
     print_table(("run", "status", "started", "took", "input or folder", "result"), [_cells(row, now) for row in rows])
 
 
@@ -172,7 +173,7 @@ def _about_in_full(folder: Any) -> dict[str, Any]:
 
 def _undos_of(run: Any) -> list[dict[str, Any]]:
     """Return the undos of a run: their names, and how far they have got."""
-    from bulkgladly.undo.later_writes import undos_of
+    from bulkgladly.journal.undone_runs import undos_of
 
     found = [about_run(undo) for undo in undos_of(run)]
     return [{name: one[name] for name in ("run", "status", "counts")} for one in found]
@@ -226,7 +227,9 @@ def _show_run(about: Mapping[str, Any]) -> None:
     """Print what a run moved, from where, its counts, and the first rows that were rejected."""
     is_clean = not any(about["counts"].get(word) for word in _NOT_GOOD)
     print_lines(ending_line(f"{about['run']}: {about['status']}", is_clean=is_clean))
-    now = dt.datetime.now(dt.UTC).astimezone()
+    from bulkgladly.rate_schedule import local_zone
+
+    now = dt.datetime.now(local_zone())
     lines = [("object", f"{about['resource']} (mode: {about['mode']})"), ("host", about["host"])]
     lines += [("started", f"{began}{_took_text(about)}")] if (began := _began_text(about, now)) else []
     if about["steering"]:

@@ -33,7 +33,7 @@ def continue_(run: RunningRun, state_dir: flags.StateDir = Path(".bulkgladly"), 
     """Continue a run that was paused. It does not send faster to make up for the pause."""
     folder, obeyed = _steered(run, state_dir, is_paused=False)
     told = f"run {folder.name} is running: {_progress_text(obeyed)}"
-    _tell(folder, obeyed, told, _pace_text(obeyed), json=json)
+    _tell(folder, obeyed, told, _pace_text(obeyed), f"waiting: {obeyed.waiting}" if obeyed.waiting else "", json=json)
 
 
 def rate(
@@ -72,7 +72,8 @@ def _steered(name: str, state_dir: Path, **changes: Any) -> "tuple[RunFolder, Ob
     from bulkgladly.journal.runs import find_run
     from bulkgladly.runs.steer_run import steer_run
 
-    folder = find_run(state_dir, name)
+    # Of the runs that a part of a name fits, the one that is in progress is meant.
+    folder = find_run(state_dir, name, is_meant=lambda run: run.worker() is not None)
     return folder, steer_run(folder, lambda orders: replace(orders, **changes))
 
 
@@ -107,6 +108,8 @@ def _command(folder: "RunFolder", *words: str) -> str:
 def _progress_text(obeyed: "Obeyed") -> str:
     from bulkgladly.cli.progress_words import things_text
 
+    if not obeyed.total:
+        return "nothing is done yet"
     about = "" if obeyed.is_exact else "about "
     return f"{obeyed.done:,} of {about}{obeyed.total:,} {things_text(obeyed.things)} are done"
 
@@ -119,6 +122,8 @@ def _in_flight_text(obeyed: "Obeyed") -> str:
 
 def _pace_text(obeyed: "Obeyed") -> str:
     """Return how fast a run may send now, and by whose word."""
+    if obeyed.why and not obeyed.is_paused:
+        return obeyed.why  # a schedule says when, and another rate may hold then
     now = f"{obeyed.why}, then " if obeyed.why else ""
     if obeyed.per_second is None:
         return f"{now}without a limit"

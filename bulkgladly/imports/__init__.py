@@ -18,5 +18,6 @@ people, in the words of `reject_reasons`, and `next_steps` says what to run next
 read after a run, `missing_keys` what a complete input no longer has, and `missing_deletion` deletes it in a run of its
 own. `fixes` has what to do about each kind of reject, and `retry_rows` which of them a repeat can help.
 
-`canary` stops an import after its first records, for a person to look at them.
+`canary` stops an import after its first records, for a person to look at them, and `undone_imports` refuses to continue
+one that was taken back.
 """

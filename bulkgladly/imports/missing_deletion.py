@@ -5,6 +5,7 @@ as its parent, and is resumed like any other run. A process that is killed betwe
 complete import finds the same records missing.
 """
 
+import contextlib
 import datetime as dt
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -26,6 +27,8 @@ from bulkgladly.journal.results import publish_lines
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.journal.runs import all_folders, find_run
+from bulkgladly.journal.steering_files import obeyed_in, orders_in
+from bulkgladly.journal.turns import are_comparable, run_turns
 from bulkgladly.records import Mode
 from bulkgladly.runs.session import Terms
 from bulkgladly.runs.summary import written
@@ -35,6 +38,7 @@ __all__ = ("delete_missing", "refuse_deletion", "refuse_stale_deletion")
 INPUT = "missing.ndjson"
 _KEY = "key"
 _NOT_DELETED = 3
+_SENDING = (*(mode for mode in Mode if mode is not Mode.DELETE), "apply")
 Begin = Callable[..., Awaitable[Report]]
 
 
@@ -71,7 +75,8 @@ async def delete_missing(
 
     try:
         refuse_stale_deletion(folder, folder.header())
-        done = await begin(spec, (), _options_of(options), terms, make_input=make_input, parent=folder.name)
+        mine = _as_ordered(_options_of(options), folder)
+        done = await begin(spec, (), mine, terms, make_input=make_input, parent=folder.name)
     except UsageError as error:
         both = replace(report, exit_code=_NOT_DELETED, reason=str(error))
     else:
@@ -121,18 +126,40 @@ def _options_of(options: ImportOptions) -> ImportOptions:
     )
 
 
-def refuse_stale_deletion(run: RunFolder, header: RunHeader) -> None:
-    """Refuse to delete what was missing in an import, if a later import has begun since.
-
-    `run` is the import itself, or its deletion that is resumed; another run is left alone.
+def _as_ordered(options: ImportOptions, run: RunFolder) -> ImportOptions:
+    """Return the options of a deletion at the pace that a person has ordered for the import before it.
 
     Raises:
-        UsageError: A later import into the same namespace may have sent some of the records again.
+        UsageError: The import was paused to its end, which needed no request.
+    """
+    orders = None
+    with contextlib.suppress(ValueError):  # what is there is not an order
+        orders = orders_in(run.path)
+    obeyed = obeyed_in(run.path)
+    if orders is None or obeyed is None or obeyed.session != orders.session:
+        return options
+    if orders.is_paused:
+        raise UsageError(
+            f"run {run.name} was paused with `runs pause` when it ended, so nothing was deleted. Import the files "
+            "again with --complete --missing delete"
+        )
+    if orders.rate is None:
+        return options
+    return replace(options, pace=replace(options.pace, rate=orders.rate, unlimited=False, schedule=None, zone=None))
+
+
+def refuse_stale_deletion(run: RunFolder, header: RunHeader) -> None:
+    """Refuse to delete what was missing in an import, if anything else has imported the same objects since.
+
+    `run` is the import itself, or its deletion that is resumed; another run is left alone. A retry counts, also one of
+    the import itself: with a corrected mapping it may have sent what seemed to be missing. So does an apply.
+
+    Raises:
+        UsageError: Another run into the same namespace may have sent some of the records again.
     """
     parent = run if header.mode != Mode.DELETE else _parent_of(run, header)
     if parent is None:
         return
-    since = _begun(parent)
     for other in all_folders(parent.state_dir):
         try:
             theirs = other.header()
@@ -140,10 +167,10 @@ def refuse_stale_deletion(run: RunFolder, header: RunHeader) -> None:
             continue
         is_same = (theirs.resource, theirs.host) == (header.resource, header.host)
         is_same = is_same and theirs.settings.get("namespace") == header.settings.get("namespace")
-        is_same = is_same and theirs.mode != Mode.DELETE and theirs.parent is None and other.name != parent.name
-        if is_same and (_begun(other) > since or _has_worked_since(other, since[1])):
+        is_same = is_same and theirs.mode in _SENDING and other.name != parent.name
+        if is_same and (how := _worked_since(other, parent)) is not None:
             raise UsageError(
-                f"run {other.name} has imported {header.resource} since, so the records that {parent.name} found "
+                f"run {other.name} has imported {header.resource} since{how}, so the records that {parent.name} found "
                 "missing may be there again; nothing is deleted. Import the files again with --complete --missing "
                 "delete"
             )
@@ -154,6 +181,20 @@ def _parent_of(run: RunFolder, header: RunHeader) -> RunFolder | None:
     if header.parent is None or not any(Path(file.path).name == INPUT for file in header.inputs):
         return None
     return find_run(run.state_dir, header.parent)
+
+
+def _worked_since(run: RunFolder, parent: RunFolder) -> str | None:
+    """Return how it is known, in words for people, that a run has worked since another one began; None if it has not.
+
+    The turns of the runs say so, and need no words. Only without them the clock counts: it may have been set back.
+    """
+    ours, theirs = run_turns(parent.path), run_turns(run.path)
+    if ours is not None and theirs is not None and are_comparable(theirs.last, ours.began):
+        return "" if theirs.last > ours.began or run.worker() is not None else None
+    since = _begun(parent)
+    if _begun(run) > since or _has_worked_since(run, since[1]):
+        return " (by this machine's clock, because an older version ran one of them, or the state was replaced)"
+    return None
 
 
 def _has_worked_since(run: RunFolder, since: int) -> bool:

@@ -10,6 +10,7 @@ from bulkgladly.journal.ledger import has_doubts
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import Fault, InputFile, RunHeader
 from bulkgladly.journal.runs import all_folders
+from bulkgladly.journal.undone_runs import taken_back
 from bulkgladly.runs.beginning import removed_unbegun, unfinished
 
 __all__ = ("OtherRuns",)
@@ -34,7 +35,8 @@ class OtherRuns:
         # One by one: a run that a live process works on cannot be removed, so it is refused even if still empty.
         if not new_run or self._spec.is_at_most_once:
             for run in unfinished(self._state_dir, self._is_same):
-                if not removed_unbegun(run):
+                # One that was taken back cannot be continued.
+                if not removed_unbegun(run) and taken_back(run) is None:
                     self._refuse(run, new_run=new_run)
         return [self._told(run, header, fault, new_run=new_run) for run, header, fault in self._unusable()]
 

@@ -18,6 +18,7 @@ from bulkgladly.journal.results import RetryRows, UnknownRows, unsettled_keys, w
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.journal.state import State
+from bulkgladly.journal.undone_runs import taken_back
 from bulkgladly.runs.beginning import refuse_other_host
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Observer, counted
@@ -75,6 +76,8 @@ async def retry_import(
         )
         for line in _left_alone(folder, spec, rows, unknown):
             terms.observer.note(line)
+        if (gone := taken_back(folder)) is not None:
+            terms.observer.note(f"{gone.text(folder.name)}; a retry does not send these again, only an import does")
         return path
 
     def take_over(new: RunFolder) -> None:

@@ -32,6 +32,7 @@ from bulkgladly.imports.overwriting import notes_on_owners
 from bulkgladly.imports.rehearsal import rehearsal
 from bulkgladly.imports.shared_keys import notes_on_keys
 from bulkgladly.imports.step_choice import StepChoice
+from bulkgladly.imports.undone_imports import refuse_undone
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.local_paths import local_path
 from bulkgladly.records import Mode
@@ -185,9 +186,11 @@ async def resume_import(
         InputChanged: An input file, the mapping or the transform has changed since the run began.
         JournalDamaged: The run cannot be used; the message says why.
         RunLocked: Another process works on the run.
+        TakenBackRun: An undo has taken back what the run did, or a part of it.
         UsageError: The credentials are for another host.
     """
     with resumed(folder, credentials) as header:
+        await anyio.to_thread.run_sync(refuse_undone, folder)
         options = for_next_session(restored(ImportOptions, header.settings, folder.state_dir), change)
         options = options if fail_on is None else replace(options, fail_on=fail_on)
         refuse_unlimited(options.pace, credentials)

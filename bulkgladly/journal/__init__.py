@@ -6,7 +6,8 @@ to begin. The `ledger` keeps the outcomes of records (`entries` are what it is t
 `verdicts` what a verification has seen, `units` how the units of an export ended.
 
 `run_writes` reads what a run has changed, with what Gladly held before, and which requests each record took;
-`record_lookup` finds single records; `run_outcomes` reads, for a verification, what became of the rows.
+`record_lookup` finds single records; `run_outcomes` reads, for a verification, what became of the rows. `turns`
+say in which order runs have worked, whatever the clock says, and `undone_runs` what undos have taken back of one.
 
 The `state` outlives runs, and `state_reader` reads it without one; `organisations` keeps there which organisation a
 host is, and the `crosswalk` in it is read whole, taken in and repaired. `databases` opens the SQLite files, whose

@@ -23,7 +23,8 @@ from bulkgladly.journal.entries import (
 from bulkgladly.journal.row_journal import Checkpoint
 from bulkgladly.journal.schema import insert_rows
 from bulkgladly.journal.state import State
-from bulkgladly.journal.writer import Contents
+from bulkgladly.journal.turns import BEGAN, LAST
+from bulkgladly.journal.writer import Contents, write_note
 from bulkgladly.messages import Effect, NotedWrite
 from bulkgladly.records import Known, Word
 
@@ -47,7 +48,9 @@ class RecordTables(Contents[LedgerEntry]):
             sqlite3.Error, ValueError, TypeError: The journal cannot be read.
         """
         self._connection, self._state, self._checkpoint = connection, state, checkpoint
+        self._turn: int | None = None
         self._load()
+        self._note_begin()
 
     def _load(self) -> None:
         self.reject_codes: Counter[str] = Counter()
@@ -59,10 +62,18 @@ class RecordTables(Contents[LedgerEntry]):
         since = (self._checkpoint.mark.seq,) * 2
         intents = f"SELECT seq, at FROM intents WHERE {is_open}"  # noqa: S608 - a text of our own
         self._doubts: dict[int, float] = dict(self._connection.execute(intents, since))
-        writes = f"SELECT * FROM writes WHERE {is_open} ORDER BY seq, nth"  # noqa: S608 - a text of our own
+        columns = "seq, nth, operation, action, gladly_id, before, after, at"
+        writes = f"SELECT {columns} FROM writes WHERE {is_open} ORDER BY seq, nth"  # noqa: S608 - a text of our own
         self._written: dict[int, tuple[NotedWrite, ...]] = {}
         for row in self._connection.execute(writes, since):
             self._written[row[0]] = (*self._written.get(row[0], _NO_WRITES), _noted(row))
+
+    def _note_begin(self) -> None:
+        """Take the first turn of the run, unless an earlier process has."""
+        if self._connection.execute("SELECT 1 FROM meta WHERE name = ?", (BEGAN,)).fetchone() is None:
+            turn = self._state.next_turn()
+            self._state.commit()
+            write_note(self._connection, BEGAN, str(turn))
 
     # --- what is asked ---
 
@@ -109,6 +120,7 @@ class RecordTables(Contents[LedgerEntry]):
         """Write `intent_rows` and `write_rows`."""
         insert_rows(self._connection, "INSERT OR REPLACE INTO intents (seq, operation, gladly_id, at)", rows)
         insert_rows(self._connection, _INSERT_WRITES, writes)
+        self._note_turns("INSERT OR REPLACE", [row[0] for row in writes])
 
     def reserve(
         self, rows: Sequence[tuple[Any, ...]], writes: Sequence[tuple[Any, ...]], reservation: Reservation
@@ -160,6 +172,9 @@ class RecordTables(Contents[LedgerEntry]):
         settled = [one for one in entries if isinstance(one, SettledRow)]
         if len(settled) < len(entries):
             self._write_writes(entries)
+        if settled:
+            # Of a write that was noted, the turn in which it was about to leave stays.
+            self._note_turns("INSERT OR IGNORE", [one.seq for one in settled if one.attempts])
         counts = Counter([one.outcome.word._value_ for one in settled])
         self._checkpoint.counts.update(counts)
         if counts[Word.REJECTED.value]:
@@ -203,11 +218,23 @@ class RecordTables(Contents[LedgerEntry]):
         # The numbers of a row only grow, so a removal never concerns a write that is noted after it.
         noted = [one for one in entries if isinstance(one, NotedWrite)]
         insert_rows(self._connection, _INSERT_WRITES, write_rows(noted))
+        if noted:
+            self._note_turns("INSERT OR REPLACE", [one.seq for one in noted])
         undone = [(one.seq, nth) for one in entries if isinstance(one, UndoneWrites) for nth in one.numbers]
         self._connection.executemany("DELETE FROM writes WHERE seq = ? AND nth = ?", undone)
 
+    def _note_turns(self, insert: str, seqs: Sequence[int]) -> None:
+        """Note that rows took their requests in the turn of this commit."""
+        if self._turn is None:
+            self._turn = self._state.next_turn()
+        turn = self._turn
+        insert_rows(self._connection, f"{insert} INTO turns (seq, turn)", [(seq, turn) for seq in seqs])
+
     def seal(self) -> None:
         """Write where a resume begins, and commit the state."""
+        if self._turn is not None:
+            write_note(self._connection, LAST, str(self._turn))
+            self._turn = None
         self._checkpoint.save()
         # The state first: after a crash in between, a record is looked up although it is known. The other way
         # round it would be forgotten.
@@ -216,6 +243,7 @@ class RecordTables(Contents[LedgerEntry]):
     def roll_back(self) -> None:
         """Forget what did not reach the disk, here and in the state."""
         self._state.roll_back()
+        self._turn = None
         with contextlib.suppress(sqlite3.Error, ValueError):
             self._checkpoint.load()
             self._load()

@@ -18,9 +18,10 @@ _DONE = (Word.CREATED, Word.UPDATED, Word.DELETED)
 _ROWS_AT_ONCE = 500
 _COLUMNS = (
     "writes.seq, nth, operation, action, coalesce(writes.gladly_id, records.gladly_id), before, after, writes.at,"
-    " file, place, number, key, word"
+    " file, place, number, key, word, writes.rowid"
 )
-_JOINED = f"SELECT {_COLUMNS} FROM writes LEFT JOIN records ON records.seq = writes.seq"  # noqa: S608 - names of our own
+_JOINED = f"SELECT {_COLUMNS}, {{}} FROM writes LEFT JOIN records ON records.seq = writes.seq"  # noqa: S608 - our names
+_TURNS = " LEFT JOIN turns ON turns.seq = writes.seq"
 
 _NOT_NOTED = (
     "SELECT seq, gladly_id, word, at, file, place, number FROM records"
@@ -34,7 +35,8 @@ class WrittenChange(NamedTuple):
 
     `before` is what Gladly held of the object, as it was read just before; None if nobody read it. `after` has the
     fields that were written; in a deletion the part that was removed, or nothing if the whole object was. `position`,
-    `key` and `word` are those of the record; they are None as long as it has not ended.
+    `key` and `word` are those of the record; they are None as long as it has not ended. `order` grows with each write
+    that the run has noted; `turn` is its turn among all runs, 0 if an older version wrote it.
     """
 
     seq: int
@@ -48,6 +50,8 @@ class WrittenChange(NamedTuple):
     position: Position | None
     key: str | None
     word: Word | None
+    order: int = 0
+    turn: int = 0
 
     @property
     def is_done(self) -> bool:
@@ -91,8 +95,10 @@ class RunWrites:
         self._path = folder / "journal.sqlite"
         self._connection = open_reader(self._path)
         try:
-            tables = self._rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('writes', 'trails')")
-            self.is_kept = len(list(tables)) == 2
+            tables = {name for (name,) in self._rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            self.is_kept = {"writes", "trails"} <= tables
+            has_turns = "turns" in tables
+            self._joined = _JOINED.format("turns.turn") + _TURNS if has_turns else _JOINED.format("0")
         except BaseException:
             self._connection.close()
             raise
@@ -151,8 +157,8 @@ class RunWrites:
             last = (piece[-1].seq, piece[-1].nth)
 
     def _changes(self, tail: str, values: tuple[Any, ...]) -> Iterator[WrittenChange]:
-        for row in self._rows(f"{_JOINED} {tail}", values) if self.is_kept else ():
-            seq, nth, operation, action, gladly_id, before, after, at, file, place, number, key, word = row
+        for row in self._rows(f"{self._joined} {tail}", values) if self.is_kept else ():
+            seq, nth, operation, action, gladly_id, before, after, at, file, place, number, key, word, order, turn = row
             yield WrittenChange(
                 seq,
                 nth,
@@ -165,6 +171,8 @@ class RunWrites:
                 None if word is None else Position(file, place, number),
                 key,
                 None if word is None else Word(word),
+                order,
+                turn or 0,
             )
 
     def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -3,7 +3,7 @@
 import contextlib
 import datetime as dt
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, overload
 
@@ -62,14 +62,33 @@ def list_runs(state_dir: AnyPath) -> Iterator[RunFolder]:
 
 
 @overload
-def find_run(state_dir: AnyPath, name: str, *, statuses: Sequence[str] = ()) -> RunFolder: ...
+def find_run(
+    state_dir: AnyPath,
+    name: str,
+    *,
+    statuses: Sequence[str] = (),
+    is_meant: Callable[[RunFolder], bool] | None = None,
+) -> RunFolder: ...
 @overload
-def find_run(state_dir: AnyPath, name: str | None, *, statuses: Sequence[str] = ()) -> RunFolder | None: ...
-def find_run(state_dir: AnyPath, name: str | None, *, statuses: Sequence[str] = ()) -> RunFolder | None:
+def find_run(
+    state_dir: AnyPath,
+    name: str | None,
+    *,
+    statuses: Sequence[str] = (),
+    is_meant: Callable[[RunFolder], bool] | None = None,
+) -> RunFolder | None: ...
+def find_run(
+    state_dir: AnyPath,
+    name: str | None,
+    *,
+    statuses: Sequence[str] = (),
+    is_meant: Callable[[RunFolder], bool] | None = None,
+) -> RunFolder | None:
     """Return a run by its name or an unambiguous part of it; without a name the newest of `statuses`.
 
     A name also finds a run that cannot be used, so that the caller can say why; without a
-    name such runs are skipped.
+    name such runs are skipped. If a part of a name fits several runs, it means the one of `statuses`, or the one of
+    which `is_meant` is true.
 
     Raises:
         UsageError: No run, or more than one, has this name.
@@ -78,11 +97,10 @@ def find_run(state_dir: AnyPath, name: str | None, *, statuses: Sequence[str] = 
         runs = list(list_runs(state_dir))[::-1]
         return next((run for run in runs if not statuses or _status_or_none(run) in statuses), None)
     named = [run for run in all_folders(state_dir) if name in run.name]
-    for found in (
-        [run for run in named if run.name == name],
-        [run for run in named if run.fault() is None],
-        named,
-    ):
+    sound = [run for run in named if run.fault() is None]
+    is_wanted = is_meant or (lambda run: _status_or_none(run) in statuses)
+    wanted = [run for run in sound if is_wanted(run)] if len(sound) > 1 else sound
+    for found in ([run for run in named if run.name == name], wanted, sound, named):
         if len(found) == 1:
             return found[0]
         if found:

@@ -50,6 +50,10 @@ CREATE TABLE IF NOT EXISTS trails (    -- the requests of a record, since the pr
     seq      INTEGER PRIMARY KEY,
     requests TEXT NOT NULL           -- JSON: [operation, status, [codes], attempts, at, meaning] of each; no values
 );
+CREATE TABLE IF NOT EXISTS turns (     -- in which order of all runs that share the state a record took its request
+    seq  INTEGER PRIMARY KEY,
+    turn INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS dropped (   -- values that records were sent without
     seq    INTEGER NOT NULL,
     nth    INTEGER NOT NULL,         -- of the values of this row, from 1
@@ -140,6 +144,10 @@ CREATE TABLE IF NOT EXISTS reserved ( -- keys in `known` without an id: who may 
     for_run TEXT,                    -- the run that may send it again: a person has looked, and it was not sent
     PRIMARY KEY (scope, key)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS turns (    -- how many commits the runs that share this state have made
+    id   INTEGER PRIMARY KEY CHECK (id = 0),
+    turn INTEGER NOT NULL            -- the last one, after a number of this state
+);
 CREATE TABLE IF NOT EXISTS organisations ( -- which organisation a host has turned out to be
     host TEXT PRIMARY KEY,
     id   TEXT NOT NULL

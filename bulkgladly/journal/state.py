@@ -17,6 +17,7 @@ import orjson
 from bulkgladly.errors import JournalDamaged
 from bulkgladly.journal.databases import open_state
 from bulkgladly.journal.schema import insert_rows
+from bulkgladly.journal.turns import next_turn
 from bulkgladly.records import Known
 from bulkgladly.storage.failures import database_error
 
@@ -186,6 +187,12 @@ class State:
                 self._connection.execute("UPDATE known SET accepted = ? WHERE scope = ? AND key = ?", row)
 
     # --- transactions, and the file itself ---
+
+    def next_turn(self) -> int:
+        """Return the next turn: it is later than all that the runs that share this file have taken."""
+        with self._ours():
+            self._begin()
+            return next_turn(self._connection)
 
     def commit(self) -> None:
         """End the open transaction, if there is one."""

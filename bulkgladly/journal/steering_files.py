@@ -56,8 +56,9 @@ class Obeyed:
     """What a session obeys, and how far it was when it wrote this.
 
     `number` is that of the orders. `per_second` is what the pace allows (None: no limit); `why` says why nothing leaves
-    all the same, if so. `pid` is the session's process, 0 when it has ended. A killed one does not say so, so ask the
-    lock first.
+    all the same, if so, by the word of a person or a schedule, and `waiting` what else holds requests up. `pid` is the
+    session's process, and below 0 when it has sent its last request and writes its results (0 in older versions). A
+    killed one does not say so, so ask the lock first.
     """
 
     session: str
@@ -73,6 +74,7 @@ class Obeyed:
     is_exact: bool
     things: str
     in_flight: int
+    waiting: str = ""
 
 
 T = TypeVar("T", Orders, Obeyed)

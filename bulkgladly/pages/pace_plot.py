@@ -135,7 +135,9 @@ def _pace_panel(axis: TimeAxis, bins: Sequence[Bin]) -> Panel:
     if budgets:
         allowed = steps_of(axis, [each for each in bins if _allowed(each) is not None], _allowed, top, _PACE)
         shapes.append(PlotShape("budget line", lines_of(allowed)))
-        budget = GridLine(height_of(budgets[-1], top, _PACE), f"allowed: {number_text(budgets[-1])}/s")
+        # Not that of a run which was paused when it ended: nothing is no pace.
+        last = next((one for one in reversed(budgets) if one), 0.0)
+        budget = GridLine(height_of(last, top, _PACE), f"allowed: {number_text(last)}/s")
     return Panel("Requests per second", "", 0.0 + _TOP - _HEAD + 4, _PACE, shapes, grid_of(step, top, _PACE), budget)
 
 

@@ -51,7 +51,7 @@ def marked(
     facts: RunFacts, axis: TimeAxis, bins: Sequence[Bin], zone: dt.tzinfo | None
 ) -> tuple[list[PlotBand], list[PlotMark]]:
     """Return the bands of a plot and what is said of them, in the order of time."""
-    events = sorted([*_gaps(facts, axis, bins), *_steering(facts.steered, axis, bins[-1].end)])
+    events = sorted([*_gaps(facts, axis, bins), *_steering(facts, axis, bins[-1].end)])
     bands, marks = [], []
     last = -1.0
     for number, each in enumerate(events, 1):
@@ -88,14 +88,15 @@ def _gap_text(facts: RunFacts, gap: AxisStretch, before: int, after: int) -> str
     return f"{_plain(cause)}{short}; continued {later}"
 
 
-def _steering(steered: Sequence[Steered], axis: TimeAxis, end: float) -> Iterator[_Event]:
-    for at, one in enumerate(steered):
+def _steering(facts: RunFacts, axis: TimeAxis, end: float) -> Iterator[_Event]:
+    for at, one in enumerate(steered := facts.steered):
         left = axis.x(one.at)
         if one.what == "paused":
             later = [each.at for each in steered[at + 1 :] if each.what in _ENDS_OF_PAUSES]
-            # A session that ends takes its pause with it.
-            later += [gap.begin for gap in axis.gaps if gap.begin >= one.at]
-            until = min([end, *later])
+            # A session that ends takes its pause with it, also if the next one began at once.
+            later = later[:1] + [gap.begin for gap in axis.gaps if gap.begin >= one.at]
+            later += [began for each in facts.sessions if (began := each.began.timestamp()) > one.at]
+            until = max(one.at, min([end, *later]))
             yield _Event(one.at, until, left, axis.x(until), "pause", "paused by somebody, until {end}")
         elif one.what != "continued":
             yield _Event(one.at, one.at, left, left, "change", _plain(_change_text(one)))

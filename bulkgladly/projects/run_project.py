@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 import anyio.to_thread
 import orjson
 
-from bulkgladly.errors import BulkgladlyError, InputChanged, UnfinishedRun
+from bulkgladly.errors import BulkgladlyError, InputChanged, TakenBackRun, UnfinishedRun
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.run_import import begin_import, resume_import
 from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.undone_runs import taken_back
 from bulkgladly.local_paths import AnyPath, LocalPath
 from bulkgladly.projects.planned_steps import PlannedStep, effort_text, plan_steps
 from bulkgladly.projects.project_file import Project, load_project
@@ -157,7 +158,7 @@ class _ProjectRun:
         try:
             report = await self._ended(plan, limits)
         except BulkgladlyError as error:
-            if isinstance(error, UnfinishedRun):  # the same command would find it again
+            if isinstance(error, UnfinishedRun | TakenBackRun):  # the same command would find it again
                 self._next = run_command(self._project, self._options.state_dir, "--again", plan.name)
             after = report_of_step(self._record, plan.step)
             state = "failed" if after.state == NOT_BEGUN else after.state
@@ -218,7 +219,11 @@ class _ProjectRun:
                 self._record.end(plan.name, end)
 
     def _look_for_changes(self, plan: PlannedStep, how: str) -> None:
-        if changed := changes_since(self._record, plan):
+        changed = list(changes_since(self._record, plan))
+        folder = folder_of(self._record, plan.step)
+        if folder is not None and (gone := taken_back(folder)) is not None:
+            changed.append(gone.text(folder.name))
+        if changed:
             again = run_command(self._project, self._options.state_dir, "--again", plan.name)
             told = f"step {plan.name} {how}: {'; '.join(changed)}"
             self._notes.append(f"{told}. To run it again: {again}")

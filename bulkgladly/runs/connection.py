@@ -143,6 +143,13 @@ class Connection:
             waiting_s=max(0.0, (until or now) - now),
         )
 
+    def holdup(self) -> str:
+        """Return what the requests wait for now, such as the end of an outage, and for how long; empty if nothing."""
+        now = time.monotonic()
+        waiting, until = self._waiting(self.pacer.view(), now)
+        left_s = math.ceil((until or now) - now)
+        return f"{waiting}, for {left_s} s" if waiting and left_s > 0 else waiting or ""
+
     def _allowed(self, pace: PaceView) -> float:
         if self._still_for:
             return 0.0
@@ -169,7 +176,7 @@ class Connection:
             requests=self.client.sent.total(),
             throttled=self.pacer.throttled + self.reports.throttled,
             waits=waits,
-            allowed_per_second=(self.reports if self.reports.in_flight else self.pacer).view().rate,
+            allowed_per_second=self._allowed(self.pacer.view()),
         )
 
     def vitals(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 
 from bulkgladly.errors import UsageError
-from bulkgladly.rate_schedule import instant_of, local_zone
+from bulkgladly.rate_schedule import instants_of, local_zone
 from bulkgladly.runs.observer import Estimate, RunView, clock_text, counted, duration_text
 
 __all__ = ("LOOK_S", "CannotFinish", "FinishBy", "finish_time_of")
@@ -18,27 +18,33 @@ _LATE_SHARE = 0.05
 _EXAMPLES = "use a time such as 06:00, or a date and a time such as 2026-11-28T06:00"
 
 
-def finish_time_of(flag: str, text: str, now: dt.datetime) -> dt.datetime:
+def finish_time_of(flag: str, text: str, now: dt.datetime, *, zone: dt.tzinfo | None = None) -> dt.datetime:
     """Return the time that a text means, in UTC: the next 06:00 on this machine's clock, or an ISO date and time.
+
+    In the night in which clocks go back, a time that comes twice means the next of both; in the night in which they go
+    forward, a time that is skipped means the moment of the jump. `zone` is that of this machine, unless it is given.
 
     A date and time without an offset is in the time zone of this machine.
 
     Raises:
         UsageError: It is not a time, or it has passed.
     """
-    zone = local_zone()
+    zone = zone or local_zone()
     try:
         if (time := _clock_time(text.strip())) is not None:
             today = now.astimezone(zone).date()
-            days = (today + dt.timedelta(days=number) for number in range(2))
-            found = [instant_of(dt.datetime.combine(day, time), zone) for day in days]
+            days = (today + dt.timedelta(days=number) for number in range(3))
+            found = (each for day in days for each in instants_of(dt.datetime.combine(day, time), zone))
             return next(each for each in found if each > now)
         moment = dt.datetime.fromisoformat(text.strip())
     except ValueError:
         raise UsageError(f"{flag} {text} is not a time; {_EXAMPLES}") from None
     if len(text.strip()) <= len("2026-11-28"):
         raise UsageError(f"{flag} {text} has no time of day; {_EXAMPLES}")
-    moment = instant_of(moment, zone) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+    if moment.tzinfo is None:
+        every = instants_of(moment, zone)
+        moment = next((each for each in every if each > now), every[0])
+    moment = moment.astimezone(dt.UTC)
     if moment <= now:
         raise UsageError(f"{flag} {text} has passed; name a later time")
     return moment

@@ -32,7 +32,7 @@ from bulkgladly.runs.finish_by import LOOK_S, FinishBy
 from bulkgladly.runs.observer import Observer, RunView
 from bulkgladly.runs.options import RunOptions
 from bulkgladly.runs.recorder import RECORD_EVERY_S, Recorder
-from bulkgladly.runs.stages import Stop, heeding_signals, run_stages, stopping
+from bulkgladly.runs.stages import Stop, heeding_signals, run_stages, stopping, with_beside
 from bulkgladly.runs.steering import Steering
 from bulkgladly.runs.summary import Summary, common_fields, page_problem, written
 from bulkgladly.settings import Credentials
@@ -61,6 +61,9 @@ class Progress(NamedTuple):
     """What is moved, from where to where."""
     reasons: Sequence[tuple[str, int]] = ()
     """Why items did not arrive, with how often; the most frequent first."""
+
+
+_NOT_BEGUN = Progress({}, 0, 0, is_exact=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +325,8 @@ class Session:
         await self.steering.begin()
         if self.steering.wants_zone:
             await self.steering.use_zone(await self._zone())
-        await work.begin()
+        # A large input takes a while to look through, and a person may pause or stop the run meanwhile.
+        await with_beside(work.begin, partial(self.steering.heed, work.journal, lambda: _NOT_BEGUN))
 
     async def _zone(self) -> dt.tzinfo:
         """Ask for the time zone of the organisation, in which a schedule of rates is read."""
@@ -353,6 +357,7 @@ class Session:
     def view(self, work: Work[S]) -> RunView:
         """Return the progress of the run."""
         progress, momentum, seconds = work.progress(), self.connection.momentum(), self.connection.seconds
+        is_down = (momentum.waiting or "").startswith("outage")
         return RunView(
             run=self.run.name,
             counts=dict(progress.counts),
@@ -367,7 +372,8 @@ class Session:
             throttled=momentum.throttled,
             waiting=stopping(momentum.in_flight) if self.stop.is_draining else momentum.waiting,
             waiting_s=0.0 if self.stop.is_draining else momentum.waiting_s,
-            eta_s=None if self.stop.is_draining else self._eta_s(progress, momentum.requests),
+            # Nobody knows when an outage ends.
+            eta_s=None if self.stop.is_draining or is_down else self._eta_s(progress, momentum.requests),
             things=progress.things,
             is_stopping=self.stop.is_draining,
             subject=progress.subject,

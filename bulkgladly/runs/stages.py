@@ -14,7 +14,17 @@ import anyio.abc
 from bulkgladly.errors import BulkgladlyError, Withdrawn
 from bulkgladly.runs.observer import counted
 
-__all__ = ("Feed", "Stop", "heeding_signals", "run_stages", "serve", "side_by_side", "stopping", "telling_if_slow")
+__all__ = (
+    "Feed",
+    "Stop",
+    "heeding_signals",
+    "run_stages",
+    "serve",
+    "side_by_side",
+    "stopping",
+    "telling_if_slow",
+    "with_beside",
+)
 
 T = TypeVar("T")
 DRAIN_GRACE_S = 20.0
@@ -250,15 +260,24 @@ async def telling_if_slow(
     sleep: Callable[[float], Awaitable[object]],
 ) -> T:
     """Return what a call returns, and `tell` once if it takes longer than `after_s`. Its error is raised as itself."""
-    results: list[T] = []
 
     async def tell_later() -> None:
         await sleep(after_s)
         tell()
 
+    return await with_beside(call, tell_later)
+
+
+async def with_beside(call: Callable[[], Awaitable[T]], other: Callable[[], Awaitable[object]]) -> T:
+    """Return what a call returns, while another one goes on beside it and ends with it; raise errors as themselves."""
+    results: list[T] = []
+
+    async def beside() -> None:
+        await other()
+
     try:
         async with anyio.create_task_group() as group:
-            group.start_soon(tell_later)
+            group.start_soon(beside)
             results.append(await call())
             group.cancel_scope.cancel()
     except BaseExceptionGroup as group_of_errors:

@@ -52,6 +52,9 @@ def _session_of(run: RunFolder, deadline: float) -> Obeyed:
     """Wait until the run says which session obeys, and return what it obeys."""
     while (found := obeyed_now(run)) is None:
         _demand_work(run)
+        if _is_ending(run):
+            told = "has sent its last request and writes its results, so there is nothing to steer"
+            raise UsageError(f"run {run.name} {told}")
         if time.monotonic() > deadline:
             raise RunSilent(
                 f"run {run.name} takes no orders yet: it has not begun to work, or an older version of bulkgladly "
@@ -59,6 +62,13 @@ def _session_of(run: RunFolder, deadline: float) -> Obeyed:
             )
         time.sleep(_LOOK_S)
     return found
+
+
+def _is_ending(run: RunFolder) -> bool:
+    """Tell whether the process that works on a run has no more to send: it obeys nothing any more."""
+    worker = run.worker()
+    found = obeyed_in(run.path) if worker else None
+    return found is not None and found.pid == -(worker or 0)
 
 
 def _demand_work(run: RunFolder) -> None:
@@ -109,7 +119,7 @@ def _obeyed(run: RunFolder, session: Obeyed, number: int, deadline: float) -> Ob
             return found
         if (now := obeyed_now(run)) is not None and now.session != session.session:
             return None
-        if run.worker() is None:
+        if run.worker() is None or _is_ending(run):
             raise UsageError(f"run {run.name} ended before it saw the order; `bulkgladly runs show` says how it ended")
         if time.monotonic() > deadline:
             raise RunSilent(

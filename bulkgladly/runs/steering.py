@@ -198,8 +198,8 @@ class Steering:
     async def heed(self, notes: Notes, progress: Callable[[], HowFar]) -> None:
         """Obey until cancelled."""
         while True:
-            await anyio.sleep(self._until_change_s())
             await self.look(notes, progress)
+            await anyio.sleep(self._until_change_s())
 
     async def look(self, notes: Notes, progress: Callable[[], HowFar]) -> None:
         """Obey new orders, and the schedule as of now; write down what has changed."""
@@ -207,9 +207,11 @@ class Steering:
         if (orders := self._new_orders()) is not None:
             self.orders = orders
             events = self._followed(before, orders)
-        if self._hold() and not events and self.orders.rate is None:
+        if self._hold() and not events and self.orders.rate is None and self._rates is not None:
+            # While a person has paused the run, it says what holds once it is continued.
+            rate = self._rates.at(self._environment.wall())
             self._observer.note(f"the pace is now {self._pace_text()}, {self.pace_note()}")
-            events = [self._event("schedule", self._held[0] if not self._held[1] else 0.0)]
+            events = [self._event("schedule", self._held[0] if rate != 0 else 0.0)]
         if orders is None and not events:
             return
         # The reply first: a person waits for it, while the disk of the journal may be slow.
@@ -261,7 +263,8 @@ class Steering:
         return next_command("runs", word, self._run.name, state_dir=self._run.state_dir)
 
     def _pace_text(self) -> str:
-        if self._held[1] and not self.orders.is_paused:
+        is_scheduled = self.orders.rate is None and self._rates is not None
+        if is_scheduled and self._rates is not None and self._rates.at(self._environment.wall()) == 0:
             return "no requests"
         ceiling = self._connection.per_second
         return rate_text(ceiling) if math.isfinite(ceiling) else "not limited"
@@ -278,11 +281,12 @@ class Steering:
 
     async def end(self, progress: HowFar) -> None:
         """Say how far the run was, and that no process obeys any more."""
-        await self._write(progress, pid=0)
+        await self._write(progress, pid=-os.getpid())
 
     async def _write(self, progress: HowFar | None, *, pid: int | None = None) -> None:
         """Say in the folder what holds now; on a full disk nothing is said, and the orders are obeyed all the same."""
         ceiling, why = self._connection.per_second, self._held[1]
+        waiting = "" if why else self._connection.holdup()
         reply = Obeyed(
             session=self.orders.session,
             number=self.orders.number,
@@ -297,6 +301,7 @@ class Steering:
             is_exact=progress.is_exact if progress else False,
             things=progress.things if progress else "rows",
             in_flight=self._connection.client.in_flight,
+            waiting=waiting,
         )
         with contextlib.suppress(BulkgladlyError):
             await anyio.to_thread.run_sync(write_steering, self._run.path, reply)

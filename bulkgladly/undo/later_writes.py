@@ -1,45 +1,34 @@
 """What other runs have done since to the objects of a run: written them again, or taken them back."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from bulkgladly.errors import JournalError
 from bulkgladly.gladly.reversal import BelongsTo
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.gladly.table import IMPORTS
-from bulkgladly.journal.databases import reading
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_writes import RunWrites
-from bulkgladly.journal.runs import list_runs
-from bulkgladly.undo.undo_options import UNDO
+from bulkgladly.journal.turns import are_comparable, is_before, run_turns
+from bulkgladly.journal.undone_runs import UNDO, ids_undone, other_runs, undos_of
 
-__all__ = ("add_later_writes", "ids_undone", "undos_of")
+__all__ = ("add_later_writes", "know_order")
 
-_UNDONE = (
-    "SELECT gladly_id, at FROM records WHERE gladly_id IS NOT NULL AND word IN ('updated', 'deleted', 'unchanged')"
-    " AND coalesce(code, '') <> 'partly'"
-)
 _LATER = (
-    "INSERT OR IGNORE INTO later SELECT gladly_id, ?, ? FROM found WHERE gladly_id = ? AND at < ?"
-    " AND NOT EXISTS (SELECT 1 FROM undone WHERE undone.gladly_id = ? AND undone.at > ?)"
+    "INSERT OR IGNORE INTO later SELECT gladly_id, :field, :run FROM found WHERE gladly_id = :id"
+    " AND is_before(found.at, found.turn, :at, :turn)"
+    " AND NOT EXISTS (SELECT 1 FROM undone WHERE undone.gladly_id = :own_id"
+    " AND is_before(:at, :turn, undone.at, undone.turn))"
 )
+_BY_CLOCK = "UPDATE found SET by_clock = 1 WHERE gladly_id = :id AND NOT are_comparable(found.turn, :turn)"
 _WHOLE = "something that belongs to it"
 """In the place of a field: another object that hangs on it, or a deletion."""
 
 
-def undos_of(run: RunFolder) -> list[RunFolder]:
-    """Return the undos of a run, the oldest first; those that cannot be read are left out."""
-    return [one for one in _runs_of(run) if _is_undo_of(one, run.name)]
-
-
-def ids_undone(undo: RunFolder) -> Iterator[tuple[str, float]]:
-    """Yield the ids of the objects that an undo has taken back completely, and when (seconds since 1970).
-
-    Raises:
-        JournalDamaged: Its journal cannot be read.
-    """
-    with reading(undo.path / "journal.sqlite") as connection:
-        yield from connection.execute(_UNDONE)
+def know_order(plan: sqlite3.Connection) -> None:
+    """Let the statements of a plan ask which of two writes was before the other, and whether only the clock says so."""
+    plan.create_function("is_before", 4, is_before, deterministic=True)
+    plan.create_function("are_comparable", 2, are_comparable, deterministic=True)
 
 
 def add_later_writes(plan: sqlite3.Connection, run: RunFolder, spec: ImportSpec) -> None:
@@ -51,21 +40,33 @@ def add_later_writes(plan: sqlite3.Connection, run: RunFolder, spec: ImportSpec)
         JournalDamaged: A journal cannot be read.
         sqlite3.Error: The plan cannot be written.
     """
-    header = run.header()
+    host = run.header().host
     kinds = _kinds_concerned(spec.name)
-    # The newest first: it has to be undone before the others.
-    for later in reversed(list(_runs_of(run))):
+    for later in _newest_first(run):
         theirs = later.header()
-        ended = (later.report() or {}).get("ended_at") or ""
-        is_other = theirs.resource not in kinds or theirs.mode == UNDO or theirs.host != header.host
-        if is_other or "" < ended < header.created_at:
+        if theirs.resource not in kinds or theirs.mode == UNDO or theirs.host != host:
             continue
-        plan.execute("CREATE TEMP TABLE undone (gladly_id TEXT PRIMARY KEY, at REAL) WITHOUT ROWID")
+        plan.execute("CREATE TEMP TABLE undone (gladly_id TEXT PRIMARY KEY, at REAL, turn INTEGER) WITHOUT ROWID")
         for undo in undos_of(later):
-            plan.executemany("INSERT OR REPLACE INTO undone VALUES (?, ?)", ids_undone(undo))
+            plan.executemany("INSERT OR REPLACE INTO undone VALUES (?, ?, ?)", ids_undone(undo))
         with RunWrites(later.path) as writes:
-            plan.executemany(_LATER, _rows(writes, later.name, kinds[theirs.resource]))
+            for row in _rows(writes, later.name, kinds[theirs.resource]):
+                plan.execute(_LATER, row)
+                plan.execute(_BY_CLOCK, row)
         plan.execute("DROP TABLE undone")
+
+
+def _newest_first(run: RunFolder) -> list[RunFolder]:
+    """Return the other runs that may have written later than a run did, the newest first: it has to be undone first."""
+    ours = run_turns(run.path)
+    others: list[tuple[int, int, RunFolder]] = []
+    for other in other_runs(run):
+        theirs = run_turns(other.path)
+        is_known = ours is not None and theirs is not None and are_comparable(theirs.last, ours.began)
+        # What ended before the run began need not be read.
+        if not (is_known and theirs is not None and ours is not None and theirs.last < ours.began):
+            others.append((theirs.last if theirs is not None else 0, len(others), other))
+    return [other for *_, other in sorted(others, key=lambda one: one[:2], reverse=True)]
 
 
 def _kinds_concerned(name: str) -> dict[str, BelongsTo | None]:
@@ -78,26 +79,16 @@ def _kinds_concerned(name: str) -> dict[str, BelongsTo | None]:
     return found
 
 
-def _rows(
-    writes: RunWrites, run: str, above: BelongsTo | None
-) -> Iterator[tuple[str, str, str | None, float, str | None, float]]:
+def _rows(writes: RunWrites, run: str, above: BelongsTo | None) -> Iterator[Mapping[str, Any]]:
     for write in writes.newest_first():
         own_id = write.gladly_id
         gladly_id = own_id if above is None else above.id_in(own_id or "", write.after)
         for name in (write.after if above is None else ()) or (_WHOLE,):
-            yield name, run, gladly_id, write.at, own_id, write.at
-
-
-def _runs_of(run: RunFolder) -> Iterator[RunFolder]:
-    for one in list_runs(run.state_dir):
-        try:
-            one.header()
-        except JournalError:  # removed a moment ago
-            continue
-        if one.name != run.name:
-            yield one
-
-
-def _is_undo_of(one: RunFolder, name: str) -> bool:
-    header = one.header()
-    return header.mode == UNDO and header.parent == name
+            yield {
+                "field": name,
+                "run": run,
+                "id": gladly_id,
+                "own_id": own_id,
+                "at": write.at,
+                "turn": write.turn,
+            }

@@ -16,6 +16,7 @@ class PlanCounts:
 
     `already` objects were taken back by an earlier undo, the runs of which are `undone_by`. `unread` are some of those
     to restore: not every field of them was read. Of `unsettled` records of the run it is not known what they changed.
+    Of `by_clock` objects, which other runs have written as well, only this machine's clock says which run was later.
     `requests` are the most that it takes, and `least` those if everything has changed since.
     """
 
@@ -27,6 +28,7 @@ class PlanCounts:
     already: int = 0
     undone_by: tuple[str, ...] = ()
     unsettled: int = 0
+    by_clock: int = 0
     least: int = 0
     requests: int = 0
 

@@ -84,7 +84,7 @@ def plan_line(counts: "PlanCounts", run: str, estimate: Estimate) -> str:
 
 
 def cannot_text(counts: "PlanCounts", spec: ImportSpec) -> list[str]:
-    """Return a line for each reason why something cannot be taken back."""
+    """Return a line for each reason why something cannot be taken back, or may be judged wrongly."""
     lines = [f"{several(number, counts.noun)}: {why_not(code, spec)}" for code, number in counts.cannot.items()]
     if counts.unread:
         lines.append(
@@ -95,5 +95,10 @@ def cannot_text(counts: "PlanCounts", spec: ImportSpec) -> list[str]:
         lines.append(
             f"{counted(counts.unsettled, 'record')} of the run ended as rejected or unknown after a request that may "
             "have changed something; check in Gladly"
+        )
+    if counts.by_clock:
+        lines.append(
+            f"{several(counts.by_clock, counts.noun)} were written by other runs, too; which run was later is known "
+            "only by this machine's clock, because an older version ran one of them, or the state was replaced"
         )
     return lines

@@ -19,10 +19,11 @@ from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_writes import RunWrites, SettledWrite, WrittenChange
 from bulkgladly.journal.state_reader import StateReader
+from bulkgladly.journal.undone_runs import ids_undone, undos_of
 from bulkgladly.records import Position, Word
 from bulkgladly.storage.durable import touch_private
 from bulkgladly.storage.failures import database_error
-from bulkgladly.undo.later_writes import add_later_writes, ids_undone, undos_of
+from bulkgladly.undo.later_writes import add_later_writes, know_order
 from bulkgladly.undo.planned_objects import PlanCounts, PlannedObject
 from bulkgladly.undo.undo_images import images_of
 
@@ -37,7 +38,8 @@ CREATE TABLE found (              -- objects that the run has changed, the last 
     created INTEGER NOT NULL, deleted INTEGER NOT NULL, with_before INTEGER NOT NULL, without INTEGER NOT NULL,
     added INTEGER NOT NULL,       -- values to objects that had none
     noted INTEGER NOT NULL,       -- whether the journal says what was written
-    at REAL NOT NULL, file INTEGER, place INTEGER, number INTEGER);
+    at REAL NOT NULL, turn INTEGER NOT NULL, file INTEGER, place INTEGER, number INTEGER,
+    by_clock INTEGER NOT NULL DEFAULT 0);  -- whether only the clock says which of two runs has written it later
 CREATE TABLE keys (gladly_id TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (gladly_id, key)) WITHOUT ROWID;
 CREATE TABLE later (              -- what later runs have written to these objects since
     gladly_id TEXT NOT NULL, field TEXT NOT NULL, run TEXT NOT NULL, PRIMARY KEY (gladly_id, field)) WITHOUT ROWID;
@@ -47,11 +49,11 @@ CREATE TABLE objects (
 CREATE TABLE summary (id INTEGER PRIMARY KEY CHECK (id = 0), counts TEXT NOT NULL);
 """
 _FOUND = """
-INSERT INTO found VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (gladly_id) DO UPDATE SET
+INSERT INTO found VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (gladly_id) DO UPDATE SET
     seqs = seqs || ',' || excluded.seqs, created = max(created, excluded.created),
     deleted = max(deleted, excluded.deleted), with_before = max(with_before, excluded.with_before),
     without = max(without, excluded.without), added = max(added, excluded.added), noted = min(noted, excluded.noted),
-    at = max(at, excluded.at)
+    at = max(at, excluded.at), turn = max(turn, excluded.turn)
 """
 _KEYS = "INSERT OR IGNORE INTO keys SELECT gladly_id, ? FROM found WHERE gladly_id = ?"
 _OBJECTS = """
@@ -80,6 +82,7 @@ class UndoPlan:
             if path is not None:
                 touch_private(path)
             self._connection = sqlite3.connect(path or "", isolation_level=None, check_same_thread=False)
+            know_order(self._connection)
 
     # --- made ---
 
@@ -133,7 +136,8 @@ class UndoPlan:
         before = self._connection.total_changes
         for undo in undos:
             # What the run has written again since, because it was resumed, is not undone.
-            self._connection.executemany("DELETE FROM found WHERE gladly_id = ? AND at < ?", ids_undone(undo))
+            gone = "DELETE FROM found WHERE gladly_id = ? AND is_before(at, turn, ?, ?)"
+            self._connection.executemany(gone, ids_undone(undo))
         return self._connection.total_changes - before
 
     def _add_keys(self, run: RunFolder, spec: ImportSpec, namespace: str) -> None:
@@ -163,6 +167,7 @@ class UndoPlan:
             already=already,
             undone_by=undone_by,
             unsettled=len({write.seq for write in writes.in_doubt()}),
+            by_clock=self._connection.execute("SELECT coalesce(sum(by_clock), 0) FROM found").fetchone()[0],
             least=greeting + to_delete + to_restore,
             # What is removed is looked at afterwards, and removed in another way if it is still there.
             requests=greeting + to_delete * each + to_restore * 2 + removing * 3,
@@ -241,6 +246,7 @@ def _found(write: WrittenChange, reversal: Reversal | None) -> tuple[Any, ...]:
         images is not None and images.is_addition,
         True,
         write.at,
+        write.turn,
         *(write.position or (0, 0, 0)),
     )
 
@@ -249,7 +255,7 @@ def _not_noted(record: SettledWrite) -> tuple[Any, ...]:
     """Return a record as a row of `found` of which only its end is known."""
     is_deletion, gladly_id = record.word == Word.DELETED, record.gladly_id or f"(row {record.seq})"
     known = (False, is_deletion, False, True, False, False)
-    return (gladly_id, str(record.seq), *known, record.at, *record.position)
+    return (gladly_id, str(record.seq), *known, record.at, 0, *record.position)
 
 
 def _planned(row: tuple[Any, ...]) -> PlannedObject:

@@ -8,8 +8,8 @@ from collections.abc import Generator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from bulkgladly.gladly import outcomes
 from bulkgladly.gladly.change import Held
-from bulkgladly.gladly.outcomes import refused, unknown, unread
 from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.messages import Reply, Request
 from bulkgladly.operations import Body
@@ -62,7 +62,7 @@ def undo_steps(task: UndoTask) -> UndoSteps:
     reply = yield task.reversal.fetch(task.gladly_id)
     held = reply.object
     if held is None:
-        return Undone(_not_there(task, reply))
+        return Undone(_not_there(task, reply) or _again(outcomes.unread(reply, task.gladly_id)))
     decision = decide_undo(task.images, held, task.reversal, later=task.later)
     if decision.action is UndoAction.DELETE:
         return (yield from _delete(task))
@@ -71,7 +71,8 @@ def undo_steps(task: UndoTask) -> UndoSteps:
     return _left_alone(task, decision)
 
 
-def _not_there(task: UndoTask, reply: Reply) -> Outcome:
+def _not_there(task: UndoTask, reply: Reply, *, may_be_written: bool = False) -> Outcome | None:
+    """Return how an object ends that was deleted or merged; None if the reply does not say so."""
     noun, gladly_id = task.reversal.noun, task.gladly_id
     if reply.is_absent and task.in_doubt and task.images.is_created:
         return Outcome(Word.DELETED, gladly_id)
@@ -80,9 +81,10 @@ def _not_there(task: UndoTask, reply: Reply) -> Outcome:
         return Outcome(Word.UNCHANGED, gladly_id, code=GONE, detail=detail)
     if reply.successor is not None:
         into = f"somebody has merged the {noun} into {reply.successor}"
-        detail = f"{into}, which also holds other data; nothing was changed"
+        what = "it may have been restored before" if may_be_written else "nothing was changed"
+        detail = f"{into}, which also holds other data; {what}"
         return Outcome(Word.SKIPPED, gladly_id, Stage.CONFLICT, code="merged", detail=detail)
-    return unread(reply, gladly_id)
+    return None
 
 
 def _left_alone(task: UndoTask, decision: UndoDecision) -> Undone:
@@ -121,26 +123,50 @@ def _restore(task: UndoTask, decision: UndoDecision, held: Held) -> UndoSteps:
     asked, is_written = decision, False
     for is_last in (False, True):
         changes = _emptied(task, asked) if is_last else asked.changes
-        reply = yield from _all(task.reversal.restoring(task.gladly_id, changes, held))
+        reply, done = yield from _all(task.reversal.restoring(task.gladly_id, changes, held))
         if reply.is_confirmed and not asked.cleared:
             return _restored(task, decision, reply)
-        if reply.is_refused:
+        if reply.is_refused and not done and not reply.lost:
             if asked.cleared and not is_last:
                 continue
             if is_written:
                 break
-            return Undone(refused(reply, task.gladly_id))
+            return Undone(_again(outcomes.refused(reply, task.gladly_id)))
         is_written = True
         # Also after a 404: it does not tell whether the object was deleted or merged, or exists.
         looked = yield task.reversal.fetch(task.gladly_id)
         if looked.object is None:
-            return Undone(_not_there(task, looked) if not looked.is_unclear else unknown(looked, task.gladly_id))
+            gone = _not_there(task, looked, may_be_written=not reply.is_absent)
+            return Undone(gone or _again(outcomes.unknown(looked, task.gladly_id)))
         held, asked = looked.object, decide_undo(task.images, looked.object, task.reversal, later=task.later)
         if asked.action is not UndoAction.RESTORE:
-            return _restored(task, decision, reply)
-        if not reply.is_confirmed:
-            return Undone(refused(reply, task.gladly_id))
+            return _restored(task, decision, reply) if reply.is_confirmed else _seen(task, decision, asked)
+        if not reply.is_confirmed and (is_last or not (reply.is_refused and asked.cleared)):
+            return _in_part(task, decision, asked, reply)
     return _restored(task, decision, reply, stuck=asked.restored)
+
+
+def _seen(task: UndoTask, decision: UndoDecision, looked: UndoDecision) -> Undone:
+    """Return the end of an object whose write had no usable response, by what a look has found.
+
+    What somebody has changed in between is not restored, whether it had been for a moment or not.
+    """
+    # Of a list that was to be restored in part, what remains is what people have changed.
+    restored = tuple(name for name in decision.restored if name in looked.as_before or name in decision.kept)
+    if not restored:
+        return _left_alone(task._replace(in_doubt=False), looked)
+    return _restored(task, looked._replace(restored=restored), None)
+
+
+def _in_part(task: UndoTask, decision: UndoDecision, looked: UndoDecision, reply: Reply) -> Undone:
+    """Return the end of an object whose last request was not carried out, by what a look has found: others may be."""
+    failed = _again(outcomes.refused(reply, task.gladly_id))
+    restored = tuple(name for name in decision.restored if name in looked.as_before)
+    if not restored:
+        return Undone(failed)
+    why = f"{_named(looked.restored)} could not be restored ({failed.detail})"
+    whole = looked._replace(restored=(*restored, *looked.restored))
+    return _restored(task, whole, reply, stuck=looked.restored, why=why)
 
 
 def _emptied(task: UndoTask, decision: UndoDecision) -> Held:
@@ -156,24 +182,26 @@ def _emptied(task: UndoTask, decision: UndoDecision) -> Held:
     return changes
 
 
-def _all(requests: tuple[Request, ...]) -> Generator[Request, Reply, Reply]:
-    """Send requests up to the first that is not confirmed, and return the last reply."""
-    for request in requests[:-1]:
+def _all(requests: tuple[Request, ...]) -> Generator[Request, Reply, tuple[Reply, int]]:
+    """Send requests up to the first that is not confirmed; return the last reply, and how many before it were."""
+    for done, request in enumerate(requests[:-1]):
         reply = yield request
         if not reply.is_confirmed:
-            return reply
-    return (yield requests[-1])
+            return reply, done
+    return (yield requests[-1]), len(requests) - 1
 
 
-def _restored(task: UndoTask, decision: UndoDecision, reply: Reply | None, *, stuck: tuple[str, ...] = ()) -> Undone:
-    """Return the end of an object that was restored; `stuck` are values that Gladly has not removed."""
+def _restored(
+    task: UndoTask, decision: UndoDecision, reply: Reply | None, *, stuck: tuple[str, ...] = (), why: str = ""
+) -> Undone:
+    """Return the end of an object that was restored; `stuck` are values that Gladly has not removed, or the reason."""
     restored = tuple(name for name in decision.restored if name not in stuck)
     told = f"restored {_named(restored)}" if restored else "nothing could be restored"
     status = (reply.status or None) if reply is not None else None
     end = Outcome(Word.UPDATED, task.gladly_id, status=status, detail=told)
     parts = [f"{_named(decision.kept)} changed since"] if decision.kept else []
     parts += [f"{_named(decision.unread)} was not read before"] if decision.unread else []
-    parts += [f"Gladly has not removed {_named(stuck)}"] if stuck else []
+    parts += [why or f"Gladly has not removed {_named(stuck)}"] if stuck else []
     if parts:
         names = _named((*decision.kept, *decision.unread, *stuck))
         end = end._replace(code=PARTLY, attr=names, detail=f"{told}; left as it is: {'; '.join(parts)}")
@@ -193,23 +221,29 @@ def _delete(task: UndoTask) -> UndoSteps:
         if reply.is_absent and request.declared.body is not Body.OBJECTS:
             continue
         if not reply.is_confirmed:
-            return Undone(unread(reply, gladly_id))
+            return Undone(_again(outcomes.unread(reply, gladly_id)))
         if reply.objects or reply.object is not None:
             detail = f"the {noun} has {what}, which would be deleted with it, so it was left as it is"
             return Undone(Outcome(Word.SKIPPED, gladly_id, Stage.CONFLICT, code="in_use", attr=what, detail=detail))
-    reply = yield from _all(task.reversal.removing(gladly_id))
+    reply, _ = yield from _all(task.reversal.removing(gladly_id))
     if reply.is_confirmed:
         return Undone(Outcome(Word.DELETED, gladly_id, status=reply.status))
-    if reply.is_refused:
-        return Undone(refused(reply, gladly_id))
+    if reply.is_refused and not reply.lost:
+        return Undone(_again(outcomes.refused(reply, gladly_id)))
     looked = yield task.reversal.fetch(gladly_id)
     if looked.is_absent:
         # It was there a moment ago, so a request of ours has deleted it, or somebody else at the same time.
         return Undone(Outcome(Word.DELETED, gladly_id))
-    return Undone(refused(reply, gladly_id) if looked.object is not None else unknown(looked, gladly_id))
+    end = outcomes.refused(reply, gladly_id) if looked.object is not None else outcomes.unknown(looked, gladly_id)
+    return Undone(_again(end))
 
 
 # --- words ---
+
+
+def _again(outcome: Outcome) -> Outcome:
+    """Return an outcome that says what to do about it after an undo: there is no `retry` of one."""
+    return outcome._replace(detail=(outcome.detail or "").replace("`retry` the run", "undo the run again"))
 
 
 def _fields(names: tuple[str, ...]) -> tuple[str, ...]:

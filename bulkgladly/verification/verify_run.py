@@ -22,6 +22,7 @@ from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import InputFile, RunHeader
 from bulkgladly.journal.run_outcomes import RunOutcomes
 from bulkgladly.journal.runs import find_run
+from bulkgladly.journal.undone_runs import taken_back
 from bulkgladly.journal.verdicts import VERIFY
 from bulkgladly.plans.plan_folder import opened_plan
 from bulkgladly.records import Word
@@ -95,6 +96,8 @@ async def verify_run(run: RunFolder, chosen: VerifyOptions, terms: Terms) -> Ver
     inputs = await anyio.to_thread.run_sync(_inputs_of, run, header, spec, options)
     mine = replace(chosen, rows=stored(options), run=run.name)
     refuse_unlimited(mine.pace, terms.credentials)
+    if (gone := await anyio.to_thread.run_sync(taken_back, run)) is not None:
+        terms.observer.note(f"{gone.text(run.name)}; what it took back is told as missing or different")
     with NewRun(mine.state_dir, spec.name, VERIFY) as new:
         return await _begin(new, spec, proof, mine, terms, inputs=inputs, files=header.inputs)
 

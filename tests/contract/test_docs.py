@@ -26,10 +26,12 @@ import bulkgladly
 from bulkgladly import errors
 from bulkgladly.checks.check_report import CHECK_COUNTS, CheckReport, Example, Finding, Severity
 from bulkgladly.cli.app import COMMANDS, app
+from bulkgladly.cli.examples import EXAMPLES, examples_of
 from bulkgladly.cli.help_pages import argument_name
 from bulkgladly.emulator import EmulatorOptions
 from bulkgladly.emulator import __main__ as emulator_command
 from bulkgladly.emulator.faults.fault import FAULTS
+from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.journal.results import RESULT_FILES
 from bulkgladly.records import Position
@@ -103,6 +105,23 @@ def command_lines(block: Block) -> Iterator[Line]:
         if line.startswith("bulkgladly"):
             said = re.search(r"# exit (\d+)", line)
             yield Line(block, shlex.split(line, comments=True), int(said[1]) if said else 0)
+
+
+def run_names() -> Iterator[list[str]]:
+    """The commands in documents and examples that name a run which has ended, up to its name."""
+    lines = [line.words for block in blocks("sh", "console") for line in command_lines(block)]
+    lines += [shlex.split(line, comments=True) for name in EXAMPLES for line in examples_of(name)]
+    for words in lines:
+        verb = 3 if words[1:2] == ["runs"] else 2
+        is_named = words[1] in ("undo", "retry") or words[1:3] in (["runs", "show"], ["runs", "open"])
+        # These take something else, too: the files of an object, the newest import.
+        is_named |= words[1] == "verify" and (len(words) == 3 or words[3].startswith("-"))
+        is_named |= words[1] == "explain" and len(words) > 3 and not words[3].startswith("-")
+        if is_named and len(words) > verb and not words[verb].startswith("-"):
+            yield words[: verb + 1]
+
+
+NAMED = list(run_names())
 
 
 @cache
@@ -240,6 +259,13 @@ def test_commands_in_the_documents_exist(line: Line) -> None:
 
     assert getattr(command, "invoke_without_command", True), f"{line.block}: {line.words}"
     command.make_context("documented", words)
+
+
+@pytest.mark.parametrize("words", NAMED, ids=" ".join)
+def test_no_document_names_a_run_by_what_the_next_run_will_have_as_well(words: list[str]) -> None:
+    """Such a command works once: with two runs of customers, `undo customers-upsert` fits both. An end fits one."""
+    objects, modes = "|".join(IMPORTS), "create|update|upsert|delete|undo|verify|export"
+    assert not re.fullmatch(rf"({objects})(-({modes}))?|\w+-export", words[-1])
 
 
 def run_in_order(page: Path, desk: Path, environment: dict[str, str], mortals: Mortals) -> int:

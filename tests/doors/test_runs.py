@@ -236,6 +236,18 @@ def test_runs_are_listed_oldest_first(tmp_path: Path) -> None:
     assert list(list_runs(tmp_path / "elsewhere")) == []
 
 
+async def test_of_several_runs_that_a_part_of_a_name_fits_the_one_of_a_status_is_meant(tmp_path: Path) -> None:
+    """`resume customers` means the only one that is not finished."""
+    one, other = make(tmp_path), make(tmp_path)
+    await journal(one, "stopped")
+    await journal(other, "complete")
+
+    assert _name(find_run(tmp_path, "customers", statuses=("stopped", "failed"))) == one.name
+    assert _name(find_run(tmp_path, other.name, statuses=("stopped",))) == other.name
+    with pytest.raises(UsageError, match="matches 2 runs"):
+        find_run(tmp_path, "customers", statuses=("stopped", "complete"))
+
+
 async def test_runs_are_found_by_a_part_of_their_name(tmp_path: Path) -> None:
     """In full, in part, or the newest of a status."""
     one = make(tmp_path, mode="create")
@@ -420,6 +432,9 @@ def test_an_ambiguous_name_is_refused(tmp_path: Path) -> None:
         find_run(tmp_path, "customers")
 
     assert all(run.name in str(caught.value) for run in runs)
+    assert _name(find_run(tmp_path, "customers", is_meant=lambda run: run.name == runs[0].name)) == runs[0].name
+    with pytest.raises(UsageError, match="matches 2 runs"):
+        find_run(tmp_path, "customers", is_meant=lambda _: False)
     with pytest.raises(UsageError, match="runs list"):
         find_run(tmp_path, "contacts")
 

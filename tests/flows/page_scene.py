@@ -11,7 +11,7 @@ import orjson
 from benchmarks.report_page import END, invented_run
 from bulkgladly.journal.timeline import Sample, write_samples
 
-__all__ = ("BEGAN", "HOSTILE", "SCENES", "a_run", "with_report")
+__all__ = ("BEGAN", "HOSTILE", "SCENES", "a_run", "at_second", "with_report")
 
 HOSTILE = (
     "<img src=x onerror=alert(1)><script>alert(1)</script>\u202e\u05e9\u05dc\u05d5\u05dd "

@@ -84,6 +84,21 @@ async def test_a_create_an_update_and_a_row_that_was_not_sent(world: World) -> N
     assert (same.requests_note, same.now) == ("none were needed", "Gladly holds what the row says")
 
 
+async def test_a_clock_that_was_set_back_hides_no_earlier_run(world: World) -> None:
+    """The turns of the state say which run knew the key before, whatever their times are."""
+    first = await world.rows(people(1))
+    with sqlite3.connect(Path(first.folder) / "journal.sqlite") as journal:  # it seems to have worked tomorrow
+        journal.execute("UPDATE records SET at = at + 86400")
+    journal.close()
+    header = Path(first.folder) / "run.json"
+    header.write_text(header.read_text("utf-8").replace('"created_at": "20', '"created_at": "21'), "utf-8")
+    second = await world.rows([{**people(1)[0], "name": "New"}])
+
+    told = await story_of(world, second, "c-0")
+    assert told.decision == f"Run {first.run} knew the key; what had changed in name was written without a look."
+    assert "No run before this one knew the key" in str((await story_of(world, first, "c-0")).decision)
+
+
 async def test_what_was_read_first_is_told_with_what_it_held(world: World) -> None:
     """The fields before and after, masked, and as they are on demand."""
     await world.rows([person(0, **{"customAttribute:tier": "gold"})])

@@ -1,13 +1,20 @@
 """`--missing delete`: what imports have created and complete files no longer have is deleted, and nothing else."""
 
+import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from bulkgladly import ImportOptions, Limits, RunFolder, UsageError
+from bulkgladly.imports.retry_import import retry_import
+from bulkgladly.imports.run_import import start_import
+from bulkgladly.journal.steering_files import Orders, obeyed_in, write_steering
+from bulkgladly.runs.observer import Observer, RunView
 from tests.flows.conftest import World, check_report, people, person
 
 DELETE: Mapping[str, Any] = {"is_complete": True, "missing": "delete"}
@@ -166,6 +173,59 @@ async def test_a_deletion_that_stops_is_resumed_unless_a_later_import_has_begun(
     assert len(world.names()) == 5  # person(2) is back
     (Path(later.folder) / "run.json").unlink()
     assert (await world.resume(child)).counts["deleted"] == 4
+
+
+async def test_a_retry_forbids_it_and_a_clock_that_was_set_back_hides_no_import(world: World) -> None:
+    """What a retry has sent since is in no file of the import that found it missing."""
+    wrong = {**person(7), "email:1": "nobody"}
+    early = await world.run(world.csv([*people(5), wrong], "early.csv"))
+    report = await world.run(world.csv(people(2)), **DELETE, missing_limit=90, max_requests=2)
+    child = RunFolder(world.state / "runs" / (report.missing_run or ""))
+    assert report.missing_deleted == 1
+    again = await retry_import(
+        RunFolder(Path(early.folder)),
+        world.credentials,
+        change=lambda options: replace(options, pace=world.options.pace, invalid_contacts="drop"),
+        environment=world.environment,
+    )
+    for name in ("run.json", "report.json", "journal.sqlite"):  # an hour before, by all that a clock has written
+        path = Path(again.folder) / name
+        if name == "run.json":
+            header = orjson.loads(path.read_bytes()) | {"created_at": "2001-01-01T00:00:00+00:00"}
+            path.write_bytes(orjson.dumps(header))
+        os.utime(path, (1, 1))
+
+    with pytest.raises(UsageError, match=f"run {again.run} has imported customers since, so the records"):
+        await world.resume(child)
+
+
+@pytest.mark.parametrize("is_paused", [False, True])
+async def test_what_was_ordered_of_the_import_holds_for_its_deletion(is_paused: bool, world: World) -> None:
+    """The slower pace; and a run that is paused while nothing is left to send does not go on to delete."""
+    await world.run(world.csv(people(5)))
+
+    class Ordering(Observer):
+        """Gives the orders when the session has done its rows, and has nothing left to send."""
+
+        def tick(self, view: RunView) -> None:
+            run = world.last_run()
+            if view.done == 4 and (seen := obeyed_in(run.path)) is not None and run.header().mode != "delete":
+                write_steering(run.path, Orders(seen.session, 1, is_paused=is_paused, rate=None if is_paused else 7.0))
+
+    report = await start_import(
+        "customers",
+        [world.csv(people(4))],
+        world.credentials,
+        world.choose({**DELETE, "missing_limit": 50}),
+        observer=Ordering(),
+        environment=world.environment,
+    )
+
+    assert (report.exit_code, report.missing_deleted) == ((3, None) if is_paused else (0, 1))
+    if is_paused:
+        assert "was paused with `runs pause` when it ended, so nothing was deleted" in str(report.reason)
+    else:
+        assert world.last_run().header().settings["pace"]["rate"] == 7.0
 
 
 async def test_it_is_refused_where_it_is_not_safe(world: World) -> None:

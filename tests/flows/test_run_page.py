@@ -1,9 +1,11 @@
 """`report.html`: what it says of runs of all kinds, how it looks in a real browser, and that it changes nothing."""
 
+import datetime as dt
 import errno
 import html
 import itertools
 import re
+import sqlite3
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,7 +26,7 @@ from tests.dying import Mortals
 from tests.flows.browsing import CHROMIUM, FAINT, Page, browser_page, keep_picture, running_browser
 from tests.flows.conftest import World
 from tests.flows.exporting import Lake
-from tests.flows.page_scene import BEGAN, HOSTILE, SCENES, a_run, with_report
+from tests.flows.page_scene import BEGAN, HOSTILE, SCENES, a_run, at_second, with_report
 from tests.flows.programs import program_in
 from tests.flows.quickly import QUICK, start_export, start_import
 from tests.flows.serving import served
@@ -188,6 +190,29 @@ def test_what_was_done_in_one_minute_is_told_to_the_second(tmp_path: Path) -> No
     words = words_of(write_page(SCENES["steered"](tmp_path)).read_text(encoding="utf-8"))
 
     assert re.search(r"paused by somebody, until \d+ \w+ \d\d:\d\d:\d\d", words)
+
+
+def test_a_pause_ends_with_its_session_also_if_the_next_one_began_at_once(tmp_path: Path) -> None:
+    """A pause is never resumed; and a clock that was set back within it makes no pause that lasts to the end."""
+    samples = [Sample(nth, 1 + nth // 3, BEGAN + 60 * nth, 60.0, 500, 0, 9.0, 540.0, {}, {}) for nth in range(6)]
+    for name, events, end in (
+        ("killed", [{"at": at_second(60), "what": "paused"}], 180),
+        (
+            "set-back",
+            [{"at": at_second(60), "what": "paused"}, {"at": at_second(30), "what": "continued"}],
+            60,
+        ),
+    ):
+        path = a_run(tmp_path / name, *samples, sessions=2, steered=events)
+        sessions = [{"from": at_second(180 * at), "until": at_second(180 * at + 180), "reason": None} for at in (0, 1)]
+        connection = sqlite3.connect(path / "journal.sqlite", isolation_level=None)
+        vitals = orjson.loads(connection.execute("SELECT vitals FROM checkpoint").fetchone()[0])
+        changed = orjson.dumps({**vitals, "sessions": sessions}).decode()
+        connection.execute("UPDATE checkpoint SET vitals = ?", (changed,))
+        connection.close()
+        until = f"{dt.datetime.fromtimestamp(BEGAN + end).astimezone():%H:%M:%S}"
+
+        assert re.search(rf"paused by somebody, until \d+ \w+ {until}", words_of(write_page(path).read_text("utf-8")))
 
 
 def test_stops_and_changes_are_marked(tmp_path: Path) -> None:

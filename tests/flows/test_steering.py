@@ -17,17 +17,23 @@ import orjson
 import pytest
 
 from bulkgladly import Pace, Report
+from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.errors import RunSilent, UsageError
+from bulkgladly.imports.run_import import start_import as import_files
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.runs import all_folders
 from bulkgladly.journal.steering_files import Obeyed, Orders, orders_in, steered_events, write_steering
+from bulkgladly.runs.beginning import NewRun
 from bulkgladly.runs.observer import Observer
+from bulkgladly.runs.options import stored
+from bulkgladly.runs.session import Session, Terms
 from bulkgladly.runs.steer_run import obeyed_now, steer_run
 from tests.flows.conftest import TOKEN, World, people
 from tests.flows.exporting import Lake
 from tests.flows.programs import Told as Said
 from tests.flows.programs import heard, program_in
 from tests.flows.quickly import start_export, start_import
+from tests.flows.test_new_verb import TopicOptions, TopicWork
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 30.0
@@ -207,6 +213,69 @@ async def test_a_run_that_is_held_by_something_else_is_silent(world: World) -> N
         steer_run(run, lambda orders: orders, patience_s=0.1)
 
 
+async def test_a_run_that_writes_its_results_says_so(world: World) -> None:
+    """It obeys nothing any more, which is no reason to wait, or to suspect that it is suspended."""
+    await world.run(world.csv(people(4)), max_rows=1)
+    run = world.last_run()
+    seen = orjson.loads((run.path / "steering-seen.json").read_bytes())
+    assert seen["pid"] == -os.getpid()
+    with run.lock(), pytest.raises(UsageError, match="has sent its last request and writes its results"):
+        steer_run(run, lambda orders: orders, patience_s=0.1)
+
+
+class SlowBegin(TopicWork):
+    """Takes until it is told to get ready, as a large input does."""
+
+    is_ready: anyio.Event
+
+    async def begin(self) -> None:
+        await self.is_ready.wait()
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+async def test_an_order_is_obeyed_while_a_run_gets_ready(is_stopped: bool, world: World) -> None:
+    """A large input is looked through before anything is sent; not even one request leaves after the order."""
+    options = TopicOptions(names=("one", "two"), pace=world.options.pace, state_dir=world.state)
+    ready, ended = anyio.Event(), list[Any]()
+
+    async def topics() -> Any:
+        with NewRun(world.state, "topics", "create") as new:
+            await new.begin(world.credentials.host, stored(options))
+            session = Session(new.folder, options, Terms(world.credentials, environment=world.environment))
+            work = SlowBegin(session, options)
+            work.is_ready = ready
+            return await session.drive(work)
+
+    async with working(world, topics(), ended) as run:
+        seen = await order(run, is_paused=True, is_stopped=is_stopped)
+        assert (seen.is_paused, seen.done, seen.total) == (True, 0, 0)
+        ready.set()
+        if not is_stopped:
+            await nothing_in_flight(run)
+            assert world.asked() == {}
+            assert (await order(run, is_paused=False)).waiting == ""
+
+    [report] = ended
+    assert report.counts["created"] == (0 if is_stopped else 2)
+    assert report.exit_code == (10 if is_stopped else 0)
+
+
+async def test_a_run_that_is_continued_into_a_wait_says_what_it_waits_for(world: World) -> None:
+    """`continue` is no promise that something leaves: after a 429, or while the host is down, it does not."""
+    ended = list[Report]()
+    async with working(world, importing(world, Told()), ended) as run:
+        await until(lambda: world.asked().get("createCustomer"))
+        world.emulator.faults.script(
+            "createCustomer", [Fault(status=429, executes=False, headers={"Retry-After": "60"})]
+        )
+        await until(lambda: world.emulator.requests.by_status.get(429))
+        await nothing_in_flight(run)
+        continued = await order(run, is_paused=False)
+        assert (continued.waiting.partition(",")[0], continued.why) == ("throttled (429)", "")
+        await order(run, is_stopped=True)
+    assert ended[0].exit_code == 10
+
+
 async def test_an_export_is_steered_as_well(lake: Lake) -> None:
     """Every kind of run is, because the engine of all runs does it."""
     lake.emulator.store.customers.clear()
@@ -247,6 +316,57 @@ async def test_the_hours_of_a_schedule_are_those_of_the_organisation(world: Worl
         await order(run, is_stopped=True)
 
     assert ended[0].exit_code == 10
+
+
+async def test_the_hours_of_a_schedule_follow_a_clock_that_jumps(world: World) -> None:
+    """By an hour forward and back, as a wrong clock is set: what holds is what the clock shows now."""
+    now = [dt.datetime(2026, 11, 27, 11, 59, tzinfo=dt.UTC)]
+    options = world.choose({"pace": Pace(rate=9, schedule="00:00 0, 12:00 usual", zone="UTC")})
+    environment = replace(world.environment, wall=lambda: now[0])
+    ended = list[Report]()
+    path = world.csv(people(400))
+    start = import_files("customers", [path], world.credentials, options, environment=environment)
+    async with working(world, start, ended) as run:
+        assert (await until(lambda: obeyed_now(run))).why == "nothing may leave until Fri 12:00 (--rate-schedule)"
+        now[0] += dt.timedelta(hours=1)
+        await until(lambda: world.asked().get("createCustomer"))
+        now[0] -= dt.timedelta(hours=1)
+        await until(lambda: (seen := obeyed_now(run)) and seen.why)
+        continued = await order(run, is_paused=False)
+        assert continued.why == "nothing may leave until Fri 12:00 (--rate-schedule)"
+        await order(run, is_stopped=True)
+
+    assert [(one["what"], one["value"]) for one in steered_events(run.path)] == [
+        ("schedule", 9.0),
+        ("schedule", 0.0),
+        ("stopped", None),
+    ]
+
+
+async def test_what_holds_while_a_run_is_paused_is_told_as_the_schedule_has_it(world: World) -> None:
+    """A change in a pause says what holds once the run is continued, whether that is something or nothing."""
+    now = [dt.datetime(2026, 11, 27, 11, 59, tzinfo=dt.UTC)]
+    options = world.choose({"pace": Pace(rate=9, schedule="00:00 5, 12:00 3, 13:00 0", zone="UTC")})
+    environment = replace(world.environment, wall=lambda: now[0])
+    told, ended = Told(), list[Report]()
+    start = import_files(
+        "customers",
+        [world.csv(people(400))],
+        world.credentials,
+        options,
+        environment=environment,
+        observer=told,
+    )
+    async with working(world, start, ended) as run:
+        await order(run, is_paused=True)
+        now[0] += dt.timedelta(minutes=10)
+        await until(lambda: any("at most 3" in note or "now 3 requests/s" in note for note in told.notes))
+        now[0] += dt.timedelta(hours=1)
+        await until(lambda: any("now no requests" in note for note in told.notes))
+        await order(run, is_stopped=True)
+
+    schedule = [one["value"] for one in steered_events(run.path) if one["what"] == "schedule"]
+    assert schedule == [3.0, 0.0]
 
 
 async def test_a_run_that_cannot_be_done_in_time_is_not_begun(world: World) -> None:

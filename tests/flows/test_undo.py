@@ -12,10 +12,11 @@ import pytest
 
 from bulkgladly import Limits, Report, RunFolder
 from bulkgladly.emulator.operations.customer_profiles import checked_fields
-from bulkgladly.errors import UnfinishedRun, UsageError
+from bulkgladly.errors import TakenBackRun, UnfinishedRun, UsageError
 from bulkgladly.journal.results import count_by_word
 from bulkgladly.undo.run_undo import preview_undo, resume_undo, start_undo
 from bulkgladly.undo.undo_options import UndoOptions
+from bulkgladly.undo.undo_page import cannot_text
 from bulkgladly.undo.undo_summary import UndoReport
 from tests.flows.conftest import World, lines, people
 
@@ -150,6 +151,52 @@ async def test_a_later_run_has_to_be_undone_first(world: World) -> None:
     assert not profiles(world)
 
 
+def clock_set_back(world: World, report: Report | UndoReport) -> None:
+    """Let a run seem to have worked a day before it did, by all that a clock has written."""
+    folder = run_of(world, report).path
+    with closing(sqlite3.connect(folder / "journal.sqlite")) as journal, journal:
+        for table in ("writes", "records", "intents"):
+            journal.execute(f"UPDATE {table} SET at = at - 86400")  # noqa: S608 - names of our own
+    for name in ("run.json", "report.json"):
+        found = orjson.loads((folder / name).read_bytes())
+        found |= {key: "2001-01-01T00:00:00+00:00" for key in ("created_at", "started_at", "ended_at") if key in found}
+        (folder / name).write_bytes(orjson.dumps(found))
+
+
+async def test_a_clock_that_was_set_back_makes_no_later_run_an_earlier_one(world: World) -> None:
+    """Neither a later import, nor an undo, nor what was imported after an undo."""
+    first = await world.rows(people(2))
+    original = profiles(world)
+    second = await world.rows([{**row, "name": "Second"} for row in people(2)], read_first=True)
+    third = await world.rows([{**row, "name": "Third"} for row in people(1)], read_first=True)
+    clock_set_back(world, third)
+
+    done = await undo(world, second)
+    assert done.outcomes == {"kept": 1, "restored": 1}
+    assert third.run in done.left[0].detail
+    clock_set_back(world, await undo(world, third))
+    clock_set_back(world, await undo(world, second))
+    assert profiles(world) == original
+    assert (preview_undo(run_of(world, second)).counts.objects, preview_undo(run_of(world, first)).counts.by_clock) == (
+        0,
+        0,
+    )
+
+
+async def test_without_the_turns_of_an_older_version_the_clock_counts_and_that_is_told(world: World) -> None:
+    """Only of the objects that both runs have written."""
+    first = await world.rows(people(3))
+    second = await world.rows([{**row, "name": "Second"} for row in people(2)], read_first=True)
+    without_notes(world, first, "DROP TABLE turns", "DELETE FROM meta WHERE name LIKE '%_turn'")
+
+    preview = preview_undo(run_of(world, first))
+    assert preview.counts.by_clock == 2
+    told = next(line for line in cannot_text(preview.counts, preview.spec) if "clock" in line)
+    assert told.startswith("2 customers were written by other runs, too; which run was later is known only by this")
+    assert (await undo(world, first)).outcomes == {"kept": 2, "deleted": 1}
+    assert (await undo(world, second)).outcomes == {"restored": 2}
+
+
 async def test_what_a_later_run_added_to_a_new_customer_keeps_it(world: World) -> None:
     """The API cannot list activities of a customer, but the journals know of ours."""
     first = await world.rows(people(2))
@@ -210,6 +257,22 @@ async def test_a_limit_stops_an_undo_and_a_resume_ends_it(world: World) -> None:
     assert (done.status, done.exit_code, done.outcomes) == ("complete", 0, {"deleted": 6})
     assert count_by_word(run.path) == {"deleted": 6}
     assert not profiles(world)
+
+
+async def test_a_run_that_was_taken_back_is_not_resumed_and_the_same_files_may_be_imported_again(world: World) -> None:
+    """A resume would send the rest only, and say that all is done."""
+    path = world.csv(people(5))
+    stopped = await world.run(path, canary=2)
+    assert (await undo(world, stopped)).outcomes == {"deleted": 2}
+
+    with pytest.raises(
+        TakenBackRun, match=r"took back 2 records of run .*, which a resume would not send again; import"
+    ):
+        await world.resume(run_of(world, stopped))
+    again = await world.run(path, new_run=False)
+
+    assert (again.status, again.counts["created"], len(profiles(world))) == ("complete", 5, 5)
+    assert (await undo(world, stopped)).outcomes == {}
 
 
 async def test_a_run_whose_requests_may_be_in_flight_is_refused(world: World) -> None:

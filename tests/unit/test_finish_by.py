@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -31,6 +32,46 @@ def here(text: str) -> dt.datetime:
 def test_a_time_is_the_next_one_on_the_clock_of_the_machine(text: str, moment: str) -> None:
     """Today if it is still to come, else tomorrow; or a date and a time."""
     assert finish_time_of("--finish-by", text, here("2026-11-27T19:00")) == here(moment)
+
+
+@pytest.mark.parametrize(
+    ("text", "now", "moment"),
+    [
+        ("02:30", "2026-03-29T00:30", "2026-03-29T01:00"),  # skipped: at the jump, at which it is 03:00
+        ("02:30", "2026-03-29T01:00", "2026-03-30T00:30"),
+        ("2026-03-29T02:30", "2026-03-29T00:30", "2026-03-29T01:00"),
+        ("02:30", "2026-10-25T00:00", "2026-10-25T00:30"),  # 02:00 in summer time: the first of the two
+        ("02:30", "2026-10-25T00:45", "2026-10-25T01:30"),  # 02:45 in summer time: the second
+        ("2026-10-25T02:30", "2026-10-25T00:45", "2026-10-25T01:30"),
+        ("02:30", "2026-10-25T01:30", "2026-10-26T01:30"),
+        ("06:00", "2026-10-24T20:00", "2026-10-25T05:00"),
+    ],
+)
+def test_in_the_nights_in_which_clocks_change_the_next_moment_is_meant(text: str, now: str, moment: str) -> None:
+    """A time that is skipped is not refused, and one that comes twice is not put off to the next day."""
+    found = finish_time_of("--finish-by", text, utc(now), zone=ZoneInfo("Europe/Berlin"))
+    assert found == utc(moment)
+
+
+def utc(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+
+
+def test_a_time_that_has_passed_twice_is_refused() -> None:
+    """Once is not enough."""
+    with pytest.raises(UsageError, match="has passed"):
+        finish_time_of("--finish-by", "2026-10-25T02:30", utc("2026-10-25T01:30"), zone=ZoneInfo("Europe/Berlin"))
+
+
+def test_the_clock_of_the_machine_may_jump_in_a_run() -> None:
+    """The moment stays the same: a jump forward takes from what is left, and a jump back gives it back."""
+    now = [NOW]
+    deadline = FinishBy(NOW + dt.timedelta(hours=2), lambda: now[0])
+    assert deadline.seconds_left() == 7200
+    now[0] = NOW + dt.timedelta(hours=1)
+    assert deadline.seconds_left() == 3600
+    now[0] = NOW - dt.timedelta(hours=1)
+    assert deadline.seconds_left() == 10800
 
 
 def test_an_offset_counts_where_it_is_given() -> None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+import time
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,6 +16,21 @@ WEEK = "Mon-Fri 08:00 3, 20:00 9; Sat-Sun 9"
 
 def berlin(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(text).replace(tzinfo=BERLIN)
+
+
+def test_the_zone_of_the_machine_knows_the_second_of_two_equal_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The C library knows it, and Python has a place for it."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        for hour, offset in ((0, 2), (1, 1)):
+            moment = dt.datetime(2026, 10, 25, hour, 30, tzinfo=dt.UTC)
+            there = moment.astimezone(local_zone())
+            assert (f"{there:%H:%M}", there.utcoffset()) == ("02:30", dt.timedelta(hours=offset))
+            assert there.astimezone(dt.UTC) == moment
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(

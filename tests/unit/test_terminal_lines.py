@@ -4,6 +4,7 @@ import datetime as dt
 import io
 import re
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -66,9 +67,21 @@ def test_the_panel_says_by_whose_word_the_pace_is_what_it_is(width: int) -> None
     assert [("until Fri 20:00" in line) for line in drawn(scheduled, width)] == [
         width > 40 and at == 4 for at in range(8)
     ]
+    slow = replace(VIEW, allowed_per_second=0.01, requests_per_second=0.012)
+    assert drawn(slow, width)[4].startswith("pace      0.012 of 0.01 reque")
     assert drawn(paused, width)[6] == "paused by runs pause"
     assert drawn(paused, width)[4].startswith("pace      0.0 requests/s, noth")
     assert all(len(line) <= width for line in drawn(scheduled, width) + drawn(paused, width))
+
+
+def test_the_end_of_a_run_is_told_by_the_clock_that_will_be_there() -> None:
+    """In the night in which clocks go back, a run of four hours from 23:00 on ends at 02:00."""
+    berlin = ZoneInfo("Europe/Berlin")
+    evening = dt.datetime(2026, 10, 24, 23, 0, tzinfo=berlin)
+    lines = panel_lines(replace(VIEW, eta_s=4 * 3600.0), evening, 140)
+    assert "done tomorrow at about 02:00, in 4 h" in lines[5].text
+    morning = dt.datetime(2026, 10, 25, 8, 0, tzinfo=berlin)
+    assert when_text(dt.datetime(2026, 10, 24, 20, 0, tzinfo=dt.UTC), morning) == "yesterday 22:00"
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 100])
