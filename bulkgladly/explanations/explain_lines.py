@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bulkgladly.explanations.explain_story import (
+from bulkgladly.explanations.record_story import (
     PENDING,
     UNCERTAIN,
     RecordStory,

@@ -8,9 +8,10 @@ import anyio.to_thread
 
 from bulkgladly.crosswalk.crosswalk_findings import REPAIR, repaired_in
 from bulkgladly.errors import BulkgladlyError, UsageError
-from bulkgladly.explanations.explain_story import RecordStory, StoryField, StoryTeller, ToldRecord
+from bulkgladly.explanations.explain_story import StoryTeller
 from bulkgladly.explanations.explain_target import FoundRecords, find_records
 from bulkgladly.explanations.explain_words import key_text
+from bulkgladly.explanations.record_story import RecordStory, StoryField, ToldRecord
 from bulkgladly.journal.record_lookup import RecordLookup
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_writes import RunWrites

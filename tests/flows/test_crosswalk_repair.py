@@ -8,7 +8,8 @@ import pytest
 from bulkgladly import Limits, Pace, UsageError
 from bulkgladly.crosswalk.crosswalk_export import export_crosswalk
 from bulkgladly.crosswalk.crosswalk_import import CrosswalkSource, import_crosswalk
-from bulkgladly.crosswalk.crosswalk_repair import REPAIRED_OBJECTS, RepairOptions, RepairReport, start_repair
+from bulkgladly.crosswalk.crosswalk_repair import REPAIRED_OBJECTS, start_repair
+from bulkgladly.crosswalk.repair_report import RepairOptions, RepairReport
 from bulkgladly.emulator import status
 from bulkgladly.errors import UnfinishedRun
 from bulkgladly.explanations.explain_run import NowAsked, explain_record

@@ -13,7 +13,7 @@ from bulkgladly.emulator import Emulator, drop_reply
 from bulkgladly.errors import JournalDamaged
 from bulkgladly.explanations.explain_lines import few_stories, story_lines
 from bulkgladly.explanations.explain_run import Explained, NowAsked, explain_record
-from bulkgladly.explanations.explain_story import PENDING, RecordStory
+from bulkgladly.explanations.record_story import PENDING, RecordStory
 from bulkgladly.gladly.identity import digest64
 from bulkgladly.imports.mapping_choice import choose_mapping
 from bulkgladly.journal.entries import Admission, Intent
