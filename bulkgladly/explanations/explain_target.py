@@ -19,7 +19,9 @@ from bulkgladly.source_keys import normal_key
 __all__ = ("FoundRecords", "PendingRecord", "find_records", "input_names")
 
 _WAYS = re.compile(r"(?P<way>row|key|id):(?P<text>.+)", re.DOTALL)
-_OF_FILE = re.compile(r"(?P<file>.+?)(?::|, row )(?P<number>\d+)", re.DOTALL)
+_OF_FILE = re.compile(r"(?P<file>.+?)(?::|, row )(?P<number>[0-9]{1,18})", re.DOTALL)
+_ROW = re.compile(r"[0-9]{1,18}")
+"""The number of a row; more digits are a key or an id."""
 _HOW = "name a row as {row}, or give a source key or an id of Gladly"
 _MOST_NAMED = 5
 
@@ -76,7 +78,7 @@ class _Search:
             return self._named(rest, way) or self._nothing(rest)
         if (file := _OF_FILE.fullmatch(text)) and (number := self._file_number(file["file"])) is not None:
             return self._row(number, int(file["number"]))
-        if text.isdecimal():
+        if _ROW.fullmatch(text):
             return self._number(text)
         return self._named(text, "") or self._nothing(text)
 
@@ -98,7 +100,7 @@ class _Search:
     def _of_row(self, text: str) -> FoundRecords:
         if (file := _OF_FILE.fullmatch(text)) and (number := self._file_number(file["file"])) is not None:
             return self._row(number, int(file["number"]))
-        if not text.isdecimal():
+        if not _ROW.fullmatch(text):
             raise UsageError(f"run {self._run.name} has no input {text!r}; {self._how()}")
         if len(self._names) != 1:
             names = ", ".join(place_of_row(name, int(text)) for name in self._names[:_MOST_NAMED])

@@ -9,6 +9,7 @@ from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.local_paths import LocalPath
+from bulkgladly.plain_numbers import percentage, whole_number
 from bulkgladly.runs.options import restored
 from bulkgladly.settings import Limits, Pace
 
@@ -67,18 +68,13 @@ def sample_size(text: str | None) -> SampleSize | None:
     """
     if text is None:
         return None
-    number, percent, rest = text.strip().partition("%")
-    try:
-        if percent and not rest:
-            share = float(number) / 100
-            if 0 < share <= 1:
-                return SampleSize(share=share)
-        elif not percent and (rows := int(number)) > 0:
-            if rows > MOST_SAMPLED:
-                raise UsageError(f"--sample {rows} is more than {MOST_SAMPLED:,} rows; pass a percentage, such as 5%")
-            return SampleSize(rows=rows)
-    except ValueError:
-        pass
+    percent, rows = percentage(text), whole_number(text)
+    if percent and percent <= 100:
+        return SampleSize(share=percent / 100)
+    if rows and rows > MOST_SAMPLED:
+        raise UsageError(f"--sample {text} is more than {MOST_SAMPLED:,} rows; pass a percentage, such as 5%")
+    if rows:
+        return SampleSize(rows=rows)
     raise UsageError(f"--sample {text} is not a number of rows, such as 500, or a percentage, such as 5%")
 
 

@@ -406,6 +406,16 @@ async def test_a_number_may_be_a_row_and_a_key(world: World) -> None:
     assert (await story_of(world, report, "9")).place == "customers.ndjson:2"
 
 
+async def test_a_number_of_any_length_is_a_row_a_key_or_nothing(world: World) -> None:
+    """Longer ones than a journal can hold are keys, and digits of other scripts are texts."""
+    report = await world.rows([person(0, crm="9" * 40), person(1)])
+
+    assert (await story_of(world, report, "9" * 40, asked=OFFLINE)).key == "9" * 40
+    for text in ("9" * 41, "9" * 5000, "row:" + "9" * 30, f"{report.inputs[0]}:{'9' * 30}", "\uff12"):
+        with pytest.raises(UsageError, match="has no"):
+            await explained(world, report, text, asked=OFFLINE)
+
+
 async def test_a_row_that_was_not_reached_says_how_far_the_run_is(world: World) -> None:
     """With the command that goes on."""
     report = await world.rows(people(5), max_rows=2)
