@@ -8,7 +8,7 @@ tells the story of a record, `undo_command` takes a run back, and `crosswalk_com
 key is which id.
 
 Options are declared once: single ones in `flags`, groups in `flag_groups`, `row_flags`, `lake_flags` and
-`realtime_flags`; `values` reads their texts, `completions`
+`realtime_flags`; `values` reads their texts, `number_flags` those that are numbers, `completions`
 proposes them to a shell, which `shell_setup` talks to, `configuration` the settings file. `help_pages`,
 `first_options` and `examples` make the help.
 

@@ -73,7 +73,7 @@ def explain(
 
 def _meant(where: WhereFlags, words: Sequence[str]) -> tuple[Any, str]:
     """Return the run and the text that names a record."""
-    from bulkgladly.journal.runs import find_run, list_runs, unusable_runs
+    from bulkgladly.journal.runs import find_run, list_runs, newest_import, unusable_runs
 
     if len(words) > 2:
         raise UsageError(f"explain takes a run and a record, not {len(words)} words; quote a key with spaces")
@@ -81,8 +81,7 @@ def _meant(where: WhereFlags, words: Sequence[str]) -> tuple[Any, str]:
         folder = find_run(where.state_dir, words[0])
     else:
         # People ask about the rows that they have sent, also right after a verification or an undo of them.
-        newest = list(list_runs(where.state_dir))[::-1]
-        folder = next((run for run in newest if run.header().is_import), next(iter(newest), None))
+        folder = newest_import(where.state_dir) or next(iter(list(list_runs(where.state_dir))[::-1]), None)
     if folder is None and (unusable := unusable_runs(where.state_dir)):
         raise JournalDamaged(unusable[0])
     if folder is None:
