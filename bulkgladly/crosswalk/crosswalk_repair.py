@@ -16,7 +16,7 @@ from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.gladly.table import import_spec
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import RunHeader
-from bulkgladly.runs.beginning import NewRun, removed_unbegun, resumed, unfinished
+from bulkgladly.runs.beginning import NewRun, refuse_worked_on, removed_unbegun, resumed, unfinished
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Observer
 from bulkgladly.runs.options import for_next_session, restored, stored
@@ -72,6 +72,7 @@ def _refuse_second(state_dir: Path, spec: ImportSpec, host: str) -> tuple[str, .
 
     for run in unfinished(state_dir, is_same):
         if not removed_unbegun(run):
+            refuse_worked_on(run, "of the same keys")
             resume = next_command("resume", run.name, state_dir=run.state_dir, connects=True)
             raise UnfinishedRun(
                 f"run {run.name} of the same keys is not finished; continue it with `{resume}`, or start again with "

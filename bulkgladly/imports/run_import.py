@@ -39,7 +39,7 @@ from bulkgladly.journal.run_header import Fault, InputFile, RunHeader
 from bulkgladly.journal.runs import all_folders
 from bulkgladly.local_paths import local_path
 from bulkgladly.records import Mode
-from bulkgladly.runs.beginning import NewRun, removed_unbegun, resumed, unfinished
+from bulkgladly.runs.beginning import NewRun, refuse_worked_on, removed_unbegun, resumed, unfinished
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.finish_by import CannotFinish
 from bulkgladly.runs.observer import Observer, duration_text
@@ -293,6 +293,8 @@ class OtherRuns:
         return is_same_kind and bool(self._files & theirs)
 
     def _refuse(self, run: RunFolder, *, new_run: bool) -> None:
+        if not new_run or self._spec.is_at_most_once:
+            refuse_worked_on(run, "of the same input")
         resume = next_command("resume", run.name, state_dir=run.state_dir, connects=True)
         if self._spec.is_at_most_once and has_doubts(run.path):
             raise UsageError(

@@ -15,7 +15,7 @@ from bulkgladly.lake.row_groups import NumberedRows
 from bulkgladly.plans.plan_folder import CHANGES, PlanInfo
 from bulkgladly.plans.planned_changes import UNCOMPARED, PlannedChange, memory_of
 from bulkgladly.records import Known, place_of_row
-from bulkgladly.runs.beginning import removed_unbegun
+from bulkgladly.runs.beginning import refuse_worked_on, removed_unbegun
 from bulkgladly.runs.observer import counted
 from bulkgladly.runs.summary import resume_command
 from bulkgladly.storage.durable import hash_of
@@ -38,6 +38,7 @@ def refuse_begun(folder: Path, options: ImportOptions) -> None:
         if run.status() == "complete":
             raise UsageError(f"{folder} was applied already, by run {run.name}; to write what is left, plan again")
         if not removed_unbegun(run):
+            refuse_worked_on(run, "of the same plan")
             resume = resume_command(run)
             raise UnfinishedRun(
                 f"run {run.name} of the same plan is not finished; continue it with `{resume}`, or plan again"
