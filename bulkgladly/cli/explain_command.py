@@ -1,6 +1,7 @@
 """`explain`: the story of one record of a run, on one screen."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -78,7 +79,7 @@ def _meant(where: WhereFlags, words: Sequence[str]) -> tuple[Any, str]:
     if len(words) > 2:
         raise UsageError(f"explain takes a run and a record, not {len(words)} words; quote a key with spaces")
     if len(words) == 2:
-        folder = find_run(where.state_dir, words[0])
+        folder = find_run(where.state_dir, _run_named(where, *words))
     else:
         # People ask about the rows that they have sent, also right after a verification or an undo of them.
         folder = newest_import(where.state_dir) or next(iter(list(list_runs(where.state_dir))[::-1]), None)
@@ -87,6 +88,32 @@ def _meant(where: WhereFlags, words: Sequence[str]) -> tuple[Any, str]:
     if folder is None:
         raise UsageError(f"there are no runs in {where.state_dir}; choose another place with --state-dir")
     return folder, words[-1]
+
+
+def _run_named(where: WhereFlags, name: str, record: str) -> str:
+    """Return the name of the run that is meant: for the folder of a plan, that of its apply, or of its making.
+
+    Raises:
+        UsageError: No run has that plan; or the two words stand the wrong way round.
+    """
+    from bulkgladly.journal.runs import all_folders
+    from bulkgladly.plans.apply_checks import run_of_plan
+    from bulkgladly.plans.plan_folder import CHANGES, PLAN
+
+    folders = all_folders(where.state_dir)
+    if any(name in run.name for run in folders):
+        return name
+    if (Path(name) / PLAN).is_file():
+        if (run := run_of_plan(Path(name), where.state_dir)) is not None:
+            return run.name
+        raise UsageError(
+            f"{name} was made without requests and is not applied yet, so no run tells of it; each change is in "
+            f"{Path(name) / CHANGES}"
+        )
+    if any(record in run.name for run in folders):
+        turned = next_command("explain", record, name, state_dir=where.state_dir)
+        raise UsageError(f"there is no run {name!r}; the run comes first: `{turned}`")
+    return name
 
 
 def _asked(context: typer.Context, where: WhereFlags, *, offline: bool) -> "NowAsked":

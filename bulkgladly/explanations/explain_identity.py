@@ -7,6 +7,7 @@ from bulkgladly.gladly.identity import derive_id
 from bulkgladly.gladly.spec import Draft, ImportSpec
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.record_lookup import RecordLookup, SettledRecord
+from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.journal.run_writes import TrailStep
 from bulkgladly.messages import Meaning
@@ -19,10 +20,15 @@ class IdentityTeller:
     """Says what identifies the records of one run. Of a run that is no import only the id is told."""
 
     def __init__(
-        self, header: RunHeader, lookup: RecordLookup, spec: ImportSpec | None, options: ImportOptions | None
+        self,
+        run: RunFolder,
+        header: RunHeader,
+        lookup: RecordLookup,
+        spec: ImportSpec | None,
+        options: ImportOptions | None,
     ) -> None:
         self._header, self._lookup = header, lookup
-        self._names = input_names(header)
+        self._names = input_names(run, header)
         self._spec, self._options = spec, options
 
     def key_from(self, key: str | None) -> str:

@@ -98,7 +98,9 @@ def _change_text(one: StoryField) -> str:
 
 def _write_text(one: StoryField) -> str:
     doubt = " (not certain)" if one.from_.endswith(UNCERTAIN) else ""
-    return f"{one.field}: {_change_text(one)}{doubt}"
+    # Two values may have one form, so that they look equal when they are masked.
+    told = one.after if one.before in ("", "nothing") else f"{one.before} -> {one.after}"
+    return f"{one.field}: {told}{doubt}"
 
 
 def _request_text(one: StoryRequest) -> str:

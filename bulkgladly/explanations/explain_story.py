@@ -65,9 +65,9 @@ class StoryTeller:
     ) -> None:
         self._run, self._header, self._lookup, self._writes = run, header, lookup, writes
         self._show_values = show_values
-        self._names = input_names(header)
+        self._names = input_names(run, header)
         self.spec, self.options = _kind_of(run, header)
-        self._identity = IdentityTeller(header, lookup, self.spec, self.options)
+        self._identity = IdentityTeller(run, header, lookup, self.spec, self.options)
 
     # --- the story -----------------------------------------------------------------------------
 
@@ -81,6 +81,8 @@ class StoryTeller:
         )
         story = self._begun(record.position, row, record.key, record.gladly_id)
         is_bad = record.word in (Word.REJECTED.value, Word.UNKNOWN.value)
+        # What an undo could not take back is not corrected in a row: its detail says what stays, and why.
+        has_fix = is_bad and self._header.mode != UNDO
         story = replace(
             story,
             id_from=self._identity.id_from(record, row.draft, trail),
@@ -89,7 +91,7 @@ class StoryTeller:
             code=record.code or "",
             attr=record.attr or "",
             detail=record.detail or "",
-            fix=_fix_of(record) if is_bad else "",
+            fix=_fix_of(record) if has_fix else "",
             decision=decision_of(record, trail, writes, about),
             known_before=self._known_before(record, earlier),
             dropped=self._dropped(record.seq, row),
