@@ -136,7 +136,7 @@ def _print(found: "Explained", words: Sequence[str], where: WhereFlags, *, show_
     if len(found.stories) == 1:
         print_lines(*story_lines(found.stories[0], width=width))
     elif found.stories:
-        print_lines(f"{len(found.stories):,} records:", *few_stories(found.stories, SCREEN_LINES - 2))
+        print_lines(f"{len(found.stories):,} records:", *few_stories(found.stories, SCREEN_LINES - 2, width=width))
         example = next_command("explain", *words, "--record", "1", state_dir=where.state_dir)
         print_lines(f"  next: {example}")
     for unit in found.units:

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from bulkgladly import Credentials, Report, RunFolder, UsageError
 from bulkgladly.emulator import Emulator, drop_reply
 from bulkgladly.errors import JournalDamaged
+from bulkgladly.explanations.explain_columns import cut, wrapped
 from bulkgladly.explanations.explain_lines import few_stories, story_lines
 from bulkgladly.explanations.explain_run import Explained, NowAsked, explain_record
-from bulkgladly.explanations.record_story import PENDING, RecordStory
+from bulkgladly.explanations.record_story import PENDING, RecordStory, StoryDropped, StoryField, StoryRequest
 from bulkgladly.gladly.identity import digest64
 from bulkgladly.imports.mapping_choice import choose_mapping
 from bulkgladly.journal.entries import Admission, Intent
@@ -22,6 +26,7 @@ from bulkgladly.plans.apply_checks import run_of_plan
 from bulkgladly.records import Claim, Position
 from bulkgladly.runs.observer import Observer
 from bulkgladly.runs.session import Terms
+from bulkgladly.shown import shown
 from bulkgladly.undo.run_undo import start_undo
 from bulkgladly.undo.undo_options import UndoOptions
 from bulkgladly.verification.verify_options import VerifyOptions
@@ -44,7 +49,7 @@ async def explained(world: World, run: Report | RunFolder, text: str, **more: An
         for width in (60, 80, 140):
             lines = story_lines(story, width=width)
             assert len(lines) <= 23
-            assert max(map(len, lines)) <= width
+            assert max(map(cell_len, lines)) <= width
     return found
 
 
@@ -525,6 +530,45 @@ async def test_a_damaged_journal_is_named(world: World) -> None:
 
     with pytest.raises(JournalDamaged, match=r"journal\.sqlite"):
         await explained(world, report, "c-0")
+
+
+def test_what_is_wide_or_harmful_fits_the_screen() -> None:
+    """Wide letters take two columns, and what a terminal obeys is longer when it is escaped; nothing is obeyed."""
+    wide, harmful = "\u6f22\u5b57" * 60 + "\U0001f600" * 50, " \x1b[2J\r\n" * 9
+    odd = wide + harmful + "\u202e\u05e9\u05dc\u05d5\u05dd" * 20 + "e\u0301" * 90
+    field = StoryField(odd, odd, odd, odd)
+    story = RecordStory(
+        run="a-run",
+        object="customers",
+        mode="upsert",
+        place=odd,
+        key=odd,
+        gladly_id=odd,
+        detail=odd,
+        decision=odd,
+        fix=odd,
+        now=odd,
+        row={odd: odd},
+        made=[field],
+        written=[field],
+        dropped=[StoryDropped(odd, odd, odd, "code", odd, odd)],
+        requests=[StoryRequest("2026-11-27 20:00:00", odd, 200, [odd], 1, odd)],
+        now_differs=[field],
+    )
+    for width in (60, 80, 140):
+        for line in (*story_lines(story, width=width), *few_stories([story], 5, width=width)):
+            assert cell_len(line) <= width
+            assert line.isprintable()
+
+
+@given(text=st.text(st.sampled_from("ab \u6f22\u0301\x1b\u202e\U0001f600-"), max_size=60), width=st.integers(8, 40))
+def test_wrapped_lines_fit_and_lose_nothing(text: str, width: int) -> None:
+    """As a terminal counts; spaces between words are all that may go."""
+    lines = wrapped(text, width)
+
+    assert all(0 < cell_len(line) <= width or not cell_len(line) for line in lines)
+    assert "".join("".join(lines).split()) == "".join(shown(text).split())
+    assert cell_len(cut(text, width)) <= width
 
 
 def test_a_story_of_many_columns_fits_one_screen(world: World) -> None:

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pyarrow.parquet as pq
 import pytest
@@ -18,6 +19,7 @@ from bulkgladly.journal.runs import newest_import
 from bulkgladly.runs.observer import Observer
 from bulkgladly.runs.session import Terms
 from bulkgladly.verification.verify_options import VerifyOptions
+from bulkgladly.verification.verify_page import DifferingField, detail_lines
 from bulkgladly.verification.verify_run import resume_verify, verify_files, verify_plan, verify_run
 from bulkgladly.verification.verify_summary import VerifyReport
 from tests.flows.conftest import World, people, person
@@ -359,6 +361,21 @@ async def test_hidden_fields_are_said_to_be_unverified(world: World) -> None:
     assert (report.exit_code, report.unverified) == (0, {"credentials": 1})
     assert await _told_first(world, "webhooks") == [f"{LEFT_OUT}: credentials"]
     assert [(row["word"], row["code"]) for row in table(bare)] == [("unreadable", "not_shown")]
+
+
+def test_many_fields_are_counted_and_the_first_are_named() -> None:
+    """Attributes can have any number of names; the report has all of them, and a terminal some."""
+    sample = {"place": "a.csv:2", "expected": "a", "held": "b"}
+    fields = tuple(DifferingField(f"customAttributes.a{n}", 1, (sample,)) for n in range(400))
+    counts = dict.fromkeys(VerifyReport.words, 0)
+    report = SimpleNamespace(
+        fields=fields, counts=counts, is_masked=False, samples={}, codes={}, unverified={}, sample_says=""
+    )
+
+    *_, last = detail_lines(cast("VerifyReport", report))
+
+    assert last.startswith("and 395 more fields: customAttributes.a5, ")
+    assert last.endswith("customAttributes.a24, ... (report.json has all)")
 
 
 async def _told_first(world: World, resource: str = "customers") -> list[str]:
