@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     )
     from bulkgladly.explanations.explain_for_programs import explain
     from bulkgladly.explanations.explain_run import Explained
-    from bulkgladly.explanations.explain_story import RecordStory
+    from bulkgladly.explanations.record_story import RecordStory
     from bulkgladly.exports.export_options import ExportOptions, ReportQuery
     from bulkgladly.exports.export_summary import ExportReport
     from bulkgladly.exports.run_export import dump, resume_export, start_export
@@ -191,7 +191,7 @@ _HOMES = {
         "dry_run",
     ),
     "bulkgladly.explanations.explain_run": ("Explained",),
-    "bulkgladly.explanations.explain_story": ("RecordStory",),
+    "bulkgladly.explanations.record_story": ("RecordStory",),
     "bulkgladly.plans.plan_folder": ("PlanInfo",),
     "bulkgladly.plans.plan_options": ("PlanOptions",),
     "bulkgladly.plans.plan_run": ("PlanReport",),

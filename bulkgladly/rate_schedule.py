@@ -15,6 +15,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bulkgladly.errors import UsageError
+from bulkgladly.plain_numbers import decimal_number
 
 __all__ = ("LEAST_RATE", "RateSchedule", "Span", "instant_of", "instants_of", "local_zone", "rate_text", "zone_of")
 
@@ -25,7 +26,7 @@ MOST_DAYS = 3660
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DAY = r"[A-Za-z]{3,9}"
 _DAYS_FIRST = re.compile(rf"({_DAY}(?:\s*-\s*{_DAY})?(?:\s*,\s*{_DAY}(?:\s*-\s*{_DAY})?)*)\s+(?=\S)")
-_TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+_TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)", re.ASCII)
 _EXAMPLE = 'write it like "Mon-Fri 08:00 3, 20:00 9; Sat-Sun 9"'
 _DAY_MINUTES = 24 * 60
 
@@ -187,11 +188,8 @@ def _times_of(text: str, group: str, rest: str) -> Iterator[tuple[int, float | N
 def _rate_of(text: str, word: str) -> float | None:
     if word.lower() == "usual":
         return None
-    try:
-        rate = float(word)
-    except ValueError:
-        rate = math.nan
-    if rate == 0 or LEAST_RATE <= rate < math.inf:
+    rate = decimal_number(word)
+    if rate is not None and (rate == 0 or rate >= LEAST_RATE):
         return rate
     raise _problem(text, f"{word!r} is not a rate; use requests a second (at least {LEAST_RATE}), 0 or usual")
 

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from bulkgladly.crosswalk.crosswalk_findings import REPAIR
-from bulkgladly.crosswalk.crosswalk_repair import RepairReport, resume_repair
+from bulkgladly.crosswalk.crosswalk_repair import resume_repair
+from bulkgladly.crosswalk.repair_report import RepairReport
 from bulkgladly.errors import UsageError
 from bulkgladly.exports.export_summary import ExportReport
 from bulkgladly.exports.run_export import EXPORT, resume_export

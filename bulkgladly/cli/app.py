@@ -299,6 +299,7 @@ _NOT_ONE_OF = re.compile(r"'(?P<word>[^']*)' is not one of (?P<choices>'[^']*'(?
 _NO_COMMAND = re.compile(r"No such command '(?P<name>[^']*)'\.")
 _NO_OPTION = re.compile(r"No such option: (?P<name>\S+)")
 _AT_LEAST = re.compile(r"(?:Input should be greater than or equal to |\S+ is not in the range x>=)(?P<least>\d+)")
+_AT_MOST = re.compile(r"Input should be less than or equal to (?P<most>\d+)|\S+ is not in the range \d+<=x<=(\d+)")
 _MEANT = re.compile(r"(?P<typed>\S+)\.? (?:\(Possible options: |Did you mean )(?P<names>[^)?]+)[)?]")
 
 
@@ -319,6 +320,7 @@ def _in_our_words(text: str) -> str:
     text = _MEANT.sub(_one_meant, text)
     text = _NO_OPTION.sub(r"unknown option \g<name>", text)
     text = _AT_LEAST.sub(r"must be at least \g<least>", text)
+    text = _AT_MOST.sub(lambda found: f"must be at most {found[1] or found[2]}", text)
     return text.replace("Value error, ", "").replace("Missing ", "missing ").replace("Invalid ", "invalid ").rstrip(".")
 
 

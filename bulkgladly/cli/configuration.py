@@ -6,6 +6,7 @@ import os
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
@@ -221,4 +222,6 @@ def _parameter(name: str) -> str:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return format(Decimal(repr(value)), "f")  # never as 1e-05, which the command line does not take either
     return ",".join(str(item) for item in value) if isinstance(value, list) else str(value)

@@ -235,7 +235,8 @@ def repair(
     customer that remains; keys of deleted objects are listed, and stay known.
     """
     from bulkgladly.cli.values import share_of
-    from bulkgladly.crosswalk.crosswalk_repair import RepairOptions, start_repair
+    from bulkgladly.crosswalk.crosswalk_repair import start_repair
+    from bulkgladly.crosswalk.repair_report import RepairOptions
 
     options = RepairOptions(
         namespace=namespace,

@@ -1,6 +1,7 @@
 """`explain`: the story of one record of a run, on one screen."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -74,19 +75,44 @@ def explain(
 
 def _meant(where: WhereFlags, words: Sequence[str]) -> tuple[Any, str]:
     """Return the run and the text that names a record."""
-    from bulkgladly.journal.runs import find_run, list_runs
+    from bulkgladly.journal.runs import find_run, list_runs, newest_import
 
     if len(words) > 2:
         raise UsageError(f"explain takes a run and a record, not {len(words)} words; quote a key with spaces")
     if len(words) == 2:
-        return find_run(where.state_dir, words[0]), words[1]
+        return find_run(where.state_dir, _run_named(where, *words)), words[1]
     # People ask about the rows that they have sent, also right after a verification or an undo of them.
-    newest = list(list_runs(where.state_dir))[::-1]
-    folder = next((run for run in newest if run.header().is_import), next(iter(newest), None))
+    folder = newest_import(where.state_dir) or next(iter(list(list_runs(where.state_dir))[::-1]), None)
     if folder is None:
         refuse_unusable_runs(where.state_dir)
         raise UsageError(f"there are no runs in {where.state_dir}; choose another place with --state-dir")
     return folder, words[0]
+
+
+def _run_named(where: WhereFlags, name: str, record: str) -> str:
+    """Return the name of the run that is meant: for the folder of a plan, that of its apply, or of its making.
+
+    Raises:
+        UsageError: No run has that plan; or the two words stand the wrong way round.
+    """
+    from bulkgladly.journal.runs import all_folders
+    from bulkgladly.plans.apply_checks import run_of_plan
+    from bulkgladly.plans.plan_folder import CHANGES, PLAN
+
+    folders = all_folders(where.state_dir)
+    if any(name in run.name for run in folders):
+        return name
+    if (Path(name) / PLAN).is_file():
+        if (run := run_of_plan(Path(name), where.state_dir)) is not None:
+            return run.name
+        raise UsageError(
+            f"{name} was made without requests and is not applied yet, so no run tells of it; each change is in "
+            f"{Path(name) / CHANGES}"
+        )
+    if any(record in run.name for run in folders):
+        turned = next_command("explain", record, name, state_dir=where.state_dir)
+        raise UsageError(f"there is no run {name!r}; the run comes first: `{turned}`")
+    return name
 
 
 def _asked(context: typer.Context, where: WhereFlags, *, offline: bool) -> "NowAsked":
@@ -109,7 +135,7 @@ def _print(found: "Explained", words: Sequence[str], where: WhereFlags, *, show_
     if len(found.stories) == 1:
         print_lines(*story_lines(found.stories[0], width=width))
     elif found.stories:
-        print_lines(f"{len(found.stories):,} records:", *few_stories(found.stories, SCREEN_LINES - 2))
+        print_lines(f"{len(found.stories):,} records:", *few_stories(found.stories, SCREEN_LINES - 2, width=width))
         example = next_command("explain", *words, "--record", "1", state_dir=where.state_dir)
         print_lines(f"  next: {example}")
     for unit in found.units:

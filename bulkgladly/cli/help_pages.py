@@ -15,6 +15,7 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 from bulkgladly.cli.first_options import FIRST_OPTIONS
+from bulkgladly.cli.number_flags import take_plain_numbers
 
 __all__ = (
     "HELP_ALL",
@@ -45,7 +46,11 @@ Entry = tuple[str, str]
 
 
 class HelpfulCommand(TyperCommand):
-    """A command with a page of ours."""
+    """A command with a page of ours, and numbers that are plain digits."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        take_plain_numbers(self)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Note whether the whole page is wanted: the parser calls the same for all names of the help option."""

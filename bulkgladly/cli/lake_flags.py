@@ -32,7 +32,7 @@ __all__ = (
 )
 
 MOST_LOOK_BACK_DAYS = 3650
-_AGE = re.compile(r"\d+(\.\d+)?[smhd]")
+_AGE = re.compile(r"\d+(\.\d+)?[smhd]", re.ASCII)
 # Written out, because the command line loads nothing of what Gladly looks like. A test compares them.
 _AGGREGATIONS = "halfHourly|daily|weekly|monthly|quarterly"
 _WHAT, _IDS, _REPORTS, _FILES = "What to export", "For which ids", "Reports", "Files"

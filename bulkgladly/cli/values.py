@@ -4,11 +4,12 @@ import math
 import re
 
 from bulkgladly.errors import UsageError
+from bulkgladly.plain_numbers import decimal_number, percentage, whole_number
 
 __all__ = ("bounded", "bytes_of", "concurrency_of", "error_budget_of", "rate_of", "seconds_of", "share_of")
 
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)B?")
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.ASCII)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)B?", re.ASCII)
 _BYTES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 MOST_NUMBER = 2**53 - 1  # the largest whole number that is exact in JSON readers that use floats
 MOST_SECONDS = 3650 * 86400.0  # ten years, far below where dates overflow
@@ -21,11 +22,9 @@ def share_of(text: str, *, flag: str = "--reserve", can_be_all: bool = False) ->
     Raises:
         UsageError: Not a share.
     """
-    try:
-        share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
-    except ValueError:
-        share = math.nan
-    if not 0 <= share <= 1 or (share == 1 and not can_be_all):
+    percent = percentage(text)
+    share = percent / 100 if percent is not None else decimal_number(text)
+    if share is None or share > 1 or (share == 1 and not can_be_all):
         most = "to 1" if can_be_all else "to below 1"
         raise UsageError(f"{flag} {text} is not a share from 0 {most}; use 0.1 or 10%, for example")
     return share
@@ -65,11 +64,8 @@ def rate_of(text: str, *, what: str = "--rate ") -> float:
     """
     if text == "unlimited":
         return math.inf
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = math.nan
-    if not 0 < rate < math.inf:
+    rate = decimal_number(text)
+    if not rate:
         raise UsageError(f"{what}{text} is not a number of requests a second above 0; use 5, for example")
     return rate
 
@@ -87,9 +83,10 @@ def concurrency_of(text: str) -> int | None:
     """
     if text == "auto":
         return None
-    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+    number = whole_number(text)
+    if number is None or not 1 <= number <= 1000:
         raise UsageError(f"--concurrency {text} is not valid; use auto, or a number from 1 to 1000")
-    return int(text)
+    return number
 
 
 def error_budget_of(text: str) -> tuple[int | None, float | None]:
@@ -98,13 +95,9 @@ def error_budget_of(text: str) -> tuple[int | None, float | None]:
     Raises:
         UsageError: Neither.
     """
-    try:
-        if text.endswith("%"):
-            percent = float(text[:-1])
-            if 0 <= percent <= 100:
-                return None, percent
-        elif int(text) >= 0:
-            return bounded(int(text)), None
-    except ValueError:
-        pass
+    percent, count = percentage(text), whole_number(text)
+    if percent is not None and percent <= 100:
+        return None, percent
+    if count is not None:
+        return bounded(count), None
     raise UsageError(f"--max-errors {text} is not valid; use a count such as 100, or a percentage such as 1%")

@@ -1,6 +1,6 @@
 """`verify`: compare what Gladly holds with an earlier run, a plan or files. Nothing is written to Gladly."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from bulkgladly.cli.flags import call_option
 from bulkgladly.cli.output import run_and_leave
 from bulkgladly.cli.row_flags import RowFlags, words_of
 from bulkgladly.cli.streams import standard_input
+from bulkgladly.commands import next_command
 from bulkgladly.errors import UsageError
 
 if TYPE_CHECKING:
@@ -86,7 +87,11 @@ def verify(
     output: OutputFlags,
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="The files of an object, as for `import`; - for standard input.", metavar="FILE"),
+        typer.Argument(
+            help="The files of an object, as for `import`; - for standard input. Of a run or a plan: its files that "
+            "were moved.",
+            metavar="FILE",
+        ),
     ] = None,
 ) -> None:
     """Compare what Gladly holds with what a run, a plan or files say. Nothing is written to Gladly.
@@ -94,12 +99,23 @@ def verify(
     Each row is equal, different (with the fields), missing, merged into another customer, unreadable, or was not sent.
     The exit code is 0 if all are equal, 6 if there are differences, and 1 if some rows could not be read.
     """
-    if files:
+    if files and _is_object(what, where.state_dir):
         run_and_leave(context, _of_files(context, what, files, chosen, rows, pace=pace, stop=stop, where=where), output)
     _refuse_row_flags(context, what)
     credentials = where.credentials(context)
-    work = partial(_with_terms, _of_run_or_plan(what, chosen, pace=pace, stop=stop, where=where), credentials)
+    begin = _of_run_or_plan(what, files or (), chosen, pace=pace, stop=stop, where=where)
+    work = partial(_with_terms, begin, credentials)
     run_and_leave(context, work, output)
+
+
+def _is_object(what: str, state_dir: Path) -> bool:
+    """Tell whether files are those of an object. What is neither a plan nor in the name of a run is taken for one."""
+    from bulkgladly.gladly.table import IMPORTS
+    from bulkgladly.journal.runs import all_folders
+
+    if what in IMPORTS:
+        return True
+    return not (Path(what) / _PLAN).is_file() and not any(what in run.name for run in all_folders(state_dir))
 
 
 def _of_files(
@@ -124,7 +140,7 @@ def _of_files(
 
 
 def _of_run_or_plan(
-    what: str, chosen: VerifyFlags, *, pace: RunPaceFlags, stop: StopFlags, where: WhereFlags
+    what: str, moved: Sequence[str], chosen: VerifyFlags, *, pace: RunPaceFlags, stop: StopFlags, where: WhereFlags
 ) -> Callable[..., Any]:
     from bulkgladly.gladly.table import IMPORTS
     from bulkgladly.journal.runs import find_run
@@ -132,10 +148,21 @@ def _of_run_or_plan(
 
     options = chosen.options(pace=pace.over(), limits=stop.over(), state_dir=where.state_dir)
     if (Path(what) / _PLAN).is_file():
-        return partial(verify_plan, Path(what), options)
+        return partial(verify_plan, Path(what), options, moved=moved)
     if what in IMPORTS:
-        raise UsageError(f"no files of {what} are named; pass them: `bulkgladly verify {what} FILE`")
-    return partial(verify_run, find_run(where.state_dir, what), options)
+        raise UsageError(_nothing_named(what, where.state_dir))
+    return partial(verify_run, find_run(where.state_dir, what), options, moved=moved)
+
+
+def _nothing_named(resource: str, state_dir: Path) -> str:
+    """Return what to name instead of an object alone: its newest import, or files."""
+    from bulkgladly.journal.runs import newest_import
+
+    files = f"pass them: `bulkgladly verify {resource} FILE`"
+    if (run := newest_import(state_dir, resource=resource)) is not None:
+        command = next_command("verify", run.name, state_dir=state_dir, connects=True)
+        files += f"; or compare what its newest import has sent: `{command}`"
+    return f"no files of {resource} are named; {files}"
 
 
 async def _with_terms(begin: Callable[..., Any], credentials: Any, *, observer: Any, **more: Any) -> Any:

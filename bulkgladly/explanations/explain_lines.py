@@ -1,10 +1,10 @@
 """The story of a record as lines that fit one screen: what is long is cut, and what is many is counted. Pure."""
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bulkgladly.explanations.explain_story import (
+from bulkgladly.explanations.explain_columns import cut, wrapped
+from bulkgladly.explanations.record_story import (
     PENDING,
     UNCERTAIN,
     RecordStory,
@@ -35,7 +35,7 @@ class _StoryPart:
 
 def story_lines(story: RecordStory, *, width: int = 80, most: int = SCREEN_LINES) -> list[str]:
     """Return a story as at most this many lines, none of them wider than the screen."""
-    head = _cut(f"{story.place} of run {story.run}", width)
+    head = cut(f"{story.place} of run {story.run}", width)
     sections = [one for one in _sections(story, width - _LABEL) if one.lines]
     for one in sections:
         one.shown = len(one.lines)
@@ -58,24 +58,24 @@ def _printed(section: _StoryPart) -> Iterator[str]:
 
 def _sections(story: RecordStory, width: int) -> Iterator[_StoryPart]:
     values = [f"{name} {value}" for name, value in story.row.items()]
-    row = textwrap.wrap(", ".join(values), width, break_on_hyphens=False) if values else []
+    row = wrapped(", ".join(values), width) if values else []
     yield _StoryPart("row", [*row, *_wrapped(story.row_note, width)], least=min(2, len(row) or 1))
-    yield _StoryPart("record", [_cut(line, width) for line in _made(story)])
-    yield _StoryPart("dropped", [_cut(f"{_named(one)}: {one.value} ({one.reason})", width) for one in story.dropped])
+    yield _StoryPart("record", [cut(line, width) for line in _made(story)])
+    yield _StoryPart("dropped", [cut(f"{_named(one)}: {one.value} ({one.reason})", width) for one in story.dropped])
     yield _StoryPart("key", _wrapped(_with(story.key, story.key_from), width))
     yield _StoryPart("id", _wrapped(_with(story.gladly_id, story.id_from), width))
     yield _StoryPart("claims", _wrapped(", ".join(story.claims), width))
     yield _StoryPart("before", _wrapped(story.known_before, width))
-    requests = [_cut(_request_text(one), width) for one in story.requests]
+    requests = [cut(_request_text(one), width) for one in story.requests]
     yield _StoryPart("plan", _wrapped(story.plan, width))
     yield _StoryPart("requests", requests or _wrapped(story.requests_note, width), least=2)
     label = "writing" if story.outcome == PENDING else "planned" if story.mode == PLAN_MODE else "written"
-    yield _StoryPart(label, [_cut(_write_text(one), width) for one in story.written])
+    yield _StoryPart(label, [cut(_write_text(one), width) for one in story.written])
     yield _StoryPart("why", _wrapped(story.decision, width, most=4), least=4)
     yield _StoryPart("result", _wrapped(_result(story), width, most=4), least=4)
     yield _StoryPart("fix", _wrapped(story.fix, width, most=3), least=3)
     yield _StoryPart("undone", _wrapped(story.undone, width, most=3), least=3)
-    differs = [_cut(f"{one.field}: {one.before}, and the row says {one.after}", width) for one in story.now_differs]
+    differs = [cut(f"{one.field}: {one.before}, and the row says {one.after}", width) for one in story.now_differs]
     yield _StoryPart("now", [*_wrapped(story.now, width, most=3), *differs], least=3)
 
 
@@ -98,7 +98,9 @@ def _change_text(one: StoryField) -> str:
 
 def _write_text(one: StoryField) -> str:
     doubt = " (not certain)" if one.from_.endswith(UNCERTAIN) else ""
-    return f"{one.field}: {_change_text(one)}{doubt}"
+    # Two values may have one form, so that they look equal when they are masked.
+    told = one.after if one.before in ("", "nothing") else f"{one.before} -> {one.after}"
+    return f"{one.field}: {told}{doubt}"
 
 
 def _request_text(one: StoryRequest) -> str:
@@ -122,17 +124,16 @@ def _with(text: str, about: str) -> str:
 
 
 def _wrapped(text: str, width: int, most: int = _MOST_OF_VALUE) -> list[str]:
-    lines = textwrap.wrap(text, width, break_on_hyphens=False)
+    lines = wrapped(text, width)
     if len(lines) > most:
-        lines = [*lines[: most - 1], _cut(" ".join(lines[most - 1 :]), width)]
+        lines = [*lines[: most - 1], cut(" ".join(lines[most - 1 :]), width)]
     return lines
 
 
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
-
-
-def few_stories(stories: Sequence[RecordStory], most: int) -> list[str]:
+def few_stories(stories: Sequence[RecordStory], most: int, *, width: int = 80) -> list[str]:
     """Return several records as a list, one a line, to choose from."""
-    lines = [f"{at:>4}  {one.outcome:<9}  {one.place}  {one.key or one.gladly_id}" for at, one in enumerate(stories, 1)]
+    lines = [
+        cut(f"{at:>4}  {one.outcome:<9}  {one.place}  {one.key or one.gladly_id}", width)
+        for at, one in enumerate(stories, 1)
+    ]
     return lines if len(lines) <= most else [*lines[: most - 1], f"      and {len(lines) - most + 1:,} more"]

@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
+from bulkgladly.commands import next_command
 from bulkgladly.crosswalk.crosswalk_findings import REPAIR, repaired_in
 from bulkgladly.errors import BulkgladlyError, UsageError
-from bulkgladly.explanations.explain_story import RecordStory, StoryField, StoryTeller, ToldRecord
+from bulkgladly.explanations.explain_story import StoryTeller
 from bulkgladly.explanations.explain_target import FoundRecords, find_records
 from bulkgladly.explanations.explain_words import key_text
+from bulkgladly.explanations.record_story import RecordStory, StoryField, ToldRecord
 from bulkgladly.journal.record_lookup import RecordLookup
 from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.journal.run_writes import RunWrites
+from bulkgladly.journal.runs import newest_import
 from bulkgladly.journal.units import UnitLine, units_of
 from bulkgladly.journal.verdicts import VERIFY
 from bulkgladly.settings import Credentials
@@ -26,6 +30,8 @@ __all__ = ("Explained", "NowAsked", "explain_record")
 
 _MOST_STORIES = 100
 _MOST_UNITS = 20
+EXPORT = "export"
+"""The mode of runs that fetch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +82,11 @@ async def explain_record(
     if header.mode == REPAIR:
         return Explained(run.name, note=_repaired(run, text, show_values=show_values))
     if header.mode == VERIFY:
-        of = f"; explain the run that it verifies: {header.parent}" if header.parent else ""
-        raise UsageError(f"run {run.name} is a verification: each row is in {run.path / 'verify.parquet'}{of}")
+        table = run.path / "verify.parquet"
+        raise UsageError(f"run {run.name} is a verification: each row is in {table}{_instead(run, header, text)}")
     units = [] if run.has_records() else await anyio.to_thread.run_sync(units_of, run.path)
-    if units or header.mode == "export":
-        return Explained(run.name, units=_units_named(run, units, text))
+    if units or header.mode == EXPORT:
+        return Explained(run.name, units=_units_named(run, header, units, text))
 
     def tell() -> tuple[list[ToldRecord], str, StoryTeller]:
         with RecordLookup(run.path) as lookup, RunWrites(run.path) as writes:
@@ -159,7 +165,10 @@ def _now_text(held: "HeldNow", gladly_id: str) -> str:
 def _repaired(run: RunFolder, text: str, *, show_values: bool) -> str:
     found = repaired_in(run.path, text)
     if not found:
-        return f"run {run.name} found nothing wrong with the key or id {text}, or did not look at it"
+        return (
+            f"run {run.name} found nothing wrong with the key or id {text}, or did not look at it"
+            f"{_instead(run, run.header(), text)}"
+        )
     return "; ".join(_repair_text(one, key_text(one["key"], show_values=show_values)) for one in found)
 
 
@@ -168,7 +177,19 @@ def _repair_text(one: Mapping[str, str], key: str) -> str:
     return f"key {key} (namespace {one['namespace']}) led to {one['gladly_id']}: {one['result']}{then}"
 
 
-def _units_named(run: RunFolder, units: Sequence[UnitLine], text: str) -> list[UnitLine]:
+def _instead(run: RunFolder, header: RunHeader, text: str) -> str:
+    """Return which run has the story of a record, for one that has none: its parent, else the newest import."""
+    parent = None if header.parent is None else newest_import(run.state_dir, name=header.parent)
+    of = None if header.mode == EXPORT else header.resource
+    meant = parent or newest_import(run.state_dir, resource=of)
+    if meant is None:
+        return ""
+    command = next_command("explain", meant.name, text, state_dir=run.state_dir, connects=True)
+    which = "the run that it verifies" if meant is parent else "the newest import"
+    return f"; for what {which} has sent: `{command}`"
+
+
+def _units_named(run: RunFolder, header: RunHeader, units: Sequence[UnitLine], text: str) -> list[UnitLine]:
     """Return the units of an export that are meant: by their name, their data set, or a part of either.
 
     Raises:
@@ -181,4 +202,5 @@ def _units_named(run: RunFolder, units: Sequence[UnitLine], text: str) -> list[U
     raise UsageError(
         f"run {run.name} moves no rows into Gladly, and has no download {text!r}; it has {names}"
         + (f" and {len(units) - 3:,} more" if len(units) > 3 else "")
+        + _instead(run, header, text)
     )

@@ -5,13 +5,14 @@ Values are texts, masked unless they may be shown.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import orjson
 
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.explanations.explain_earlier import EarlierRun, earlier_run_with
+from bulkgladly.explanations.explain_identity import IdentityTeller
 from bulkgladly.explanations.explain_row import RowFound, row_of
 from bulkgladly.explanations.explain_target import PendingRecord, input_names
 from bulkgladly.explanations.explain_undone import undone_text
@@ -24,9 +25,17 @@ from bulkgladly.explanations.explain_words import (
     said,
     time_text,
 )
+from bulkgladly.explanations.record_story import (
+    PENDING,
+    UNCERTAIN,
+    RecordStory,
+    StoryDropped,
+    StoryField,
+    StoryRequest,
+    ToldRecord,
+)
 from bulkgladly.gladly.change import Action
-from bulkgladly.gladly.identity import derive_id
-from bulkgladly.gladly.spec import Draft, ImportSpec
+from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.fixes import UNKNOWN_FIX, fix_for
 from bulkgladly.imports.import_options import ImportOptions
@@ -37,115 +46,18 @@ from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.journal.run_writes import RunWrites, WrittenChange
 from bulkgladly.journal.undone_runs import UNDO
-from bulkgladly.messages import Meaning
 from bulkgladly.plans.plan_options import PLAN_MODE
 from bulkgladly.plans.planned_changes import PlannedChange
 from bulkgladly.records import Position, Problem, Stage, Word, place_of_row
 from bulkgladly.runs.options import restored
 
-__all__ = (
-    "PENDING",
-    "UNCERTAIN",
-    "RecordStory",
-    "StoryDropped",
-    "StoryField",
-    "StoryRequest",
-    "StoryTeller",
-    "ToldRecord",
-)
-
-PENDING = "pending"
-UNCERTAIN = "(not certain)"
-"""Behind the operation of a write that may not have been carried out."""
-
-
-class StoryField(NamedTuple):
-    """A field with two values, as texts: of the row and of the record, or before and after a write.
-
-    `from_` is the user's column, or the operation that wrote it.
-    """
-
-    field: str
-    from_: str
-    before: str
-    after: str
-
-
-class StoryDropped(NamedTuple):
-    """A value that the record was sent without, and why."""
-
-    field: str
-    from_: str
-    value: str
-    code: str
-    detail: str
-    reason: str
-
-
-class StoryRequest(NamedTuple):
-    """A request and its last reply."""
-
-    at: str
-    operation: str
-    status: int
-    codes: Sequence[str]
-    attempts: int
-    meant: str
-
-
-@dataclass(frozen=True, slots=True)
-class RecordStory:
-    """What is known of one record. `now` is added when Gladly was asked; what is not known is empty.
-
-    `undone` says what undos of the run have done with its object.
-    """
-
-    run: str
-    object: str
-    mode: str
-    place: str
-    plan: str = ""
-    part: str = ""
-    key: str = ""
-    key_from: str = ""
-    gladly_id: str = ""
-    id_from: str = ""
-    outcome: str = ""
-    status: int | None = None
-    code: str = ""
-    attr: str = ""
-    detail: str = ""
-    fix: str = ""
-    decision: str = ""
-    known_before: str = ""
-    row: Mapping[str, str] = field(default_factory=dict[str, str])
-    row_note: str = ""
-    made: Sequence[StoryField] = ()
-    dropped: Sequence[StoryDropped] = ()
-    claims: Sequence[str] = ()
-    requests: Sequence[StoryRequest] = ()
-    requests_note: str = ""
-    written: Sequence[StoryField] = ()
-    at: str = ""
-    undone: str = ""
-    now: str = ""
-    now_differs: Sequence[StoryField] = ()
-
-
-class ToldRecord(NamedTuple):
-    """A story, and what is needed to ask Gladly about its object."""
-
-    story: RecordStory
-    gladly_id: str | None
-    draft: Draft | None
-    written: Sequence[Mapping[str, Any]]
-    position: Position
+__all__ = ("StoryTeller",)
 
 
 class StoryTeller:
     """Tells the stories of records of one run.
 
-    Chapters: the story; the row; key, id and claims; requests and writes; the end.
+    Chapters: the story; the row; earlier runs; requests and writes.
     """
 
     def __init__(
@@ -153,8 +65,9 @@ class StoryTeller:
     ) -> None:
         self._run, self._header, self._lookup, self._writes = run, header, lookup, writes
         self._show_values = show_values
-        self._names = input_names(header)
+        self._names = input_names(run, header)
         self.spec, self.options = _kind_of(run, header)
+        self._identity = IdentityTeller(run, header, lookup, self.spec, self.options)
 
     # --- the story -----------------------------------------------------------------------------
 
@@ -164,23 +77,25 @@ class StoryTeller:
         trail, writes = self._writes.trail_of(record.seq), self._writes.of(record.seq)
         earlier = self._earlier(record, writes)
         about = Background(
-            self._header.mode, None if earlier is None else earlier.run, self._same_row(record, row.draft)
+            self._header.mode, None if earlier is None else earlier.run, self._identity.same_row(record, row.draft)
         )
         story = self._begun(record.position, row, record.key, record.gladly_id)
         is_bad = record.word in (Word.REJECTED.value, Word.UNKNOWN.value)
+        # What an undo could not take back is not corrected in a row: its detail says what stays, and why.
+        has_fix = is_bad and self._header.mode != UNDO
         story = replace(
             story,
-            id_from=self._id_from(record, row.draft, [step.operation for step in trail], [s.meaning for s in trail]),
+            id_from=self._identity.id_from(record, row.draft, trail),
             outcome=record.word,
             status=record.status,
             code=record.code or "",
             attr=record.attr or "",
             detail=record.detail or "",
-            fix=_fix_of(record) if is_bad else "",
+            fix=_fix_of(record) if has_fix else "",
             decision=decision_of(record, trail, writes, about),
             known_before=self._known_before(record, earlier),
             dropped=self._dropped(record.seq, row),
-            claims=self._claims(record.seq, row.draft),
+            claims=self._identity.claims(record.seq, row.draft),
             requests=[_request(step) for step in trail],
             requests_note=self._requests_note(record, bool(trail)),
             written=list(self._written(writes)),
@@ -206,7 +121,7 @@ class StoryTeller:
         return replace(
             story,
             key=key_text(one.key, show_values=self._show_values),
-            key_from=self._key_from(one.key),
+            key_from=self._identity.key_from(one.key),
             outcome=record.word if one.action == Action.NONE else result,
             detail=one.reason or "",
             decision="The run only planned; nothing was written.",
@@ -249,7 +164,7 @@ class StoryTeller:
             plan=_plan_of(self._header),
             part=f"record {part.number} of {part.of} of its row" if part is not None else "",
             key="" if key is None else key_text(key, show_values=self._show_values),
-            key_from=self._key_from(key),
+            key_from=self._identity.key_from(key),
             gladly_id=gladly_id or "",
             row={name: self.said(value) for name, value in (row.source or {}).items() if value not in (None, "")},
             row_note=row.note or "",
@@ -291,62 +206,7 @@ class StoryTeller:
             for one, value in told
         ]
 
-    # --- key, id and claims --------------------------------------------------------------------
-
-    def _key_from(self, key: str | None) -> str:
-        if key is None or self.options is None:
-            return ""
-        if key.startswith("content:"):
-            return "of its content: no key column was named"
-        if self.options.key is not None:
-            return f"column {self.options.key}"
-        has_key = self.options.mapping is not None and self.options.mapping.has_key
-        return "the key of the mapping" if has_key else "its own id"
-
-    def _id_from(
-        self, record: SettledRecord, draft: Draft | None, operations: Sequence[str], meanings: Sequence[str]
-    ) -> str:
-        """Return where the id comes from."""
-        if record.gladly_id is None:
-            return ""
-        if Meaning.MOVED.value in meanings:
-            return "of the customer that remains after a merge"
-        if draft is not None and draft.has_own_id and draft.id == record.gladly_id:
-            return "the row's own id"
-        if record.key is not None and record.gladly_id == self._derived_id(record.key):
-            return "derived from the key"
-        if "findCustomers" in operations:
-            return "of the customer that holds its email or phone"
-        if self.spec is not None and self.spec.is_at_most_once:
-            return "given by Gladly"
-        return "" if draft is None else "known from before"
-
-    def _derived_id(self, key: str) -> str | None:
-        if self.options is None:
-            return None
-        return derive_id(self._header.host, self._header.resource, self.options.namespace, key)
-
-    def _claims(self, seq: int, draft: Draft | None) -> list[str]:
-        """Return what must be unique in the run, and which earlier row has it."""
-        told: list[str] = []
-        for claim in draft.claims if draft is not None else ():
-            held = self._lookup.claim(claim.digest)
-            name = _claim_words(claim.attr)
-            if held is None or held.seq == seq:
-                told.append(name)
-            else:
-                file = self._names[held.file] if held.file < len(self._names) else ""
-                told.append(f"{name} (held by {place_of_row(file, held.number)})")
-        return told
-
-    def _same_row(self, record: SettledRecord, draft: Draft | None) -> str | None:
-        """Return the place of the row that holds the key, if that is another one."""
-        if draft is None or not draft.claims:
-            return None
-        held = self._lookup.claim(draft.claims[0].digest)
-        if held is None or held.seq == record.seq or held.file >= len(self._names):
-            return None
-        return place_of_row(self._names[held.file], held.number)
+    # --- earlier runs --------------------------------------------------------------------------
 
     def _earlier(self, record: SettledRecord, writes: Sequence[WrittenChange]) -> EarlierRun | None:
         if record.key is None or self.spec is None:
@@ -413,11 +273,3 @@ def _fix_of(record: SettledRecord) -> str:
         return UNKNOWN_FIX
     stage = Stage(record.stage) if record.stage else Stage.API
     return fix_for(Problem(record.code or "", record.detail or "", record.attr, stage))
-
-
-def _claim_words(attr: str) -> str:
-    name, bracket, rest = attr.partition("[")
-    if not bracket:
-        return attr
-    kind = "email" if name == "emails" else "mobile" if name == "phones" else name
-    return f"{kind} {int(rest.rstrip(']')) + 1}"

@@ -7,19 +7,22 @@ from typing import NamedTuple
 
 from bulkgladly.choices import closest
 from bulkgladly.commands import next_command
-from bulkgladly.errors import UsageError
+from bulkgladly.errors import JournalError, UsageError
 from bulkgladly.explanations.explain_words import is_personal
 from bulkgladly.gladly.identity import digest64
 from bulkgladly.journal.record_lookup import RecordLookup, SettledRecord
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import RunHeader
+from bulkgladly.journal.undone_runs import UNDO
 from bulkgladly.records import Position, numbered_by, place_of_row
 from bulkgladly.source_keys import normal_key
 
 __all__ = ("FoundRecords", "PendingRecord", "find_records", "input_names")
 
 _WAYS = re.compile(r"(?P<way>row|key|id):(?P<text>.+)", re.DOTALL)
-_OF_FILE = re.compile(r"(?P<file>.+?)(?::|, row )(?P<number>\d+)", re.DOTALL)
+_OF_FILE = re.compile(r"(?P<file>.+?)(?::|, row )(?P<number>[0-9]{1,18})", re.DOTALL)
+_ROW = re.compile(r"[0-9]{1,18}")
+"""The number of a row; more digits are a key or an id."""
 _HOW = "name a row as {row}, or give a source key or an id of Gladly"
 _MOST_NAMED = 5
 
@@ -43,10 +46,23 @@ class FoundRecords(NamedTuple):
     note: str | None = None
 
 
-def input_names(header: RunHeader) -> list[str]:
-    """Return the names of a run's inputs, by number: without their folders if they are told apart by the rest."""
+def input_names(run: RunFolder, header: RunHeader) -> list[str]:
+    """Return the names of a run's inputs, by number: without their folders if they are told apart by the rest.
+
+    An undo has no files of its own: its rows are those of the run that it takes back.
+    """
+    header = _with_inputs(run, header)
     short = [Path(item.path).name for item in header.inputs]
     return short if len(set(short)) == len(short) else [item.path for item in header.inputs]
+
+
+def _with_inputs(run: RunFolder, header: RunHeader) -> RunHeader:
+    if header.inputs or header.mode != UNDO or header.parent is None:
+        return header
+    try:
+        return RunFolder(run.path.parent / header.parent).header()
+    except JournalError:  # it was removed
+        return header
 
 
 def find_records(run: RunFolder, header: RunHeader, lookup: RecordLookup, text: str) -> FoundRecords:
@@ -66,7 +82,8 @@ class _Search:
 
     def __init__(self, run: RunFolder, header: RunHeader, lookup: RecordLookup) -> None:
         self._run, self._header, self._lookup = run, header, lookup
-        self._names = input_names(header)
+        self._names = input_names(run, header)
+        self._paths = [item.path for item in _with_inputs(run, header).inputs]
 
     def find(self, text: str) -> FoundRecords:
         if chosen := _WAYS.fullmatch(text):
@@ -76,7 +93,7 @@ class _Search:
             return self._named(rest, way) or self._nothing(rest)
         if (file := _OF_FILE.fullmatch(text)) and (number := self._file_number(file["file"])) is not None:
             return self._row(number, int(file["number"]))
-        if text.isdecimal():
+        if _ROW.fullmatch(text):
             return self._number(text)
         return self._named(text, "") or self._nothing(text)
 
@@ -98,8 +115,10 @@ class _Search:
     def _of_row(self, text: str) -> FoundRecords:
         if (file := _OF_FILE.fullmatch(text)) and (number := self._file_number(file["file"])) is not None:
             return self._row(number, int(file["number"]))
-        if not text.isdecimal():
+        if not _ROW.fullmatch(text):
             raise UsageError(f"run {self._run.name} has no input {text!r}; {self._how()}")
+        if not self._names:
+            raise UsageError(f"run {self._run.name} has no input files; name a source key or an id in Gladly")
         if len(self._names) != 1:
             names = ", ".join(place_of_row(name, int(text)) for name in self._names[:_MOST_NAMED])
             raise UsageError(f"run {self._run.name} has {len(self._names)} inputs; name the row as one of {names}")
@@ -115,7 +134,7 @@ class _Search:
         return FoundRecords(ended, pending) if ended or pending else None
 
     def _file_number(self, name: str) -> int | None:
-        for names in (self._names, [item.path for item in self._header.inputs]):
+        for names in (self._names, self._paths):
             if name in names:
                 return names.index(name)
         return None
@@ -144,8 +163,10 @@ class _Search:
             if ended := self._lookup.named(name, of_key=way != "id", of_id=way != "key"):
                 return FoundRecords(ended)
         claim = None if way == "id" else self._lookup.claim(digest64("key", normal_key(text)))
-        if claim is None or self._lookup.of(claim.seq) is not None:
+        if claim is None:
             return None
+        if (planned := self._lookup.of(claim.seq)) is not None:  # a plan notes no key with a record
+            return FoundRecords([planned])
         return FoundRecords([], [PendingRecord(claim.seq, claim.file, claim.number)])
 
     def _nothing(self, text: str) -> FoundRecords:

@@ -68,13 +68,40 @@ _FIXES: Mapping[str, str] = {
     "unedited": "fill in the cells from _raw and empty _raw, or delete the line",
     "taken": "correct the address, or pass --on-conflict update or merge",
     "ambiguous": "look in Gladly which customer is meant, and correct the addresses or pass its id",
-    "moved": "look at the record in Gladly; if the file is right, plan again, or import it",
     "record_too_large": "shorten the row, or look for a missing quote",
+    "no_value": "fill in the value, or leave its column out",
+    "nothing_to_do": "fill in a field that can be changed, or remove the row",
+    "wrong_length": "shorten or lengthen the text as the detail says",
+    "time_out_of_range": "correct the date: years 1 to 9999",
+    "unfit_number": "write the number as text",
+    "type": "write the value as the type of its field; `bulkgladly schema show` has the types",
+    "not_a_list": "write the value as a list",
+    "not_an_object": "write each line as a JSON object, such as {...}",
+    "invalid_json": "correct the JSON in the cell",
+    "lone_surrogate": "write the whole character",
+    "too_deep": "flatten the row: at most 200 levels",
+    "transform": "correct your function, or what it expects of the row",
+    "unknown_name": "correct the name, or add it in Gladly; in a mapping, translate yours with values",
+    "ambiguous_name": "use the id instead of the name, or rename one of them in Gladly",
+    "disabled_name": "use another name, or enable this one in Gladly",
+    "deleted_since": "leave the row out; to create it again, forget its key first: `bulkgladly crosswalk repair OBJECT "
+    "--forget-deleted`",
+    "no_answer": "retry the run later",
+    "unreadable": "retry the run later; if it stays, look at what stands between you and Gladly, such as a proxy",
+    "unsettled": UNKNOWN_FIX,
 }
+_MOVED_SINCE_PLANNED = "look at the record in Gladly; if the file is right, plan again, or import it"
+_MERGED = "name the customer that remains, if that one is meant, or leave the row out"
+_NO_PARENT = "correct the id, or import that object first, then retry the run"
+_NOT_THERE = "correct the id, or leave the row out; if the row itself is to be created, pass --mode upsert"
 
 
 def fix_for(problem: Problem) -> str:
     """Return what to do about a problem, in terms of options and mapping operations."""
+    if problem.code == "moved":
+        return _MOVED_SINCE_PLANNED if problem.stage is Stage.CONFLICT else _MERGED
+    if problem.code == "not_exist":
+        return _NO_PARENT if problem.attr else _NOT_THERE
     fix = _FIXES.get(problem.code)
     if fix is not None:
         return fix

@@ -11,7 +11,7 @@ from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import Fault, InputFile, RunHeader
 from bulkgladly.journal.runs import all_folders
 from bulkgladly.journal.undone_runs import taken_back
-from bulkgladly.runs.beginning import removed_unbegun, unfinished
+from bulkgladly.runs.beginning import refuse_worked_on, removed_unbegun, unfinished
 
 __all__ = ("OtherRuns",)
 
@@ -46,6 +46,8 @@ class OtherRuns:
         return is_same_kind and bool(self._files & theirs)
 
     def _refuse(self, run: RunFolder, *, new_run: bool) -> None:
+        if not new_run or self._spec.is_at_most_once:
+            refuse_worked_on(run, "of the same input")
         resume = next_command("resume", run.name, state_dir=run.state_dir, connects=True)
         if self._spec.is_at_most_once and has_doubts(run.path):
             raise UsageError(

@@ -20,6 +20,7 @@ __all__ = (
     "beginning",
     "find_run",
     "list_runs",
+    "newest_import",
     "newest_with_rejects",
     "open_to_others",
     "purge_runs",
@@ -110,6 +111,16 @@ def find_run(
             raise UsageError(f"{name!r} matches {len(found)} runs: {names}; use the full name")
     listing = next_command("runs", "list", state_dir=local_path(state_dir))
     raise UsageError(f"there is no run {name!r} in {state_dir}; `{listing}` lists the runs")
+
+
+def newest_import(state_dir: AnyPath, *, resource: str | None = None, name: str | None = None) -> RunFolder | None:
+    """Return the newest run that sends rows to Gladly, of any object or of this one, or the one with this name."""
+    for run in list(list_runs(state_dir))[::-1]:
+        with contextlib.suppress(BulkgladlyError):  # removed a moment ago
+            header = run.header()
+            if header.is_import and resource in (None, header.resource) and name in (None, run.name):
+                return run
+    return None
 
 
 def newest_with_rejects(state_dir: AnyPath) -> RunFolder | None:

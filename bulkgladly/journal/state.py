@@ -177,14 +177,23 @@ class State:
             if self._is_synced:
                 self._settle(keys)
 
-    def forget_accepted(self, keys: Sequence[str], fields: Collection[str]) -> None:
-        """Forget what Gladly accepted of some fields, because it no longer holds that: the next import sends them."""
+    def forget_accepted(self, keys: Sequence[str], fields: Collection[str]) -> int:
+        """Forget what Gladly accepted of some fields, because it no longer holds that: the next import sends them.
+
+        Return how many keys had one of them. What another run writes about a key stays, since both happen in one
+        transaction.
+        """
+        forgotten = 0
         with self._ours():
             self._begin()
             for key, _, accepted in list(self._rows(self._scope, keys)):
-                left = {name: print_ for name, print_ in orjson.loads(accepted).items() if name not in fields}
-                row = (orjson.dumps(left).decode(), self._scope, key)
-                self._connection.execute("UPDATE known SET accepted = ? WHERE scope = ? AND key = ?", row)
+                was = orjson.loads(accepted)
+                left = {name: print_ for name, print_ in was.items() if name not in fields}
+                if len(left) < len(was):
+                    row = (orjson.dumps(left).decode(), self._scope, key)
+                    self._connection.execute("UPDATE known SET accepted = ? WHERE scope = ? AND key = ?", row)
+                    forgotten += 1
+        return forgotten
 
     # --- transactions, and the file itself ---
 

@@ -12,15 +12,15 @@ from bulkgladly.journal.run_header import InputFile
 from bulkgladly.journal.runs import all_folders
 from bulkgladly.journal.state_reader import StateReader
 from bulkgladly.lake.row_groups import NumberedRows
-from bulkgladly.plans.plan_folder import CHANGES, PlanInfo
+from bulkgladly.plans.plan_folder import CHANGES, PlanInfo, hash_of_plan, opened_plan
 from bulkgladly.plans.planned_changes import UNCOMPARED, PlannedChange, memory_of
 from bulkgladly.records import Known, place_of_row
-from bulkgladly.runs.beginning import removed_unbegun
+from bulkgladly.runs.beginning import refuse_worked_on, removed_unbegun
 from bulkgladly.runs.observer import counted
 from bulkgladly.runs.summary import resume_command
 from bulkgladly.storage.durable import hash_of
 
-__all__ = ("refuse_begun", "refuse_unfit")
+__all__ = ("refuse_begun", "refuse_unfit", "run_of_plan")
 
 _NAMED = 3
 _AT_ONCE = 500
@@ -33,23 +33,36 @@ def refuse_begun(folder: Path, options: ImportOptions) -> None:
         UsageError: There is one; the message says how to continue it.
     """
     for run in all_folders(options.state_dir):
-        if run.fault() is not None or not _is_of_plan(run, options):
+        if options.plan is None or run.fault() is not None or not _is_of_plan(run, options.plan.plan_hash):
             continue
         if run.status() == "complete":
             raise UsageError(f"{folder} was applied already, by run {run.name}; to write what is left, plan again")
         if not removed_unbegun(run):
+            refuse_worked_on(run, "of the same plan")
             resume = resume_command(run)
             raise UnfinishedRun(
                 f"run {run.name} of the same plan is not finished; continue it with `{resume}`, or plan again"
             )
 
 
-def _is_of_plan(run: RunFolder, options: ImportOptions) -> bool:
+def run_of_plan(folder: Path, state_dir: Path) -> RunFolder | None:
+    """Return the run that applies a plan, or has applied it; else the one that made it; None if there is none.
+
+    Raises:
+        UsageError: The folder has no plan that can be used.
+    """
+    made_by, plan_hash = opened_plan(folder).run, hash_of_plan(folder)
+    runs = [run for run in all_folders(state_dir)[::-1] if run.fault() is None]
+    applied = next((run for run in runs if _is_of_plan(run, plan_hash)), None)
+    return applied or next((run for run in runs if run.name == made_by), None)
+
+
+def _is_of_plan(run: RunFolder, plan_hash: str) -> bool:
     try:
         found = run.header().settings.get("plan")
     except JournalError:  # it is just beginning, or was removed a moment ago
         return False
-    return isinstance(found, Mapping) and options.plan is not None and found.get("plan_hash") == options.plan.plan_hash
+    return isinstance(found, Mapping) and found.get("plan_hash") == plan_hash
 
 
 def refuse_unfit(folder: Path, info: PlanInfo, options: ImportOptions, host: str) -> None:

@@ -10,13 +10,14 @@ from typing import Any, Self
 import anyio.to_thread
 
 from bulkgladly._version import __version__
-from bulkgladly.errors import JournalError, RunLocked, UsageError
+from bulkgladly.commands import next_command
+from bulkgladly.errors import JournalError, RunLocked, UnfinishedRun, UsageError
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import InputFile, RunHeader
 from bulkgladly.journal.runs import beginning, list_runs, open_to_others
 from bulkgladly.settings import Credentials
 
-__all__ = ("NewRun", "refuse_other_host", "removed_unbegun", "resumed", "unfinished")
+__all__ = ("NewRun", "refuse_other_host", "refuse_worked_on", "removed_unbegun", "resumed", "unfinished")
 
 
 class NewRun:
@@ -142,6 +143,21 @@ def refuse_other_host(header: RunHeader, credentials: Credentials) -> None:
     """
     if header.host != credentials.host:
         raise UsageError(f"run {header.run} belongs to {header.host}, but the credentials are for {credentials.host}")
+
+
+def refuse_worked_on(run: RunFolder, about: str) -> None:
+    """Refuse to begin beside a run that another process works on now; `about` says what the two have in common.
+
+    Its resume would be refused as well, so it is not what a person can do.
+
+    Raises:
+        UnfinishedRun: A process works on it.
+    """
+    if (worker := run.worker()) is not None:
+        stop = next_command("runs", "stop", run.name, state_dir=run.state_dir)
+        raise UnfinishedRun(
+            f"process {worker or '?'} is working on run {run.name} {about}; wait for it, or stop it with `{stop}`"
+        )
 
 
 def unfinished(state_dir: Path, is_wanted: Callable[[RunHeader], bool]) -> Iterator[RunFolder]:

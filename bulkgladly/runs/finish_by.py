@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+import re
 from collections.abc import Callable
 
 from bulkgladly.errors import UsageError
@@ -15,6 +16,7 @@ _FIRST_VIEW_S = 60.0
 _LEAST_DONE = 100
 """A forecast from less than this says little."""
 _LATE_SHARE = 0.05
+_CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})")
 _EXAMPLES = "use a time such as 06:00, or a date and a time such as 2026-11-28T06:00"
 
 
@@ -51,10 +53,8 @@ def finish_time_of(flag: str, text: str, now: dt.datetime, *, zone: dt.tzinfo | 
 
 
 def _clock_time(text: str) -> dt.time | None:
-    hours, colon, minutes = text.partition(":")
-    if not colon or not (hours + minutes).isdecimal() or len(minutes) != 2 or len(hours) > 2:
-        return None
-    return dt.time(int(hours), int(minutes))
+    found = _CLOCK.fullmatch(text)
+    return None if found is None else dt.time(int(found[1]), int(found[2]))
 
 
 class CannotFinish(UsageError):

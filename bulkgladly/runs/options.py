@@ -8,6 +8,8 @@ from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import orjson
+
 from bulkgladly.errors import JournalDamaged
 from bulkgladly.local_paths import LocalPath, OptionalPath
 from bulkgladly.settings import Limits, Pace
@@ -39,10 +41,13 @@ O = TypeVar("O", bound=RunOptions)  # noqa: E741 - a name for types, not for a v
 
 
 def stored(options: RunOptions) -> dict[str, Any]:
-    """Return options as values for `run.json`, without secrets."""
+    """Return options as values for `run.json`, without secrets: as they will be read from there."""
     found: dict[str, Any] = asdict(options)  # type: ignore[call-overload]
     del found["state_dir"]  # it holds the run itself, and may be moved
-    return {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in found.items()}
+    named = {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in found.items()}
+    # A day, which a mapping has, would otherwise be one now and a text after a resume.
+    read: dict[str, Any] = orjson.loads(orjson.dumps(named))
+    return read
 
 
 def restored(kind: type[O], settings: Mapping[str, Any], state_dir: Path) -> O:

@@ -13,7 +13,7 @@ from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_writes import RunWrites
 from bulkgladly.journal.undone_runs import UNDO
-from bulkgladly.runs.beginning import NewRun, refuse_other_host, removed_unbegun, resumed, unfinished
+from bulkgladly.runs.beginning import NewRun, refuse_other_host, refuse_worked_on, removed_unbegun, resumed, unfinished
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Observer
 from bulkgladly.runs.options import for_next_session, restored, stored
@@ -142,6 +142,7 @@ def _make_way(run: RunFolder) -> Iterator[str]:
     """Refuse to begin a second undo of a run; one that never got as far as its first object is removed."""
     for other in unfinished(run.state_dir, lambda header: header.mode == UNDO and header.parent == run.name):
         if not removed_unbegun(other):
+            refuse_worked_on(other, f"that takes back run {run.name}")
             resume = next_command("resume", other.name, state_dir=other.state_dir, connects=True)
             raise UnfinishedRun(f"undo {other.name} of run {run.name} is not finished; continue it with `{resume}`")
     return iter(())

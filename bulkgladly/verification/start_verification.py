@@ -22,6 +22,7 @@ async def start_verify(
     credentials: Credentials,
     options: VerifyOptions | None = None,
     *,
+    moved: Sequence[str | Path] = (),
     observer: Observer | None = None,
     with_signals: bool = False,
     environment: Environment = USUAL,
@@ -29,7 +30,7 @@ async def start_verify(
     """Compare what Gladly holds with what a run has sent, or with the folder of a plan. Nothing is written to Gladly.
 
     `options` has the sample, pace, limits and `state_dir`, in which the verification becomes a run of its own: for a
-    run it must be that of the run.
+    run it must be that of the run. `moved` are input files that are no longer where the run or the plan has read them.
 
     Raises:
         InputChanged: An input file or the mapping is not as it was.
@@ -37,8 +38,8 @@ async def start_verify(
     """
     terms = Terms(credentials, observer or Observer(), with_signals, environment)
     if isinstance(what, RunFolder):
-        return await verify_run(what, options or VerifyOptions(state_dir=what.state_dir), terms)
-    return await verify_plan(local_path(what), options or VerifyOptions(), terms)
+        return await verify_run(what, options or VerifyOptions(state_dir=what.state_dir), terms, moved=moved)
+    return await verify_plan(local_path(what), options or VerifyOptions(), terms, moved=moved)
 
 
 async def start_verify_files(

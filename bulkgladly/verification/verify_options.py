@@ -1,6 +1,6 @@
 """What a verification is to compare, how much of it, and how fast."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -9,6 +9,7 @@ from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.local_paths import LocalPath
+from bulkgladly.plain_numbers import percentage, whole_number
 from bulkgladly.runs.options import restored
 from bulkgladly.settings import Limits, Pace
 
@@ -30,9 +31,10 @@ class VerifyOptions:
     """How a verification reads its rows, and how many of them it compares with Gladly.
 
     `rows` are the options of the import that the rows are for, as `runs.options.stored` returns them. `run` is the run
-    whose journal says what became of the rows; None if the rows are compared without a run. `sample` is a number of
-    rows or a percentage. `show_values` writes values into the summary as they are, and not masked. `forget` drops from
-    the state what Gladly no longer holds, so that the next import of the rows writes it again.
+    whose journal says what became of the rows; None if the rows are compared without a run. `organisation` is the id of
+    the one that must answer, if it is known. `sample` is a number of rows or a percentage. `show_values` writes values
+    into the summary as they are, and not masked. `forget` drops from the state what Gladly no longer holds, so that the
+    next import of the rows writes it again.
 
     Raises:
         UsageError: `sample` is not valid.
@@ -40,6 +42,7 @@ class VerifyOptions:
 
     rows: Mapping[str, Any] = field(default_factory=dict)
     run: str | None = None
+    organisation: str = ""
     sample: str | None = None
     show_values: bool = False
     forget: bool = False
@@ -49,6 +52,19 @@ class VerifyOptions:
 
     def __post_init__(self) -> None:
         sample_size(self.sample)
+
+    def check_organisation(self, answered: str, host: str) -> None:
+        """Check that the organisation that has answered is the one that is meant.
+
+        Raises:
+            UsageError: It is another one.
+        """
+        if self.organisation not in ("", answered):
+            raise UsageError(
+                f"the plan was made for the organisation {self.organisation}, and {host} is "
+                f"{answered or 'without an id'} now; nothing was compared. Use the host of that organisation, or plan "
+                "again"
+            )
 
     def of_import(self) -> ImportOptions:
         """Return the options of the import, in the state directory of this run.
@@ -67,23 +83,24 @@ def sample_size(text: str | None) -> SampleSize | None:
     """
     if text is None:
         return None
-    number, percent, rest = text.strip().partition("%")
-    try:
-        if percent and not rest:
-            share = float(number) / 100
-            if 0 < share <= 1:
-                return SampleSize(share=share)
-        elif not percent and (rows := int(number)) > 0:
-            if rows > MOST_SAMPLED:
-                raise UsageError(f"--sample {rows} is more than {MOST_SAMPLED:,} rows; pass a percentage, such as 5%")
-            return SampleSize(rows=rows)
-    except ValueError:
-        pass
+    percent, rows = percentage(text), whole_number(text)
+    if percent and percent <= 100:
+        return SampleSize(share=percent / 100)
+    if rows and rows > MOST_SAMPLED:
+        raise UsageError(f"--sample {text} is more than {MOST_SAMPLED:,} rows; pass a percentage, such as 5%")
+    if rows:
+        return SampleSize(rows=rows)
     raise UsageError(f"--sample {text} is not a number of rows, such as 500, or a percentage, such as 5%")
 
 
-def words_of_rows(spec: ImportSpec, header: RunHeader, options: ImportOptions) -> list[str]:
-    """Return object, files and flags of the rows of a run, as the command `verify` takes them."""
+def words_of_rows(
+    spec: ImportSpec, header: RunHeader, options: ImportOptions, *, paths: Sequence[str] | None = None
+) -> list[str]:
+    """Return object, files and flags of the rows of a run, as the command `verify` takes them.
+
+    `paths` are the files, if they are not where the run has read them.
+    """
+    paths = [item.path for item in header.inputs] if paths is None else paths
     # What says how an import writes is not asked for here.
     read = replace(options, read_first=False, attributes="unknown", missing_names="stop", force_close=False)
-    return [spec.name, *(item.path for item in header.inputs), *read.flags(spec), *read.reading.flags()]
+    return [spec.name, *paths, *read.flags(spec), *read.reading.flags()]

@@ -22,6 +22,7 @@ _MOST_FIELDS = 500
 """Fields that are told apart; custom attributes may have any number of names."""
 _OTHERS = "(other fields)"
 _FIELDS_TOLD = 5
+_NAMES_TOLD = 20
 _WHOLE = "(the whole object)"
 _HEADINGS: Mapping[str, str] = {
     "missing": "missing in Gladly",
@@ -95,7 +96,9 @@ def detail_lines(report: "VerifyReport") -> tuple[str, ...]:
         first = one.samples[0]
         lines.append(f"{_differ(one)}, such as {_sample_text(first)}")
     if more := report.fields[_FIELDS_TOLD:]:
-        lines.append(f"and {counted(len(more), 'more field')}: {', '.join(one.field for one in more)}")
+        names = ", ".join(one.field for one in more[:_NAMES_TOLD])
+        rest = ", ... (report.json has all)" if len(more) > _NAMES_TOLD else ""
+        lines.append(f"and {counted(len(more), 'more field')}: {names}{rest}")
     if report.fields and report.is_masked:
         lines.append(f"values are masked (a/A letter, 9 digit); {VERIFY_TABLE} has them, or use --show-values")
     for word, heading in _HEADINGS.items():

@@ -3,25 +3,25 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import anyio.to_thread
 
 from bulkgladly.commands import next_command
-from bulkgladly.errors import InputChanged, UsageError
+from bulkgladly.errors import UsageError
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.proofs import Proof
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.gladly.table import IMPORTS, import_spec
-from bulkgladly.imports.import_inputs import copy_of_stdin, hashed, open_checked, open_inputs, refuse_changed
+from bulkgladly.imports.import_inputs import copy_of_stdin, hashed, open_checked
 from bulkgladly.imports.import_options import ImportOptions
-from bulkgladly.imports.mapping_choice import unchanged_mapping, what_changed
 from bulkgladly.journal.results import count_by_word
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import InputFile, RunHeader
 from bulkgladly.journal.run_outcomes import RunOutcomes
-from bulkgladly.journal.runs import find_run
+from bulkgladly.journal.runs import find_run, newest_import
 from bulkgladly.journal.undone_runs import taken_back
 from bulkgladly.journal.verdicts import VERIFY
 from bulkgladly.plans.plan_folder import opened_plan
@@ -33,7 +33,8 @@ from bulkgladly.runs.options import for_next_session, restored, stored
 from bulkgladly.runs.session import Session, Terms
 from bulkgladly.settings import Credentials, refuse_unlimited
 from bulkgladly.verification.verify_forget import refuse_to_forget
-from bulkgladly.verification.verify_options import VerifyOptions, words_of_rows
+from bulkgladly.verification.verify_inputs import files_as_read, inputs_of_plan, inputs_of_run
+from bulkgladly.verification.verify_options import VerifyOptions
 from bulkgladly.verification.verify_summary import VerifyReport
 from bulkgladly.verification.verify_work import VerifyWork
 
@@ -77,37 +78,47 @@ async def verify_files(
         return await _begin(new, spec, proof, mine, terms, inputs=inputs, files=digests)
 
 
-async def verify_run(run: RunFolder, chosen: VerifyOptions, terms: Terms) -> VerifyReport:
+async def verify_run(
+    run: RunFolder, chosen: VerifyOptions, terms: Terms, *, moved: Sequence[str | Path] = ()
+) -> VerifyReport:
     """Compare what a run has sent with what Gladly holds now; rows that it has not sent are only listed.
+
+    `moved` are input files of the run that are at another place now; they are recognised by their content.
 
     Raises:
         InputChanged: An input file, the mapping or the transform is not the one with which the run began.
         JournalDamaged: The run cannot be used; the message says why.
-        UsageError: The run is no import, its object cannot be verified, or the credentials are for another host.
+        UsageError: The run is no import, its object cannot be verified, a file is gone, or the credentials are for
+            another host.
     """
     run.check()
     header = run.header()
     if not header.is_import:
-        raise UsageError(f"run {run.name} is not an import ({header.mode}); name a run that has sent rows to Gladly")
+        raise UsageError(_not_an_import(run, header))
     refuse_other_host(header, terms.credentials)
     spec = import_spec(header.resource)
     proof = _proof_of(spec)
     options = _options_of(header, run.state_dir)
-    inputs = await anyio.to_thread.run_sync(_inputs_of, run, header, spec, options)
+    paths = [str(path) for path in moved]
+    inputs = await anyio.to_thread.run_sync(partial(inputs_of_run, run, header, spec, options, moved=paths))
     mine = replace(chosen, rows=stored(options), run=run.name)
     refuse_unlimited(mine.pace, terms.credentials)
     if (gone := await anyio.to_thread.run_sync(taken_back, run)) is not None:
         terms.observer.note(f"{gone.text(run.name)}; what it took back is told as missing or different")
     with NewRun(mine.state_dir, spec.name, VERIFY) as new:
-        return await _begin(new, spec, proof, mine, terms, inputs=inputs, files=header.inputs)
+        files = files_as_read(header.inputs, inputs)
+        return await _begin(new, spec, proof, mine, terms, inputs=inputs, files=files)
 
 
-async def verify_plan(folder: Path, chosen: VerifyOptions, terms: Terms) -> VerifyReport:
-    """Compare the rows of a plan with what Gladly holds now.
+async def verify_plan(
+    folder: Path, chosen: VerifyOptions, terms: Terms, *, moved: Sequence[str | Path] = ()
+) -> VerifyReport:
+    """Compare the rows of a plan with what Gladly holds now; `moved` are files of it that are at another place.
 
     Raises:
         InputChanged: An input file is not the one that was planned.
-        UsageError: The folder has no plan that can be used, or the credentials are for another host.
+        UsageError: The folder has no plan that can be used, a file is gone, or the credentials are for another host.
+            If another organisation answers there, the run ends as failed, and nothing is compared.
     """
     plan = await anyio.to_thread.run_sync(opened_plan, folder)
     if plan.host != terms.credentials.host:
@@ -118,19 +129,23 @@ async def verify_plan(folder: Path, chosen: VerifyOptions, terms: Terms) -> Veri
     spec = import_spec(plan.resource)
     proof = _proof_of(spec)
     options = restored(ImportOptions, plan.options, chosen.state_dir).for_resource(spec)
-    if options.mapping is not None:
-        changed = what_changed(options.mapping, unchanged_mapping(options.mapping, accept_changed=True))
-        if changed is not None:
-            raise InputChanged(f"{changed} has changed since it was planned; restore the old one, or plan again")
-    inputs = open_inputs(spec, [file.path for file in plan.inputs], options)
-    now = await anyio.to_thread.run_sync(hashed, inputs)
-    for planned, file in zip(plan.inputs, now, strict=True):
-        if planned.digest != file.digest:
-            raise InputChanged(f"{planned.path} has changed since it was planned; restore the old file, or plan again")
-    mine = replace(chosen, rows=stored(options))
+    paths = [str(path) for path in moved]
+    inputs = await anyio.to_thread.run_sync(partial(inputs_of_plan, folder, plan, spec, options, moved=paths))
+    mine = replace(chosen, rows=stored(options), organisation=plan.organisation)
     refuse_unlimited(mine.pace, terms.credentials)
     with NewRun(mine.state_dir, spec.name, VERIFY) as new:
-        return await _begin(new, spec, proof, mine, terms, inputs=inputs, files=now)
+        files = files_as_read(plan.inputs, inputs)
+        return await _begin(new, spec, proof, mine, terms, inputs=inputs, files=files)
+
+
+def _not_an_import(run: RunFolder, header: RunHeader) -> str:
+    """Return why a run cannot be verified, and the run that is meant, if one is."""
+    parent = None if header.parent is None else newest_import(run.state_dir, name=header.parent)
+    meant = parent or newest_import(run.state_dir, resource=header.resource)
+    fix = "name a run that has sent rows to Gladly"
+    if meant is not None:
+        fix += f": `{next_command('verify', meant.name, state_dir=run.state_dir, connects=True)}`"
+    return f"run {run.name} is not an import ({header.mode}); {fix}"
 
 
 def _verify_options(chosen: VerifyOptions | None, options: ImportOptions) -> VerifyOptions:
@@ -152,32 +167,6 @@ def _options_of(header: RunHeader, state_dir: Path) -> ImportOptions:
     if "is_plain" not in header.settings.get("reading", {}):  # begun by a version that recognised nothing
         options = replace(options, reading=replace(options.reading, is_plain=True))
     return options
-
-
-def _inputs_of(run: RunFolder, header: RunHeader, spec: ImportSpec, options: ImportOptions) -> Inputs:
-    """Open the inputs of a run again, as they were when it began."""
-    again = _as_it_is(run, header, spec, options)
-    if gone := next((item.path for item in header.inputs if not Path(item.path).exists()), None):
-        raise UsageError(f"{gone}, an input of run {run.name}, does not exist any more; move it back, or {again}")
-    if options.mapping is not None:
-        now = unchanged_mapping(options.mapping, accept_changed=True)
-        if (changed := what_changed(options.mapping, now)) is not None:
-            raise InputChanged(f"{changed} has changed since run {run.name} began; restore the old one, or {again}")
-    inputs = open_inputs(spec, [item.path for item in header.inputs], options)
-    try:
-        refuse_changed(header, inputs)
-    except InputChanged as error:
-        path = str(error).partition(" has changed since ")[0]
-        raise InputChanged(
-            f"{path} has changed since run {run.name} began; restore the old file, or {again}"
-        ) from error
-    return inputs
-
-
-def _as_it_is(run: RunFolder, header: RunHeader, spec: ImportSpec, options: ImportOptions) -> str:
-    """Return the advice to compare the files as they are now."""
-    command = next_command("verify", *words_of_rows(spec, header, options), state_dir=run.state_dir, connects=True)
-    return f"compare Gladly with the files as they are now: `{command}`"
 
 
 # --- the run ---
@@ -205,7 +194,7 @@ async def resume_verify(
         options = for_next_session(restored(VerifyOptions, header.settings, run.state_dir), change)
         refuse_unlimited(options.pace, credentials)
         spec = import_spec(header.resource)
-        inputs = await anyio.to_thread.run_sync(_inputs_of, run, header, spec, options.of_import())
+        inputs = await anyio.to_thread.run_sync(inputs_of_run, run, header, spec, options.of_import())
         terms = Terms(credentials, observer or Observer(), with_signals, environment)
         return await _work(Session(run, options, terms), spec, _proof_of(spec), options, inputs, header.inputs)
 

@@ -1,23 +1,21 @@
 """The end of a verification: the table of verdicts, and the report that says what Gladly holds."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
-from bulkgladly.commands import next_command
 from bulkgladly.errors import BulkgladlyError, InputError
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.imports.run_findings import about_file, names_of_inputs
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.verdicts import NOT_SAMPLED, VERDICT_WORDS, RowVerdict, verdicts_of
-from bulkgladly.records import Mark, Mode
-from bulkgladly.runs.summary import Ending, Summary, resume_command, status_of
-from bulkgladly.verification.verify_forget import can_forget
-from bulkgladly.verification.verify_options import VerifyOptions, words_of_rows
+from bulkgladly.records import Mark, Position
+from bulkgladly.runs.summary import Ending, Summary, status_of
+from bulkgladly.verification.verify_next_steps import commands_after
+from bulkgladly.verification.verify_options import VerifyOptions
 from bulkgladly.verification.verify_page import VERIFY_TABLE, DifferingField, Samples, detail_lines, story_of
 from bulkgladly.verification.verify_sample import confidence_text
 from bulkgladly.verification.verify_table import write_verdicts
@@ -100,10 +98,15 @@ class _VerdictTally:
         self.codes: Counter[str] = Counter()
         self.unverified: Counter[str] = Counter()
         self.differing = 0
+        self.first: Position | None = None
+        """Where the first row stands that Gladly does not hold as it says."""
 
     def take(self, one: RowVerdict) -> RowVerdict:
         self.words[one.word] += 1
-        self.differing += one.word in ("different", "missing") or (one.word == "merged" and bool(one.fields))
+        is_different = one.word in ("different", "missing") or (one.word == "merged" and bool(one.fields))
+        self.differing += is_different
+        if is_different and self.first is None:
+            self.first = one.position
         if one.code is not None and one.word in ("unreadable", "not_sent"):
             self.codes[one.code] += 1
         if one.word in ("equal", "different", "merged"):
@@ -157,7 +160,7 @@ def publish_verdicts(
         sample_says=says,
         verified_run=options.run,
         is_masked=not options.show_values,
-        next_commands=_commands_after(folder, spec, options, end, counts, tally.samples.fields()),
+        next_commands=commands_after(folder, spec, options, end, counts, tally.first),
     )
 
 
@@ -198,46 +201,3 @@ def _ending(
         return Ending("failed", problem.exit_code, str(problem))
     code = _UNREADABLE if counts["unreadable"] else DIFFERENCES if differing else 0
     return Ending("complete", code, ending.reason)
-
-
-def _commands_after(
-    folder: RunFolder,
-    spec: ImportSpec,
-    options: VerifyOptions,
-    end: Ending,
-    counts: Mapping[str, int],
-    fields: Sequence[DifferingField],
-) -> tuple[str, ...]:
-    """Return what to run next: what helps against what was found."""
-    commands = []
-    if end.status != "complete":
-        commands.append(resume_command(folder))
-    elif counts["unreadable"]:
-        commands.append(_verify_again(folder, spec, options))
-    if end.status == "complete" and fields and can_forget(spec, options.of_import().mode or Mode.UPSERT):
-        # An import remembers what it has sent, so without this it would not write it again.
-        follow_up = _import_again if options.forget else partial(_verify_again, forget=True)
-        commands.append(follow_up(folder, spec, options))
-    if end.status == "complete" and options.run is not None and counts["not_sent"]:
-        # What helps against its rejects is what the run itself has said.
-        about = RunFolder(folder.path.parent / options.run).report() or {}
-        said = about.get("next_commands", ())
-        commands += [each for each in said if not any(f" {verb} " in each for verb in ("runs show", "verify", "undo"))]
-    commands.append(next_command("runs", "show", folder.name, state_dir=folder.state_dir))
-    return tuple(commands)
-
-
-def _verify_again(folder: RunFolder, spec: ImportSpec, options: VerifyOptions, *, forget: bool = False) -> str:
-    """Return the command that compares the same rows with Gladly again."""
-    more = [*(("--sample", options.sample) if options.sample else ()), *(["--forget"] if forget else [])]
-    if options.run is not None:
-        return next_command("verify", options.run, *more, state_dir=folder.state_dir, connects=True)
-    words = words_of_rows(spec, folder.header(), options.of_import())
-    return next_command("verify", *words, *more, state_dir=folder.state_dir, connects=True)
-
-
-def _import_again(folder: RunFolder, spec: ImportSpec, options: VerifyOptions) -> str:
-    """Return the command that imports the same rows, and reads what it changes."""
-    chosen = replace(options.of_import(), read_first=True)
-    words = [spec.name, *(item.path for item in folder.header().inputs), *chosen.flags(spec), *chosen.reading.flags()]
-    return next_command("import", *words, "--new-run", state_dir=folder.state_dir, connects=True)

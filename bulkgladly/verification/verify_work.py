@@ -23,6 +23,7 @@ from bulkgladly.runs.session import Progress, Session
 from bulkgladly.runs.stages import Feed
 from bulkgladly.verification.verify_compare import Candidate, unread_verdict, verdict_of
 from bulkgladly.verification.verify_forget import forget_differences
+from bulkgladly.verification.verify_inputs import uncompared_columns
 from bulkgladly.verification.verify_options import VerifyOptions, sample_size
 from bulkgladly.verification.verify_requests import Looker
 from bulkgladly.verification.verify_rows import RowJudge, identity_of
@@ -107,10 +108,9 @@ class VerifyWork:
         self._observer.started(self._session.run.name, estimate, resumed_from=self._done_before)
         if warning is not None:
             self._observer.note(warning)
-        if self._proof.hidden:
-            self._observer.note(f"cannot be verified, because Gladly never shows it: {', '.join(self._proof.hidden)}")
-        if self._spec.not_kept:
-            self._observer.note(f"not compared, because Gladly does not keep it: {'; '.join(self._spec.not_kept)}")
+        columns = await anyio.to_thread.run_sync(uncompared_columns, self._spec, self._proof, self._inputs)
+        if columns:
+            self._observer.note(f"not compared, because Gladly sets it itself or never shows it: {', '.join(columns)}")
 
     def _estimate(self) -> Estimate:
         rows = self.rows if self._expected is None else self._expected
@@ -128,7 +128,12 @@ class VerifyWork:
     # --- reading ---
 
     async def read(self) -> None:
-        """Read the rows, settle those that need no request, and pass the others on."""
+        """Read the rows, settle those that need no request, and pass the others on.
+
+        Raises:
+            UsageError: Another organisation answers at the host than the one that is meant.
+        """
+        self._options.check_organisation(self._session.organisation, self._session.connection.host)
         bounds = self._session.bounds
         size = bounds.rows_at_once * 4 if self._options.pace.unlimited else bounds.rows_at_once
         seq = self.journal.mark.seq

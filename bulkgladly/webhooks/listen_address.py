@@ -15,7 +15,7 @@ __all__ = ("HEALTH", "LIVE", "address_of", "bound_by", "check_path", "tls_of")
 
 HEALTH, LIVE = "/healthz", "/live"
 _PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
-_AT = re.compile(r"(?:\[(?P<literal>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:/\s]+)):(?P<port>\d{1,5})")
+_AT = re.compile(r"(?:\[(?P<literal>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:/\s]+)):(?P<port>[0-9]{1,5})")
 _BACKLOG = 512
 _HANDSHAKE_S = 10.0
 _WRONG_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)

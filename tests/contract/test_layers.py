@@ -27,6 +27,7 @@ WORDS = (
     "messages",
     "operations",
     "placeholders",
+    "plain_numbers",
     "plain_words",
     "rate_schedule",
     "records",

@@ -8,7 +8,8 @@ import pytest
 from bulkgladly import Limits, Pace, UsageError
 from bulkgladly.crosswalk.crosswalk_export import export_crosswalk
 from bulkgladly.crosswalk.crosswalk_import import CrosswalkSource, import_crosswalk
-from bulkgladly.crosswalk.crosswalk_repair import REPAIRED_OBJECTS, RepairOptions, RepairReport, start_repair
+from bulkgladly.crosswalk.crosswalk_repair import REPAIRED_OBJECTS, start_repair
+from bulkgladly.crosswalk.repair_report import RepairOptions, RepairReport
 from bulkgladly.emulator import status
 from bulkgladly.errors import UnfinishedRun
 from bulkgladly.explanations.explain_run import NowAsked, explain_record
@@ -18,6 +19,7 @@ from bulkgladly.journal.crosswalk import entries_in
 from bulkgladly.records import Position, Row
 from tests.flows.conftest import World, lines, people, person
 from tests.flows.quickly import QUICK, resume_run
+from tests.flows.test_verify_run import LIES
 
 
 async def repair(world: World, **changes: Any) -> RepairReport:
@@ -159,3 +161,19 @@ async def test_keys_without_fingerprints_cost_a_look_and_no_duplicate(world: Wor
     assert (first.counts["unchanged"], cost) == (3, {"getCustomer": 3})
     assert (second.counts["unchanged"], world.asked()) == (3, {})
     assert len(world.emulator.store.customers) == 3
+
+
+async def test_no_lie_moves_or_forgets_a_key(world: World) -> None:
+    """Each of the lies that `verify` is told, about one key; the last customer was deleted, and only that is told."""
+    await world.rows(people(len(LIES) + 1))
+    before = ids(world)
+    *victims, (gone, gone_id) = before.items()
+    for (_, gladly_id), lie in zip(victims, LIES.values(), strict=True):
+        world.emulator.faults.after(f"GET /api/v1/customer-profiles/{gladly_id}", 0, lie)
+    world.emulator.store.remove_customer(gone_id)
+
+    report = await repair(world, forget_deleted=True, max_forgotten=1.0)
+
+    assert {key: gladly_id for key, gladly_id in before.items() if key != gone} == ids(world)
+    assert (report.exit_code, report.counts["deleted"], report.counts["updated"]) == (1, 1, 0)
+    assert report.counts["unknown"] == len(LIES)

@@ -7,25 +7,33 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from bulkgladly import Credentials, Report, RunFolder, UsageError
 from bulkgladly.emulator import Emulator, drop_reply
 from bulkgladly.errors import JournalDamaged
+from bulkgladly.explanations.explain_columns import cut, wrapped
 from bulkgladly.explanations.explain_lines import few_stories, story_lines
 from bulkgladly.explanations.explain_run import Explained, NowAsked, explain_record
-from bulkgladly.explanations.explain_story import PENDING, RecordStory
+from bulkgladly.explanations.record_story import PENDING, RecordStory, StoryDropped, StoryField, StoryRequest
 from bulkgladly.gladly.identity import digest64
 from bulkgladly.imports.mapping_choice import choose_mapping
 from bulkgladly.journal.entries import Admission, Intent
 from bulkgladly.journal.ledger import Ledger
+from bulkgladly.plans.apply_checks import run_of_plan
 from bulkgladly.records import Claim, Position
 from bulkgladly.runs.observer import Observer
 from bulkgladly.runs.session import Terms
+from bulkgladly.shown import shown
 from bulkgladly.undo.run_undo import start_undo
 from bulkgladly.undo.undo_options import UndoOptions
 from bulkgladly.verification.verify_options import VerifyOptions
 from bulkgladly.verification.verify_run import verify_run
 from tests.flows.conftest import World, people, person
+from tests.flows.planning import apply
+from tests.flows.planning import plan as planned
 from tests.flows.programs import HeardProgram, heard, program_in
 from tests.flows.quickly import HASTY, QUICK, start_import
 from tests.flows.serving import served
@@ -41,7 +49,7 @@ async def explained(world: World, run: Report | RunFolder, text: str, **more: An
         for width in (60, 80, 140):
             lines = story_lines(story, width=width)
             assert len(lines) <= 23
-            assert max(map(len, lines)) <= width
+            assert max(map(cell_len, lines)) <= width
     return found
 
 
@@ -136,6 +144,8 @@ async def test_a_record_that_was_taken_back_says_so(world: World) -> None:
     assert "its former values were restored" in told["c-0"].undone
     assert "it was deleted" in told["c-1"].undone
     assert f"run {done.run} has kept it at " in told["c-2"].undone
+    [by_row] = (await explained(world, RunFolder(Path(done.folder)), "customers.ndjson:2")).stories
+    assert (by_row.place, by_row.key) == ("customers.ndjson:2", "c-1")
     assert "\nundone    taken back by run" in screen(told["c-0"])
     assert ours.decision.startswith("The undo deleted it, because the run had created it")
     assert report.run in ours.row_note
@@ -382,7 +392,7 @@ async def test_a_verification_has_no_story_and_names_the_run_that_has(world: Wor
     terms = Terms(world.credentials, Observer(), environment=world.environment)
     verified = await verify_run(world.last_run(), chosen, terms)
 
-    with pytest.raises(UsageError, match=f"is a verification.*{report.run}"):
+    with pytest.raises(UsageError, match=rf"is a verification.*: `bulkgladly explain {report.run} customers.ndjson:1 "):
         await explained(world, RunFolder(Path(verified.folder)), "customers.ndjson:1")
 
 
@@ -422,6 +432,44 @@ async def test_a_number_may_be_a_row_and_a_key(world: World) -> None:
     assert (found.stories[0].key, found.note.startswith("key 2 is another record: bulkgladly explain")) == ("9", True)
     assert (await story_of(world, report, "key:2")).place == "customers.ndjson:1"
     assert (await story_of(world, report, "9")).place == "customers.ndjson:2"
+
+
+async def test_a_number_of_any_length_is_a_row_a_key_or_nothing(world: World) -> None:
+    """Longer ones than a journal can hold are keys, and digits of other scripts are texts."""
+    report = await world.rows([person(0, crm="9" * 40), person(1)])
+
+    assert (await story_of(world, report, "9" * 40, asked=OFFLINE)).key == "9" * 40
+    for text in ("9" * 41, "9" * 5000, "row:" + "9" * 30, f"{report.inputs[0]}:{'9' * 30}", "\uff12"):
+        with pytest.raises(UsageError, match="has no"):
+            await explained(world, report, text, asked=OFFLINE)
+
+
+async def test_a_planned_record_is_found_by_its_key(world: World) -> None:
+    """A plan notes no keys with its records; the values are told one after the other, although both have one form."""
+    await world.rows([person(0, name="Ada Ashby")])
+    await planned(world, [person(0, name="Zoe Ashby"), person(1)], live=True)
+    run = world.last_run()
+
+    update, create = [await story_of(world, run, key, asked=OFFLINE) for key in ("c-0", "c-1")]
+
+    assert (update.outcome, create.outcome) == ("to update", "to create")
+    assert 'planned   name: "Aaa Aaaaa" -> "Aaa Aaaaa"' in screen(update)
+
+
+async def test_the_folder_of_a_plan_stands_for_its_run(world: World) -> None:
+    """For the one that has applied it, else for the one that made it; a plan without requests has none."""
+    await world.rows([person(0)])
+    await planned(world, [person(0, name="Zoe Ashby")], "live.plan", live=True)
+    made = world.last_run().name
+    await planned(world, [person(0, name="Zoe Ashby")], "offline.plan")
+    live, offline = world.folder / "live.plan", world.folder / "offline.plan"
+
+    before = run_of_plan(live, world.state)
+    none = run_of_plan(offline, world.state)
+    applied = await apply(world, "live.plan")
+    after = run_of_plan(live, world.state)
+
+    assert (before and before.name, none, after and after.name) == (made, None, applied.run)
 
 
 async def test_a_row_that_was_not_reached_says_how_far_the_run_is(world: World) -> None:
@@ -502,6 +550,45 @@ async def test_a_damaged_journal_is_named(world: World) -> None:
         await explained(world, report, "c-0")
 
 
+def test_what_is_wide_or_harmful_fits_the_screen() -> None:
+    """Wide letters take two columns, and what a terminal obeys is longer when it is escaped; nothing is obeyed."""
+    wide, harmful = "\u6f22\u5b57" * 60 + "\U0001f600" * 50, " \x1b[2J\r\n" * 9
+    odd = wide + harmful + "\u202e\u05e9\u05dc\u05d5\u05dd" * 20 + "e\u0301" * 90
+    field = StoryField(odd, odd, odd, odd)
+    story = RecordStory(
+        run="a-run",
+        object="customers",
+        mode="upsert",
+        place=odd,
+        key=odd,
+        gladly_id=odd,
+        detail=odd,
+        decision=odd,
+        fix=odd,
+        now=odd,
+        row={odd: odd},
+        made=[field],
+        written=[field],
+        dropped=[StoryDropped(odd, odd, odd, "code", odd, odd)],
+        requests=[StoryRequest("2026-11-27 20:00:00", odd, 200, [odd], 1, odd)],
+        now_differs=[field],
+    )
+    for width in (60, 80, 140):
+        for line in (*story_lines(story, width=width), *few_stories([story], 5, width=width)):
+            assert cell_len(line) <= width
+            assert line.isprintable()
+
+
+@given(text=st.text(st.sampled_from("ab \u6f22\u0301\x1b\u202e\U0001f600-"), max_size=60), width=st.integers(8, 40))
+def test_wrapped_lines_fit_and_lose_nothing(text: str, width: int) -> None:
+    """As a terminal counts; spaces between words are all that may go."""
+    lines = wrapped(text, width)
+
+    assert all(0 < cell_len(line) <= width or not cell_len(line) for line in lines)
+    assert "".join("".join(lines).split()) == "".join(shown(text).split())
+    assert cell_len(cut(text, width)) <= width
+
+
 def test_a_story_of_many_columns_fits_one_screen(world: World) -> None:
     """What is many is counted; what says why is never cut away."""
     del world
@@ -571,3 +658,25 @@ def test_an_export_tells_of_its_downloads(program: HeardProgram) -> None:
 
     assert (unit.code, "inboxes/" in unit.out, ": done" in unit.out) == (0, True, True)
     assert (wrong.code, "moves no rows into Gladly" in wrong.err) == (2, True)
+    program("import", "customers", "customers.csv", "--key", "crm_id")
+    instead = program("explain", "export_", "CRM-1")
+    assert "the newest import has sent: `bulkgladly explain customers-upsert_" in instead.err
+
+
+def test_a_plan_and_words_in_the_wrong_order_are_understood(program: HeardProgram) -> None:
+    """The folder of a plan stands for its run; if there is none, or the run comes last, the message has the fix."""
+    program("import", "customers", "customers.csv", "--key", "crm_id")
+    Path("customers.csv").write_text(Path("customers.csv").read_text("utf-8").replace("CRM-2", "CRM-9"), "utf-8")
+    program("plan", "customers", "customers.csv", "--key", "crm_id", "--out", "offline.plan")
+    program("plan", "customers", "customers.csv", "--key", "crm_id", "--out", "live.plan", "--live")
+
+    told = program("explain", "live.plan", "customers.csv:3", "--offline")
+    alone = program("explain", "offline.plan", "customers.csv:3")
+    turned = program("explain", "CRM-1", "customers-upsert")
+
+    assert (told.code, "of run customers-plan_" in told.out) == (0, True)
+    assert (alone.code, "not applied yet, so no run tells of it; each change is in offline.plan" in alone.err) == (
+        2,
+        True,
+    )
+    assert (turned.code, "`bulkgladly explain customers-upsert CRM-1`" in turned.err) == (2, True)

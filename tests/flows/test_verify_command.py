@@ -25,6 +25,7 @@ def program(
 ) -> HeardProgram:
     """The program, after an import of two rows, one of which was rejected."""
     told = heard(program_in(tmp_path, monkeypatch, emulator), capsys)
+    Path("other.csv").write_text(ROWS.replace("Ada", "Zoe"), encoding="utf-8")
     Path("customers.csv").write_text(ROWS, encoding="utf-8")
     assert told("import", "customers", "customers.csv", "--key", "crm_id").code == 1
     return told
@@ -68,7 +69,11 @@ def test_files_are_verified_with_the_flags_of_an_import(program: HeardProgram) -
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("customers",), "no files of customers are named"),
+        (("customers",), "or compare what its newest import has sent: `bulkgladly verify customers-upsert_"),
+        (("tasks",), "no files of tasks are named; pass them: `bulkgladly verify tasks FILE`"),
+        (("custmers", "customers.csv"), "did you mean 'customers'?"),
+        (("customers-upsert", "other.csv"), "other.csv is not an input of run customers-upsert_"),
+        (("customers-upsert", "gone.csv"), "gone.csv"),
         (("nowhere",), "there is no run 'nowhere'"),
         (("customers-upsert", "--key", "crm_id"), "customers-upsert has its own settings; omit --key"),
         (("customers-upsert", "--var", "a=b"), "customers-upsert has its own settings; omit --var"),

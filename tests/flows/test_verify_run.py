@@ -4,25 +4,44 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pyarrow.parquet as pq
 import pytest
 
-from bulkgladly import Limits, Pace
+from bulkgladly import Limits, Pace, RunFolder
 from bulkgladly.emulator.faults.fault import Fault, drop_reply, reset
 from bulkgladly.emulator.faults.fault_catalogue import CATALOGUE
 from bulkgladly.errors import InputChanged, UsageError
+from bulkgladly.imports.mapping_choice import choose_mapping
+from bulkgladly.journal.runs import newest_import
 from bulkgladly.runs.observer import Observer
 from bulkgladly.runs.session import Terms
 from bulkgladly.verification.verify_options import VerifyOptions
+from bulkgladly.verification.verify_page import DifferingField, detail_lines
 from bulkgladly.verification.verify_run import resume_verify, verify_files, verify_plan, verify_run
 from bulkgladly.verification.verify_summary import VerifyReport
 from tests.flows.conftest import World, people, person
 from tests.flows.planning import edit
 from tests.flows.planning import plan as planned
+from tests.flows.quickly import start_import
 from tests.flows.test_import_objects import forget_state, task
 from tests.flows.test_import_objects_kills import KINDS, rows_of
+
+LEFT_OUT = "not compared, because Gladly sets it itself or never shows it"
+
+
+class Noting(Observer):
+    """Keeps the notes of a run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.told.append(text)
+
 
 ADA = {
     "name": "Ada Ashby",
@@ -340,7 +359,45 @@ async def test_hidden_fields_are_said_to_be_unverified(world: World) -> None:
     bare = await compared(world, [other], "webhooks", key=None, mode="update")
 
     assert (report.exit_code, report.unverified) == (0, {"credentials": 1})
+    assert await _told_first(world, "webhooks") == [f"{LEFT_OUT}: credentials"]
     assert [(row["word"], row["code"]) for row in table(bare)] == [("unreadable", "not_shown")]
+
+
+def test_many_fields_are_counted_and_the_first_are_named() -> None:
+    """Attributes can have any number of names; the report has all of them, and a terminal some."""
+    sample = {"place": "a.csv:2", "expected": "a", "held": "b"}
+    fields = tuple(DifferingField(f"customAttributes.a{n}", 1, (sample,)) for n in range(400))
+    counts = dict.fromkeys(VerifyReport.words, 0)
+    report = SimpleNamespace(
+        fields=fields, counts=counts, is_masked=False, samples={}, codes={}, unverified={}, sample_says=""
+    )
+
+    *_, last = detail_lines(cast("VerifyReport", report))
+
+    assert last.startswith("and 395 more fields: customAttributes.a5, ")
+    assert last.endswith("customAttributes.a24, ... (report.json has all)")
+
+
+async def _told_first(world: World, resource: str = "customers") -> list[str]:
+    """The notes of a verification of the last import of an object."""
+    run = newest_import(world.state, resource=resource)
+    assert run is not None
+    notes = Noting()
+    await verify_run(run, chosen(world), Terms(world.credentials, notes, environment=world.environment))
+    return [line for line in notes.told if "compared" in line]
+
+
+async def test_only_columns_that_the_file_has_are_said_to_be_left_out(world: World) -> None:
+    """What Gladly sets itself is named if the file has it, as a data set of ours does; else there is nothing to say."""
+    await world.rows([person(0)])
+    assert await _told_first(world) == []
+    await world.rows([person(1, createdAt="2026-01-01T00:00:00Z")])
+    assert await _told_first(world) == [f"{LEFT_OUT}: createdAt"]
+    path = world.csv([{"No": "1", "createdAt": "2026", "Mail": "m@example.org"}])
+    mapping = world.folder / "map.toml"
+    mapping.write_text('version = 1\nto = "customers"\nkey = "No"\n[fields]\n"email:1" = "Mail"\n', "utf-8")
+    await world.run(path, mapping=choose_mapping(mapping, None), key=None)
+    assert await _told_first(world) == []
 
 
 # --- samples, stops, and inputs that changed ---
@@ -378,11 +435,52 @@ async def test_a_changed_input_is_refused_with_the_fix(world: World) -> None:
     run = world.last_run()
     world.ndjson([person(2)])
 
-    with pytest.raises(InputChanged, match="restore the old file, or compare Gladly with the files as they are now"):
+    with pytest.raises(InputChanged, match=r"restore the old file, or compare Gladly with the files as they are now"):
         await verify_run(run, chosen(world), terms(world))
     (world.folder / "customers.ndjson").unlink()
-    with pytest.raises(UsageError, match="does not exist any more; move it back, or compare"):
+    with pytest.raises(UsageError, match=r"does not exist any more; move the files back, or say where they are now"):
         await verify_run(run, chosen(world), terms(world))
+
+
+async def test_a_moved_input_is_named_at_its_new_place(world: World) -> None:
+    """The message has the command, the file is recognised by its content, and a resume finds it again."""
+    run = RunFolder(Path((await world.rows(people(4))).folder))
+    old = world.folder / "customers.ndjson"
+    new = world.folder / "archive" / "renamed.ndjson"
+    new.parent.mkdir()
+    old.rename(new)
+    stranger = world.ndjson([person(7)], "other.ndjson")
+
+    with pytest.raises(UsageError) as gone:
+        await verify_run(run, chosen(world), terms(world))
+    with pytest.raises(UsageError, match=r"other.ndjson is not an input of run") as strange:
+        await verify_run(run, chosen(world), terms(world), moved=[new, stranger])
+    stopped = await verify_run(run, chosen(world, limits=Limits(max_requests=3)), terms(world), moved=[new])
+    verification = RunFolder(Path(stopped.folder))
+    resumed = await resume_verify(
+        verification, world.credentials, change=lambda one: replace(one, limits=Limits()), environment=world.environment
+    )
+
+    assert f"verify {run.name} NEW-FOLDER/customers.ndjson" in str(gone.value)
+    assert f"verify customers {stranger}" in str(strange.value)
+    assert (stopped.exit_code, resumed.exit_code, resumed.counts["equal"]) == (10, 0, 4)
+    new.rename(old)
+    with pytest.raises(UsageError, match=f"verify {run.name} NEW-FOLDER/renamed.ndjson"):
+        await resume_verify(verification, world.credentials, environment=world.environment)
+
+
+async def test_files_with_one_content_are_each_found_at_their_new_places(world: World) -> None:
+    """Which of two equal files was which does not matter; one of them cannot stand for both."""
+    paths = [world.ndjson([person(0)], name) for name in ("a.ndjson", "b.ndjson")]
+    report = await start_import("customers", [str(one) for one in paths], world.credentials, world.options)
+    run = RunFolder(Path(report.folder))
+    moved = [one.rename(one.with_name(f"moved-{one.name}")) for one in paths]
+
+    with pytest.raises(UsageError, match=r"b.ndjson, an input of run .* verify \S+ NEW-FOLDER/b.ndjson"):
+        await verify_run(run, chosen(world), terms(world), moved=moved[:1])
+    both = await verify_run(run, chosen(world), terms(world), moved=moved)
+
+    assert (both.exit_code, both.counts["equal"]) == (0, 2)
 
 
 async def test_an_unfinished_verification_does_not_stand_in_the_way_of_an_import(world: World) -> None:
@@ -409,9 +507,31 @@ async def test_a_plan_is_verified_with_its_options(world: World) -> None:
     path.write_bytes(path.read_bytes() + b"\n")
     with pytest.raises(InputChanged, match="changed since it was planned"):
         await verify_plan(folder, chosen(world), terms(world))
+    moved = path.rename(path.with_name("elsewhere.ndjson"))
+    with pytest.raises(UsageError, match=r"an input of .*a.plan, does not exist any more"):
+        await verify_plan(folder, chosen(world), terms(world))
+    moved.write_bytes(moved.read_bytes()[:-1])
+    again = await verify_plan(folder, chosen(world), terms(world), moved=[moved])
+    assert (again.exit_code, again.counts["equal"]) == (0, 2)
     edit(folder / "plan.json", mode="create")
     with pytest.raises(UsageError, match="was edited after"):
         await verify_plan(folder, chosen(world), terms(world))
+
+
+async def test_a_plan_of_another_organisation_is_not_compared(world: World) -> None:
+    """The host answers as another one by now: its records are not missing, and a resume says the same."""
+    await world.run(world.ndjson(people(2), "customers.ndjson"))
+    await planned(world, people(2))
+    world.emulator.store.organization["id"] = "another-organisation"
+    world.forget()
+
+    report = await verify_plan(world.folder / "a.plan", chosen(world), terms(world))
+    resumed = await resume_verify(RunFolder(Path(report.folder)), world.credentials, environment=world.environment)
+
+    for one in (report, resumed):
+        assert (one.exit_code, one.counts["missing"], one.differing) == (2, 0, 0)
+        assert "another-organisation now; nothing was compared" in (one.reason or "")
+    assert world.asked() == {}
 
 
 async def test_a_run_on_its_way_is_verified_as_far_as_it_is(world: World) -> None:
@@ -421,7 +541,7 @@ async def test_a_run_on_its_way_is_verified_as_far_as_it_is(world: World) -> Non
     report = await verified(world)
 
     assert (report.counts["equal"], report.counts["not_sent"], report.codes) == (2, 3, {"unprocessed": 3})
-    with pytest.raises(UsageError, match="is not an import"):
+    with pytest.raises(UsageError, match=rf"is not an import \(verify\).*: `bulkgladly verify {report.verified_run} "):
         await verified(world)
 
 
@@ -439,12 +559,19 @@ async def test_what_was_forgotten_is_written_by_the_next_import(world: World) ->
     told = await verify_run(run, chosen(world), terms(world))
     left = await world.rows(persons(4))
     assert (left.counts["unchanged"], told.exit_code) == (4, 6)
-    assert any("--forget" in command for command in told.next_commands)
+    state = f"--state-dir {world.state}"
+    assert told.next_commands == (
+        f"bulkgladly explain {run.name} customers.ndjson:1 {state}",
+        f"bulkgladly verify {run.name} --forget {state}",
+        f"bulkgladly undo {run.name} --dry-run {state}",
+        f"bulkgladly runs show {told.run} {state}",
+    )
 
     forgot = await verify_run(run, chosen(world, forget=True), terms(world))
     world.forget()
     again = await world.rows(persons(4), read_first=True)
 
+    assert any(one.startswith("bulkgladly plan customers ") and " --live " in one for one in forgot.next_commands)
     assert any("--read-first" in command for command in forgot.next_commands)
     assert world.asked() == {"getCustomer": 2, "updateCustomer": 2}
     assert (again.counts["updated"], again.counts["unchanged"]) == (2, 2)

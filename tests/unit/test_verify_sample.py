@@ -82,4 +82,4 @@ def test_a_sample_is_explained_in_plain_words() -> None:
 def test_sizes_are_numbers_or_percentages() -> None:
     """Anything else is refused by the options."""
     assert sample_size(None) is None
-    assert (sample_size("500"), sample_size(" 5% ")) == ((500, None), (None, 0.05))
+    assert (sample_size("500"), sample_size("5%")) == ((500, None), (None, 0.05))
