@@ -54,7 +54,7 @@ def _cells(row: Mapping[str, Any], now: dt.datetime) -> list[str | Line]:
         ending_word(row["status"], is_clean=not any(row["counts"].get(word) for word in _NOT_GOOD)),
         _began_text(row, now),
         duration_text(row["seconds"]) if row.get("seconds") else "",
-        _names_text(row.get("inputs") or []),
+        _origin_text(row),
         coloured(row.get("problem") or _result_text(row)),
     ]
 
@@ -74,6 +74,12 @@ def _began_text(row: Mapping[str, Any], now: dt.datetime) -> str:
         return when_text(began.replace(tzinfo=began.tzinfo or dt.UTC), now)
     except (OverflowError, ValueError):
         return ""
+
+
+def _origin_text(row: Mapping[str, Any]) -> str:
+    """Return what a run reads or writes: its files or its folder, and the plan that it applies."""
+    names = _names_text(row.get("inputs") or [])
+    return f"{names}, as planned in {Path(row['applies']).name}" if row.get("applies") else names
 
 
 def _names_text(paths: Sequence[str]) -> str:
@@ -103,6 +109,7 @@ def about_run(run: Any) -> dict[str, Any]:
             "seconds": run.seconds(),
             "inputs": [item.path for item in header.inputs] or ([str(out)] if out else []) or _undone(header),
             "counts": counts,
+            **({"applies": str(header.plan)} if header.plan is not None else {}),
             **({"mode": header.mode} if header.mode == _UNDO else {}),
         }
     except BulkgladlyError as error:
@@ -162,6 +169,7 @@ def show(
         "seconds": folder.seconds(),
         "inputs": [item.path for item in header.inputs],
         "parent": header.parent,
+        "applies": None if header.plan is None else str(header.plan),
         "undone_by": _undos_of(folder),
         "folder": str(folder.path),
         "counts": _counts_of(folder, header),
@@ -242,6 +250,7 @@ def _show_run(about: Mapping[str, Any]) -> None:
     if about["steering"]:
         lines.append(("pace", about["steering"]["text"]))
     lines += [("input", path) for path in about["inputs"]]
+    lines += [("applies", about["applies"])] if about["applies"] else []
     lines += [("undoes", about["parent"])] if about["mode"] == _UNDO else []
     lines.append(("folder", about["folder"]))
     if about["counts"]:

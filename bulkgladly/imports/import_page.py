@@ -48,7 +48,9 @@ def title_of(report: "Report") -> str:
     files = shown_cell(_files_named(report.inputs))
     if PurePath(report.folder).parts[-3:-2] == ("rehearsals",):
         return f"Rehearsal, nothing was sent to Gladly: {report.resource} from {files}"
-    return f"{report.resource.capitalize()} from {files} {'deleted in' if report.mode == 'delete' else 'to'} Gladly"
+    planned = f", as planned in {shown_cell(PurePath(report.plan_applied).name)}" if report.plan_applied else ""
+    how = "deleted in" if report.mode == "delete" else "to"
+    return f"{report.resource.capitalize()} from {files} {how} Gladly{planned}"
 
 
 def _files_named(inputs: Sequence[str]) -> str:

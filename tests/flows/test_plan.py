@@ -1,5 +1,6 @@
 """Plans: what they say, what an apply does of them, and when it refuses."""
 
+import datetime as dt
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +9,13 @@ from typing import Any
 import pytest
 
 from bulkgladly import Limits, UsageError
+from bulkgladly.cli.runs_command import about_run
 from bulkgladly.emulator import drop_reply
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.imports.retry_import import retry_import
 from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.pages.page_view import view_of
+from bulkgladly.pages.run_facts import facts_of
 from bulkgladly.plans.plan_folder import opened_plan
 from bulkgladly.plans.plan_options import PlanOptions
 from bulkgladly.plans.plan_run import plan_live
@@ -64,6 +68,23 @@ async def test_an_offline_plan_is_applied_within_its_numbers(world: World) -> No
     assert all(info.least.get(name, 0) <= number <= info.most[name] for name, number in report.requests.items())
     assert world.names()["person.1@example.org"] == "Ada"
     assert (await plan(world, [*rows, person(9)])).writes == 0
+
+
+async def test_a_run_says_which_plan_it_applies(world: World) -> None:
+    """In its name, its report, its page (also without a report, after a kill) and in `runs list`."""
+    rows = await imported(world)
+    await plan(world, [*rows, person(9)])
+
+    report = await apply(world)
+
+    run, said = RunFolder(Path(report.folder)), "as planned in a.plan"
+    now = dt.datetime.now(dt.UTC)
+    assert run.name.startswith("customers-apply_")
+    assert said in report.as_markdown().splitlines()[0]
+    assert about_run(run)["applies"] == str(world.folder / "a.plan")
+    assert view_of(facts_of(run.path, now)).head.title.endswith(said)
+    (run.path / "report.json").unlink()
+    assert view_of(facts_of(run.path, now)).head.title.endswith(said)
 
 
 async def test_a_live_plan_sees_what_is_in_the_way(world: World) -> None:
