@@ -24,7 +24,6 @@ from bulkgladly.plans.plan_page import page_of
 from bulkgladly.plans.plan_totals import PlanTotals
 from bulkgladly.plans.planned_changes import COLUMNS
 from bulkgladly.records import Mode
-from bulkgladly.runs.connection import concurrency_of
 from bulkgladly.runs.options import stored
 from bulkgladly.settings import Foreseen
 from bulkgladly.storage.durable import hash_of
@@ -74,7 +73,7 @@ def write_plan(
     with new_plan_folder(options.out) as folder, writing(options.out, "plan again"):
         changes = totals.counting(planned_in(journal))
         write_rows(folder / CHANGES, COLUMNS, (one.as_row(names[one.position.file]) for one in changes))
-        least, most = totals.requests(pace, concurrency_of(options.pace))
+        least, most = totals.requests(pace)
         info = PlanInfo(
             host=origin.host,
             organisation=origin.organisation,
