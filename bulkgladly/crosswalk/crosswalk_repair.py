@@ -7,7 +7,7 @@ only read. Pages are settled in their order, so that a resume begins after the l
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -230,9 +230,11 @@ class _RepairWork:
             self._session.observer.note(f"no key of {self._spec.name} is left to look at")
             return
         # Merges cost one request more, and how many there are is not known.
-        estimate = _KeysEstimate.of((1, 1), left, True, self._session.steering.foreseen())
+        keys = Estimate.of((1, 1), left, True, self._session.steering.foreseen())
+        estimate = replace(keys, is_about=True).of_run()
         self._session.deadline.judge(estimate)
-        self._session.observer.started(self._session.run.name, estimate, resumed_from=self._begun_with)
+        told = _KeysEstimate(**{each.name: getattr(estimate, each.name) for each in fields(estimate)})
+        self._session.observer.started(self._session.run.name, told, resumed_from=self._begun_with)
 
     async def read(self) -> None:
         at = self._done

@@ -18,7 +18,7 @@ from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.baseline import Baseline
 from bulkgladly.imports.baseline_findings import told_lines
 from bulkgladly.imports.drafts import AdmittedRow, DraftReader, in_sending_order, outcome_of_clash
-from bulkgladly.imports.forecast import UNCHANGED, first_step, memory_text, opened_memory, with_looks
+from bulkgladly.imports.forecast import UNCHANGED, first_step, memory_text, of_import, opened_memory, with_looks
 from bulkgladly.imports.import_inputs import open_passing
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.overwriting import notes_on_owners
@@ -175,7 +175,7 @@ class _DryRunner:
         estimate = Estimate.of(
             each, to_send + unchanged, True, self._pace, unsent=unchanged, split=+split, operations=operations
         )
-        estimate = with_looks(estimate, self._looks, self._spec, self._policy)
+        estimate = of_import(with_looks(estimate, self._looks, self._spec, self._policy), self._spec)
         findings = sorted(self._findings.values(), key=lambda finding: -finding.rows)
         if (baseline := self._reader.baseline) is not None:
             self._notes = (*self._notes, *told_lines(baseline.findings, self._reader.taken, 1.0, self._pace))

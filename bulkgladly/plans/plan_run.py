@@ -5,6 +5,7 @@ written when all rows are planned.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from bulkgladly.gladly.spec import ImportSpec, Record
 from bulkgladly.gladly.table import NAME_LISTS, import_spec
 from bulkgladly.imports.baseline import Baseline, check_baseline
 from bulkgladly.imports.drafts import DraftReader, in_sending_order
+from bulkgladly.imports.forecast import foreseen, state_of
 from bulkgladly.imports.import_inputs import hashed, open_inputs, refuse_changed
 from bulkgladly.imports.mapping_choice import unchanged_mapping
 from bulkgladly.imports.row_names import check_names, fetch_directory, names_in
@@ -31,15 +33,17 @@ from bulkgladly.plans.plan_folder import PlanInfo, refuse_existing
 from bulkgladly.plans.plan_log import PlanLog
 from bulkgladly.plans.plan_options import PLAN_MODE, PlanOptions
 from bulkgladly.plans.plan_page import effort_text, numbers_of
-from bulkgladly.records import Mark, Mode, Word
+from bulkgladly.plans.plan_reads import ReadForecast
+from bulkgladly.records import Mark, Word
 from bulkgladly.runs.beginning import NewRun, resumed
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Estimate, Observer
 from bulkgladly.runs.options import for_next_session, restored, stored
 from bulkgladly.runs.session import Progress, Session, Terms
+from bulkgladly.runs.shared_replies import Looker
 from bulkgladly.runs.stages import Feed
 from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, resume_command, status_of
-from bulkgladly.settings import Credentials
+from bulkgladly.settings import Credentials, Foreseen
 
 __all__ = ("PlanReport", "PlanWork", "plan_live", "resume_plan")
 
@@ -95,6 +99,7 @@ class PlanWork:
         )
         self._log = PlanLog(spec, self._policy, self.journal, self._reader.names, is_kept=True)
         self._feed: Feed[tuple[Record, Clash | None]] = Feed(_AHEAD * self.workers)
+        self._looker = Looker(session.client, frozenset() if spec.proof is None else spec.proof.shared)
         self._lists: list[str] = []
         self._is_read = False
 
@@ -111,11 +116,26 @@ class PlanWork:
             )
         left = max(0, self.rows - self._done_before)
         pace = self._session.steering.foreseen()
-        estimate = Estimate.of(_reads_of(self._spec, self._policy.mode), left, self.rows_exact, pace)
+        estimate = await anyio.to_thread.run_sync(self._estimate, left, pace)
         warning = self._session.deadline.judge(estimate)
         self._session.observer.started(self._session.run.name, estimate, resumed_from=self._done_before)
         if warning is not None:
             self._session.observer.note(warning)
+
+    def _estimate(self, left: int, pace: Foreseen) -> Estimate:
+        """Return what the reads take, by what earlier runs and the data set say."""
+        start, most = self.journal.mark, self._session.bounds.rows_foreseen
+        baseline = None if self._reader.baseline is None else self._reader.baseline.preview()
+        # What is wrong with a file or with the state is told when the row or the key is used.
+        with suppress(BulkgladlyError), closing(state_of(self._session.run, self._spec, self._policy)) as memory:
+            forecast = ReadForecast(self._spec, self._policy, self._reader.preparer, memory, baseline=baseline)
+            is_settled = self.journal.is_settled
+            # A resume is to be quick: what the run takes was said when it began.
+            most = most if start.position is None else most // 10
+            is_whole = foreseen(self._inputs, forecast, start=start, is_settled=is_settled, most=most, limit=None)
+            return forecast.reads(pace, rows=None if is_whole else left, rows_exact=is_whole or self.rows_exact)
+        each = (0, self._spec.requests_per_record[self._policy.mode][1] + 1)
+        return Estimate.of(each, left, self.rows_exact, pace).of_run(len(self._spec.directories))
 
     async def read(self) -> None:
         """Fetch the names in the rows, then read the rows and pass on those that need a look."""
@@ -144,13 +164,8 @@ class PlanWork:
         """Look up one record after the other, and note what is planned for it."""
         while (item := await self._feed.take()) is not None:
             record, clash = item
-            planning = self._log.planner.by_look(record)
-            try:
-                request = next(planning)
-                while True:
-                    request = planning.send(await self._session.client.send(request))
-            except StopIteration as end:
-                self._log.note(record, end.value, clash)
+            planned, _ = await self._looker.run(self._log.planner.by_look(record))
+            self._log.note(record, planned, clash)
 
     async def close(self) -> None:
         """Let the workers end."""
@@ -227,11 +242,6 @@ def lines_of(info: PlanInfo, out: Path) -> tuple[str, ...]:
     """Return for people what a plan comes to: its records, its price and its folder."""
     numbers = [f"{number:>9,} {said}" for number, said in numbers_of(info)]
     return (*numbers, f"applying it takes {effort_text(info)}", f"{out}: read summary.md before you apply it")
-
-
-def _reads_of(spec: ImportSpec, mode: Mode) -> tuple[int, int]:
-    """Return the fewest and the most requests with which a record is planned: none if memory knows that it is equal."""
-    return 0, spec.requests_per_record[mode][1] + 1
 
 
 async def plan_live(

@@ -237,7 +237,7 @@ def test_check_knows_what_earlier_steps_will_create(desk: Desk) -> None:
     assert finding["fix"] == "correct the key, or import these objects in an earlier step"
     assert checks["tasks"]["findings"] == []
     assert checks["old tasks"] is None
-    assert found["estimate"]["requests_low"] == 3 + 3 + 1
+    assert found["estimate"]["requests_low"] == 3 + 3 + 1 + 3
     assert not (desk.folder / ".bulkgladly").exists()
 
 

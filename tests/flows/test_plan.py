@@ -102,6 +102,26 @@ async def test_a_live_plan_sees_what_is_in_the_way(world: World) -> None:
     assert (report.counts["created"], report.counts["updated"]) == (1, 1)
 
 
+async def test_a_live_plan_sees_names_that_are_taken(world: World) -> None:
+    """Of topics, in one list for all rows: a new one, one that is there, and a name that an update would take."""
+    await world.run(world.ndjson([{"crm": "t-0", "name": "Sizes"}], "old.ndjson"), resource="topics")
+    others = [{"crm": "returns", "name": "Returns"}, {"crm": "orders", "name": "Orders"}]
+    await world.run(world.ndjson(others, "others.ndjson"), resource="topics", namespace="others")
+    rows = [{"crm": f"t-{at}", "name": name} for at, name in enumerate(("Orders", "Returns", "Colours"))]
+
+    info = await plan(world, rows, "q.plan", live=True, resource="topics")
+    updated = await plan(world, rows, live=True, resource="topics", on_conflict="update")
+    report = await apply(world)
+
+    refused = [one for one in changes_of(world.folder / "q.plan") if one.action == "refuse"]
+    assert info.actions == {"refuse": 2, "create": 1}
+    assert [(one.code, one.attr) for one in refused] == [("taken", "name")] * 2
+    assert all("name belongs to another topic, " in str(one.reason) for one in refused)
+    assert info.read["getTopics"] == 1
+    assert updated.actions == {"refuse": 1, "none": 1, "create": 1}
+    assert report.requests == updated.least
+
+
 async def test_a_create_that_meets_what_the_plan_did_not_see_is_moved(world: World) -> None:
     """It costs its one request, and the other customer stays as it is, whatever --on-conflict says."""
     await imported(world, 1)
