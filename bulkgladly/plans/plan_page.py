@@ -86,6 +86,7 @@ def page_of(
         *_fields(totals, names, text),
         *_refused(totals, names),
         *_opened(info),
+        *_unlisted(info, spec),
         *_irrevocable(info, spec),
         _requests(info),
         _how_to_apply(out, options.state_dir),
@@ -150,6 +151,16 @@ def _opened(info: PlanInfo) -> list[str]:
     why = "They depend on an earlier row, or only a request can tell."
     more = "" if info.is_live else " Plan with `--live` to have them decided now."
     return [f"{counted(number, 'record')} {what} decided when the plan is applied, as an import would. {why}{more}"]
+
+
+def _unlisted(info: PlanInfo, spec: ImportSpec) -> list[str]:
+    """Return what nobody can look up before it is written."""
+    if not spec.unlisted or not (info.actions.get(Action.CREATE, 0) or spec.unlisted in info.changed):
+        return []
+    return [
+        f"Each {spec.unlisted} must be unique among {spec.name}, which Gladly's API does not list: a record whose "
+        f"{spec.unlisted} is taken ends as rejected, and nothing of it is written."
+    ]
 
 
 def _irrevocable(info: PlanInfo, spec: ImportSpec) -> list[str]:

@@ -122,6 +122,19 @@ async def test_a_live_plan_sees_names_that_are_taken(world: World) -> None:
     assert report.requests == updated.least
 
 
+async def test_a_plan_says_which_names_it_cannot_look_up(world: World) -> None:
+    """Of answers, which no request lists, a plan says so; an apply rejects what is taken."""
+    await world.run(world.ndjson([{"crm": "old", "name": "Returns"}], "old.ndjson"), resource="answers")
+    world.forget()
+
+    info = await plan(world, [{"crm": "a-1", "name": "Returns"}], live=True, resource="answers")
+    report = await apply(world)
+
+    assert info.actions == {"create": 1}
+    assert "Each name must be unique among answers" in (world.folder / "a.plan" / "summary.md").read_text()
+    assert report.rejects_by_code == {"moved": 1}
+
+
 async def test_a_create_that_meets_what_the_plan_did_not_see_is_moved(world: World) -> None:
     """It costs its one request, and the other customer stays as it is, whatever --on-conflict says."""
     await imported(world, 1)
