@@ -317,13 +317,17 @@ def _counts_of(run: Any, header: Any) -> dict[str, int]:
         return count_verdicts(run.path)
     if not run.has_records():
         return _units_by_state(run)
-    counts = count_by_word(run.path)
-    if header.mode != "plan":
-        return counts
-    # A plan has done nothing to its records yet.
-    rejected = counts.get("rejected", 0)
-    found = {"planned": sum(counts.values()) - rejected, "rejected": rejected}
-    return {word: number for word, number in found.items() if number}
+    return _plan_counts(run) if header.mode == "plan" else count_by_word(run.path)
+
+
+def _plan_counts(run: Any) -> dict[str, int]:
+    """Count what a plan foresees: by its report once it is complete, until then as far as it has got."""
+    from bulkgladly.plans.plan_log import PLAN_WORDS, planned_counts
+
+    counts = (run.report() or {}).get("counts", {}) if run.status() == "complete" else {}
+    if "to_create" not in counts:
+        return planned_counts(run.path)
+    return {word: counts[word] for word in PLAN_WORDS if counts.get(word)}
 
 
 def _units_by_state(run: Any) -> dict[str, int]:

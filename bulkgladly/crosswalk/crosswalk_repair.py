@@ -16,7 +16,7 @@ import anyio.to_thread
 import orjson
 
 from bulkgladly.commands import next_command
-from bulkgladly.crosswalk.crosswalk_findings import REPAIR, finding_line, settled_pages
+from bulkgladly.crosswalk.crosswalk_findings import REPAIR, REPAIR_WORDS, finding_line, said_of_keys, settled_pages
 from bulkgladly.errors import UnfinishedRun, UsageError
 from bulkgladly.gladly.endpoints import MAX_MERGES
 from bulkgladly.gladly.spec import ImportSpec, Record
@@ -36,7 +36,7 @@ from bulkgladly.runs.observer import Estimate, Observer, counted, share_text
 from bulkgladly.runs.options import for_next_session, restored, stored
 from bulkgladly.runs.session import Progress, Session, Terms
 from bulkgladly.runs.stages import Feed
-from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, resume_command, status_of
+from bulkgladly.runs.summary import Ending, Summary, resume_command, status_of
 from bulkgladly.settings import Credentials, Limits, Pace, refuse_unlimited
 
 __all__ = ("REPAIRED_OBJECTS", "RepairOptions", "RepairReport", "resume_repair", "start_repair")
@@ -70,11 +70,12 @@ class RepairOptions:
 class RepairReport(Summary):
     """What a repair found, all its sessions together.
 
-    `counts` are keys: `unchanged` lead to an object, `updated` to another one than before, `rejected` to none,
-    `deleted` were forgotten, `unknown` could not be looked at. `told` are lines for people.
+    `counts` are keys: `found` lead to an object, `corrected` to another one than before, `no_longer_there` to none,
+    `forgotten` were forgotten, `unknown` could not be looked at. `told` are lines for people.
     """
 
     things: ClassVar[str] = "keys"
+    words: ClassVar[tuple[str, ...]] = (*REPAIR_WORDS, "unprocessed")
 
     told: tuple[str, ...] = ()
 
@@ -357,18 +358,18 @@ class _RepairWork:
 
     def summary(self, common: Mapping[str, Any]) -> RepairReport:
         stop = self._session.stop
-        counts = {**dict.fromkeys(COUNT_WORDS, 0), **self._counts}
+        counts = {**dict.fromkeys(RepairReport.words, 0), **said_of_keys(self._counts)}
         counts["unprocessed"] = self._total - self._counts.total()
         code, folder = stop.exit_code, self._session.run.path
         lines = publish_lines(folder / "repair.ndjson", map(finding_line, self._told()))
-        ended = 1 if counts["rejected"] or counts["unknown"] else 0
+        ended = 1 if counts["no_longer_there"] or counts["unknown"] else 0
         status = "complete" if code is None or not counts["unprocessed"] else status_of(code)
         return RepairReport(
             **common,
             **Ending(status, ended if code is None else code, stop.reason)._asdict(),
             counts={"read": self._total, **counts},
             files={"repair.ndjson": about_file(lines)} if lines.rows else {},
-            rejects_by_code={"not_exist": counts["rejected"]} if counts["rejected"] else {},
+            rejects_by_code={"not_exist": counts["no_longer_there"]} if counts["no_longer_there"] else {},
             next_commands=self._next(code, counts),
             told=tuple(self._told_lines(counts)),
         )
@@ -382,17 +383,17 @@ class _RepairWork:
         return ()
 
     def _told_lines(self, counts: Mapping[str, int]) -> Iterator[str]:
-        if counts["updated"]:
-            yield f"{counted(counts['updated'], 'key')} now lead to the customer that remains after a merge"
-        if counts["deleted"]:
-            yield f"{counted(counts['deleted'], 'key')} forgotten: an import of these rows creates the objects again"
-        if counts["rejected"]:
+        if counts["corrected"]:
+            yield f"{counted(counts['corrected'], 'key')} now lead to the customer that remains after a merge"
+        if counts["forgotten"]:
+            yield f"{counted(counts['forgotten'], 'key')} forgotten: an import of these rows creates the objects again"
+        if counts["no_longer_there"]:
             yield (
-                f"{counted(counts['rejected'], 'key')} of objects that were deleted in Gladly; an import does not "
-                "create them again, unless you let this command forget them: --forget-deleted"
+                f"{counted(counts['no_longer_there'], 'key')} of objects that were deleted in Gladly; an import does "
+                "not create them again, unless you let this command forget them: --forget-deleted"
             )
         if counts["unknown"]:
             yield f"{counted(counts['unknown'], 'key')} left as they were: the responses could not be used"
-        more = counts["updated"] + counts["deleted"] + counts["rejected"] + counts["unknown"]
+        more = sum(counts[word] for word in REPAIR_WORDS) - counts["found"]
         if more:
             yield f"each of them is in {self._session.run.path / 'repair.ndjson'}"

@@ -33,6 +33,7 @@ _SAME_AS = {
     "to update": "updated",
     "to delete": "deleted",
     "planned": "unchanged",
+    "open": "unprocessed",
     "found": "created",
     "corrected": "updated",
     "forgotten": "deleted",
@@ -64,6 +65,7 @@ _MEANINGS = {
     "to update": "different in Gladly; not sent yet",
     "to delete": "in Gladly; not deleted yet",
     "planned": "nothing was sent for them yet",
+    "open": "decided when the plan is applied",
     "found": "the key leads to its object in Gladly",
     "corrected": "merged into another customer, to which the key leads now",
     "forgotten": "deleted in Gladly; an import creates them again",
@@ -138,7 +140,8 @@ def said_of(counts: Mapping[str, int], mode: str, plan: Mapping[str, int] | None
     if plan is not None and sum(plan.values()) == counts.get("read"):
         foreseen = {_PLANNED.get(word, word): number for word, number in plan.items()}
         return {"read": counts["read"], **foreseen}
-    said = _SAID.get(mode, {})
+    # Older plans have counted all that they planned as unchanged.
+    said = {} if "to_create" in counts else _SAID.get(mode, {})
     return {said.get(word, word.replace("_", " ")): number for word, number in counts.items()}
 
 

@@ -15,13 +15,16 @@ from bulkgladly.plans.plan_records import RecordPlanner
 from bulkgladly.plans.planned_changes import PlannedChange
 from bulkgladly.records import Mode, Outcome, Position, Problem, Row, Stage, Word, place_of_row
 
-__all__ = ("PlanLog", "planned_in", "unchanged_in")
+__all__ = ("PLAN_WORDS", "PlanLog", "planned_counts", "planned_in", "unchanged_in")
 
 _LEFT_OUT = ("mapping_skipped", "blank_row", "header_again")
 """Codes of rows that are no records, or that the user's own filter leaves out: they are only counted."""
 
 
 _PASSED_AT_ONCE = 500
+PLAN_WORDS = ("to_create", "to_update", "to_delete", "open", "unchanged", "skipped", "rejected")
+"""What is planned for a record, in the order in which people read it; what is `open` is decided by the apply."""
+_PLANNED = {"created": "to_create", "updated": "to_update", "deleted": "to_delete"}
 
 
 class PlanLog:
@@ -163,6 +166,21 @@ def unchanged_in(folder: Path) -> int:
         return int(connection.execute(sql).fetchone()[0])
 
 
+def planned_counts(folder: Path) -> dict[str, int]:
+    """Return how many records the journal in a folder has planned so far, by `PLAN_WORDS`; rows may be left.
+
+    Raises:
+        JournalDamaged: The journal cannot be read.
+    """
+    with reading(folder / "journal.sqlite") as connection:
+        found = {_PLANNED.get(word, word): number for word, number in connection.execute(_COUNTS)}
+    return {word: found[word] for word in PLAN_WORDS if word in found}
+
+
+_COUNTS = """
+SELECT CASE WHEN word = 'unchanged' AND detail LIKE '["open"%' THEN 'open' ELSE word END, count(*)
+FROM records GROUP BY 1
+"""
 _SHARED = """
 SELECT gladly_id, min(seq) FROM records
 WHERE word IN ('created', 'updated', 'deleted') AND gladly_id IS NOT NULL

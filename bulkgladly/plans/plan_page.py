@@ -22,26 +22,37 @@ from bulkgladly.runs.observer import counted, duration_text
 from bulkgladly.runs.summary import day_text
 from bulkgladly.shown import shown_cell
 
-__all__ = ("effort_text", "numbers_of", "page_of")
+__all__ = ("counts_of", "effort_text", "numbers_of", "page_of")
 
 _ENTRIES_SHOWN = 3
 _SAID = {
-    Action.CREATE: "to create",
-    Action.UPDATE: "to update",
-    Action.DELETE: "to delete",
+    "to_create": "to create",
+    "to_update": "to update",
+    "to_delete": "to delete",
     "open": "decided when the plan is applied",
     "unchanged": "unchanged, nothing is sent",
     "skipped": "skipped",
-    Action.REFUSE: "rejected, nothing is sent",
+    "rejected": "rejected, nothing is sent",
 }
 
 
 def numbers_of(info: PlanInfo) -> list[tuple[int, str]]:
     """Return how many records there are of each fate, without those of which there are none."""
+    return [(number, _SAID[word]) for word, number in counts_of(info).items() if number]
+
+
+def counts_of(info: PlanInfo) -> dict[str, int]:
+    """Return how many records there are of each fate, by `PLAN_WORDS`."""
     skipped, actions = info.words.get(Word.SKIPPED, 0), info.actions
-    found = {name: actions.get(name, 0) for name in _SAID}
-    found |= {"unchanged": actions.get(Action.NONE, 0) - skipped, "skipped": skipped}
-    return [(number, _SAID[name]) for name, number in found.items() if number]
+    return {
+        "to_create": actions.get(Action.CREATE, 0),
+        "to_update": actions.get(Action.UPDATE, 0),
+        "to_delete": actions.get(Action.DELETE, 0),
+        "open": actions.get("open", 0),
+        "unchanged": actions.get(Action.NONE, 0) - skipped,
+        "skipped": skipped,
+        "rejected": actions.get(Action.REFUSE, 0),
+    }
 
 
 def effort_text(info: PlanInfo) -> str:
@@ -157,10 +168,8 @@ def _unlisted(info: PlanInfo, spec: ImportSpec) -> list[str]:
     """Return what nobody can look up before it is written."""
     if not spec.unlisted or not (info.actions.get(Action.CREATE, 0) or spec.unlisted in info.changed):
         return []
-    return [
-        f"Each {spec.unlisted} must be unique among {spec.name}, which Gladly's API does not list: a record whose "
-        f"{spec.unlisted} is taken ends as rejected, and nothing of it is written."
-    ]
+    what = f"Each {spec.unlisted} must be unique among {spec.name}, which Gladly's API does not list"
+    return [f"{what}: a record whose {spec.unlisted} is taken ends as rejected, and nothing of it is written."]
 
 
 def _irrevocable(info: PlanInfo, spec: ImportSpec) -> list[str]:

@@ -6,10 +6,10 @@ written when all rows are planned.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio.to_thread
 
@@ -30,9 +30,9 @@ from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.plans.make_plan import closed_baseline, inputs_of_plan
 from bulkgladly.plans.plan_files import PlanOrigin, write_plan
 from bulkgladly.plans.plan_folder import PlanInfo, refuse_existing
-from bulkgladly.plans.plan_log import PlanLog
+from bulkgladly.plans.plan_log import PLAN_WORDS, PlanLog, planned_counts
 from bulkgladly.plans.plan_options import PLAN_MODE, PlanOptions
-from bulkgladly.plans.plan_page import effort_text, numbers_of
+from bulkgladly.plans.plan_page import counts_of, effort_text, numbers_of
 from bulkgladly.plans.plan_reads import ReadForecast
 from bulkgladly.records import Mark, Word
 from bulkgladly.runs.beginning import NewRun, resumed
@@ -42,20 +42,30 @@ from bulkgladly.runs.options import for_next_session, restored, stored
 from bulkgladly.runs.session import Progress, Session, Terms
 from bulkgladly.runs.shared_replies import Looker
 from bulkgladly.runs.stages import Feed
-from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, resume_command, status_of
+from bulkgladly.runs.summary import Ending, Summary, resume_command, status_of, table_of
 from bulkgladly.settings import Credentials, Foreseen
+from bulkgladly.shown import shown_cell
 
 __all__ = ("PlanReport", "PlanWork", "plan_live", "resume_plan")
 
+_TAKEN = "taken"
 _AHEAD = 2
 """Records that wait for each worker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanReport(Summary):
-    """What a live plan read, and what it comes to. `plan` is the content of its `plan.json`, None if not finished."""
+    """What a live plan read, and what it comes to. `plan` is the content of its `plan.json`, None if not finished.
+
+    `counts` are what is planned (`PLAN_WORDS`). `changed` counts the records that write a field, and `conflicts` those
+    that are rejected because another object holds a value of theirs.
+    """
+
+    words: ClassVar[tuple[str, ...]] = (*PLAN_WORDS, "unprocessed")
 
     plan: Mapping[str, Any] | None = None
+    changed: Mapping[str, int] = field(default_factory=dict)
+    conflicts: int = 0
     told: tuple[str, ...] = ()
 
     @property
@@ -71,7 +81,15 @@ class PlanReport(Summary):
         return "Finished: nothing was written to Gladly." if is_whole else Summary._verdict(self)
 
     def _told(self) -> list[str]:
-        return ["\n".join(f"- {line.strip()}" for line in self.told)] if self.told else []
+        parts = ["\n".join(f"- {line.strip()}" for line in self.told)] if self.told else []
+        if self.changed:
+            fields = [(shown_cell(name), number) for name, number in self.changed.items()]
+            parts.append(table_of(("field that updates change", "records"), fields))
+        return parts
+
+    def _tables(self) -> list[str]:
+        codes = [(shown_cell(code), number) for code, number in self.rejects_by_code.items()]
+        return [table_of(("reject", "records"), codes)] if codes else []
 
 
 class PlanWork:
@@ -188,12 +206,8 @@ class PlanWork:
         """Write the folder of the plan, if all rows are planned, and return what it comes to."""
         stop = self._session.stop
         done = self.journal.counts.total()
-        # Nothing has become of the records in Gladly yet; what is planned for them stands in the plan.
-        lost = {word: self.journal.counts[word] for word in (Word.REJECTED.value, Word.SKIPPED.value)}
-        counts = {**dict.fromkeys(COUNT_WORDS, 0), **lost, Word.UNCHANGED.value: done - sum(lost.values())}
         code = stop.exit_code
         is_whole = self._is_read and code is None
-        counts["unprocessed"] = 0 if is_whole else max(0, self.rows - done)
         end = Ending("complete" if code is None else status_of(code), code or 0, stop.reason)
         info: PlanInfo | None = None
         if is_whole:
@@ -201,10 +215,15 @@ class PlanWork:
                 info = self._write(common)
             except BulkgladlyError as error:
                 end = Ending("failed", error.exit_code, str(error))
+        counts = {**dict.fromkeys(PlanReport.words, 0), **self._counts(info)}
+        counts["unprocessed"] = 0 if is_whole else max(0, self.rows - done)
         return PlanReport(
             **common,
             **end._asdict(),
-            counts={"read": done + counts["unprocessed"], **counts},
+            counts={"read": sum(counts.values()), **counts},
+            rejects_by_code={} if info is None else dict(info.rejects),
+            changed={} if info is None else dict(info.changed),
+            conflicts=0 if info is None else info.rejects.get(_TAKEN, 0),
             files={},
             inputs=tuple(str(file.path) for file in self._inputs.files),
             settings={"out": str(self._options.out)},
@@ -212,6 +231,14 @@ class PlanWork:
             plan=None if info is None else info.as_dict(),
             told=() if info is None else lines_of(info, self._options.out),
         )
+
+    def _counts(self, info: PlanInfo | None) -> Mapping[str, int]:
+        """Return what is planned; until the plan is written, as far as its records have been looked at."""
+        if info is not None:
+            return counts_of(info)
+        with suppress(BulkgladlyError):  # a journal that cannot be read is told elsewhere
+            return planned_counts(self._session.run.path)
+        return {}
 
     def _write(self, common: Mapping[str, Any]) -> PlanInfo:
         if altered := self._inputs.altered(self._digests):

@@ -99,7 +99,7 @@ class PlanTotals:
         elif planned.action in (Action.UPDATE, Action.DELETE):
             self._overtaken.update({name: planned.costs[name][0] for name in list(planned.costs)[1:]})
             self._add_fields(planned)
-        elif planned.code is not None:
+        elif planned.word == Word.REJECTED:
             self._add_refused(planned)
 
     def _add_fields(self, planned: PlannedChange) -> None:

@@ -18,7 +18,7 @@ from bulkgladly.pages.page_view import view_of
 from bulkgladly.pages.run_facts import facts_of
 from bulkgladly.plans.plan_folder import opened_plan
 from bulkgladly.plans.plan_options import PlanOptions
-from bulkgladly.plans.plan_run import plan_live
+from bulkgladly.plans.plan_run import PlanReport, plan_live
 from tests.flows.conftest import World, lines, people, person
 from tests.flows.planning import apply, changes_of, edit, plan
 from tests.flows.quickly import resume_run
@@ -120,6 +120,48 @@ async def test_a_live_plan_sees_names_that_are_taken(world: World) -> None:
     assert info.read["getTopics"] == 1
     assert updated.actions == {"refuse": 1, "none": 1, "create": 1}
     assert report.requests == updated.least
+
+
+async def test_a_plan_and_its_run_count_in_words_of_a_plan(world: World) -> None:
+    """In the report, its page and `runs list`, when it is complete and as far as it has got."""
+    rows = await imported(world)
+    rows[1]["name"] = "Ada"
+    path = world.ndjson([*rows, person(9), person(8, **{"email:1": "nowhere"})])
+    world.emulator.add_customer(id="x", name="Old", emails=[{"original": "person.9@example.org"}])
+    options = PlanOptions.of(world.options, out=world.folder / "a.plan", is_live=True)
+
+    first = await plan_live(
+        "customers",
+        [path],
+        world.credentials,
+        replace(options, limits=Limits(max_requests=2)),
+        environment=world.environment,
+    )
+    part = about_run(RunFolder(Path(first.folder)))["counts"]
+    report = await resume_run(RunFolder(Path(first.folder)), world.credentials, environment=world.environment)
+
+    assert isinstance(report, PlanReport)
+    assert (first.status, first.adds_up, report.adds_up) == ("stopped", True, True)
+    assert {"read", *part} <= first.counts.keys()
+    assert all(part[word] == first.counts[word] for word in part)
+    found = {"to_update": 1, "unchanged": 3, "rejected": 2}
+    assert {word: number for word, number in report.counts.items() if number} == {"read": 6, **found}
+    assert about_run(RunFolder(Path(first.folder)))["counts"] == found
+    assert (report.changed, report.conflicts) == ({"name": 1}, 1)
+    assert report.rejects_by_code == {"invalid_email": 1, "taken": 1}
+    page = report.as_markdown()
+    assert "| to update | 1 |" in page
+    assert "| name | 1 |" in page
+
+
+async def test_rows_that_a_filter_leaves_out_are_not_rejected(world: World) -> None:
+    """A conflict that --on-conflict skips counts as skipped."""
+    world.emulator.add_customer(id="x", name="Old", emails=[{"original": "person.1@example.org"}])
+
+    info = await plan(world, people(2), live=True, on_conflict="skip")
+
+    assert (info.actions, info.rejects) == ({"create": 1, "none": 1}, {})
+    assert not (world.folder / "a.plan" / "rejected.ndjson").exists()
 
 
 async def test_a_plan_says_which_names_it_cannot_look_up(world: World) -> None:
