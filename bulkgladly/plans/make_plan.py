@@ -108,7 +108,7 @@ async def _planned(
     """Plan all rows; return what was planned, the operations with which an apply fetches names, and what to tell."""
     policy = options.policy(host)
     reader = DraftReader(spec, policy, options, inputs=inputs, ledger=ledger, bounds=USUAL.bounds)
-    log = PlanLog(spec, policy, ledger, reader.names, is_kept=False)
+    log = PlanLog(spec, policy, ledger, reader.names, is_kept=False, show_values=options.show_values)
     lists: list[str] = []
     if spec.directories:
         reader.linker = _PatientLinker(spec, policy, ledger)

@@ -7,13 +7,14 @@ from pathlib import Path, PurePath
 from bulkgladly.gladly.change import Action
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Record, ready
 from bulkgladly.imports.drafts import AdmittedRow, outcome_of_clash
+from bulkgladly.imports.dropped_values import as_noted
 from bulkgladly.journal.databases import reading
 from bulkgladly.journal.entries import Clash, Standing
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.results import original_of
 from bulkgladly.plans.plan_records import RecordPlanner
 from bulkgladly.plans.planned_changes import PlannedChange
-from bulkgladly.records import Mode, Outcome, Position, Problem, Row, Stage, Word, place_of_row
+from bulkgladly.records import DroppedValue, Mode, Outcome, Position, Problem, Row, Stage, Word, place_of_row
 
 __all__ = ("PLAN_WORDS", "PlanLog", "planned_counts", "planned_in", "unchanged_in")
 
@@ -34,9 +35,20 @@ class PlanLog:
     """
 
     def __init__(
-        self, spec: ImportSpec, policy: Policy, ledger: Ledger, names: Sequence[str], *, is_kept: bool
+        self,
+        spec: ImportSpec,
+        policy: Policy,
+        ledger: Ledger,
+        names: Sequence[str],
+        *,
+        is_kept: bool,
+        show_values: bool = False,
     ) -> None:
-        """`names` are the names of the inputs, by number. With `is_kept` a resume finds unchanged rows again."""
+        """`names` are the names of the inputs, by number. With `is_kept` a resume finds unchanged rows again.
+
+        With `show_values`, values that are left out are kept as they are, and not masked.
+        """
+        self._show_values = show_values
         self._policy, self._ledger, self._names, self._is_kept = policy, ledger, names, is_kept
         self.planner = RecordPlanner(spec, policy)
         # Objects that are not in this form decide by looking, so memory alone says nothing about them.
@@ -58,7 +70,7 @@ class PlanLog:
             self._reject(row, Outcome.rejected(item), None)
             return None
         if self._is_remembered(item, standing):
-            self._as_remembered(row, standing)
+            self._as_remembered(item, standing)
             return None
         record = ready(item, standing.known)
         clash = standing.clash
@@ -90,7 +102,8 @@ class PlanLog:
             return
         # Without its key: what is noted under a key becomes known to later runs.
         note = None if planned.is_remembered else planned.noted()
-        self._ledger.settle(row.seq, row.position, Outcome(word, planned.gladly_id, detail=note))
+        outcome = Outcome(word, planned.gladly_id, detail=note)
+        self._ledger.settle(row.seq, row.position, outcome, dropped=self._dropped(row))
 
     def _is_remembered(self, draft: Draft, standing: Standing) -> bool:
         """Tell whether memory says that nothing is to be done. Most rows of a plan end here, so it must be quick."""
@@ -101,10 +114,14 @@ class PlanLog:
             return False  # what a data set has told is remembered by the apply
         return self._is_by_memory and draft.fingerprints.items() <= known.accepted.items()
 
-    def _as_remembered(self, row: Row, standing: Standing) -> None:
-        if self._is_kept:
+    def _dropped(self, row: Row) -> tuple[DroppedValue, ...]:
+        return as_noted(row.dropped, show_values=self._show_values) if row.dropped else ()
+
+    def _as_remembered(self, draft: Draft, standing: Standing) -> None:
+        row = draft.row
+        if self._is_kept or row.dropped:
             gladly_id = standing.known.gladly_id if standing.known is not None else None
-            self._ledger.settle(row.seq, row.position, Outcome(Word.UNCHANGED, gladly_id))
+            self._ledger.settle(row.seq, row.position, Outcome(Word.UNCHANGED, gladly_id), dropped=self._dropped(row))
         else:
             self.unchanged += 1
             self._passed.append(row.seq)

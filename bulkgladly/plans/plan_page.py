@@ -1,7 +1,7 @@
 """`summary.md`: what a person reads and signs before a plan is applied. Values are masked unless asked for."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from bulkgladly.gladly.change import Action
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.imports.fixes import fix_for
 from bulkgladly.imports.import_options import ImportOptions
+from bulkgladly.imports.result_tables import WARNINGS
 from bulkgladly.mapping.column_shapes import shape
 from bulkgladly.plans.plan_folder import CHANGES, PlanInfo
 from bulkgladly.plans.plan_totals import PlanTotals, RejectSample
@@ -20,7 +21,7 @@ from bulkgladly.plans.planned_changes import FieldChange
 from bulkgladly.records import Position, Problem, Stage, Word, place_of_row
 from bulkgladly.runs.observer import counted, duration_text
 from bulkgladly.runs.summary import day_text
-from bulkgladly.shown import shown_cell
+from bulkgladly.shown import MOST_NAME, shown_cell
 
 __all__ = ("counts_of", "effort_text", "numbers_of", "page_of")
 
@@ -77,9 +78,13 @@ def page_of(
     out: Path,
     options: ImportOptions,
     told: Sequence[str],
+    dropped: Mapping[str, int],
     show_values: bool,
 ) -> str:
-    """Return the page as Markdown. `told` are further lines about what the plan rests on."""
+    """Return the page as Markdown. `told` are further lines about what the plan rests on.
+
+    `dropped` counts the values that are left out because they are not valid, by column.
+    """
     names = [Path(each.path).name for each in info.inputs]
     text: Callable[[Any], str] = _whole if show_values else shape
     how = (
@@ -96,6 +101,7 @@ def page_of(
         *_made_with(info, spec, options),
         *_fields(totals, names, text),
         *_refused(totals, names),
+        *_left_out(dropped),
         *_opened(info),
         *_unlisted(info, spec),
         *_irrevocable(info, spec),
@@ -143,6 +149,15 @@ def _refused(totals: PlanTotals, names: Sequence[str]) -> list[str]:
         table += f"\n| {_reason(code, totals.refused[code])} | {number:,} | {_places(names, totals.refused[code])} |"
         table += f" {shown_cell(fix_for(Problem(code, '', stage=Stage.CHECK)), 200)} |"
     return ["## Rejected", table, "The rows are in `rejected.ndjson`, and can be imported once they are corrected."]
+
+
+def _left_out(dropped: Mapping[str, int]) -> list[str]:
+    if not dropped:
+        return []
+    number = sum(dropped.values())
+    fields = ", ".join(f"{count:,} in {shown_cell(name, MOST_NAME)}" for name, count in dropped.items())
+    are = "that is not valid is" if number == 1 else "that are not valid are"
+    return [f"{counted(number, 'value')} {are} left out of records that are planned ({fields}); see `{WARNINGS}`."]
 
 
 def _reason(code: str, sample: RejectSample) -> str:

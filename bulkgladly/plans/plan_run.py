@@ -115,7 +115,9 @@ class PlanWork:
         self._reader = DraftReader(
             spec, self._policy, options, inputs=inputs, ledger=self.journal, bounds=session.bounds
         )
-        self._log = PlanLog(spec, self._policy, self.journal, self._reader.names, is_kept=True)
+        self._log = PlanLog(
+            spec, self._policy, self.journal, self._reader.names, is_kept=True, show_values=options.show_values
+        )
         self._feed: Feed[tuple[Record, Clash | None]] = Feed(_AHEAD * self.workers)
         self._looker = Looker(session.client, frozenset() if spec.proof is None else spec.proof.shared)
         self._lists: list[str] = []

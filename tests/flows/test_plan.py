@@ -164,6 +164,23 @@ async def test_rows_that_a_filter_leaves_out_are_not_rejected(world: World) -> N
     assert not (world.folder / "a.plan" / "rejected.ndjson").exists()
 
 
+@pytest.mark.parametrize("live", [False, True])
+async def test_values_that_are_left_out_are_in_the_folder(world: World, live: bool) -> None:
+    """Of new records and of unchanged ones, masked, as the import of the same rows writes them."""
+    bad = [person(number, **{"email:2": "nowhere"}) for number in range(2)]
+    await world.run(world.ndjson(bad[:1]), invalid_contacts="drop")
+
+    info = await plan(world, bad, live=live, invalid_contacts="drop")
+    report = await apply(world)
+
+    folder = world.folder / "a.plan"
+    assert info.actions == {"create": 1, "none": 1}
+    assert "warnings.csv" in info.files
+    assert (folder / "warnings.csv").read_bytes() == (Path(report.folder) / "warnings.csv").read_bytes()
+    assert "nowhere" not in (folder / "warnings.csv").read_text()
+    assert "2 values that are not valid are left out" in (folder / "summary.md").read_text()
+
+
 async def test_a_plan_says_which_names_it_cannot_look_up(world: World) -> None:
     """Of answers, which no request lists, a plan says so; an apply rejects what is taken."""
     await world.run(world.ndjson([{"crm": "old", "name": "Returns"}], "old.ndjson"), resource="answers")
