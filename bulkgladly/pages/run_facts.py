@@ -162,8 +162,10 @@ def _files(folder: Path, told: Mapping[str, Mapping[str, Any]]) -> list[FileFact
     for path in sorted(folder.iterdir()):
         if path.name in _OWN_FILES or path.name.startswith((".", _OF_COMMANDS)) or not path.is_file():
             continue
-        about = told.get(path.name, {})
-        found.append(FileFacts(path.name, path.stat().st_size, about.get("rows")))
+        about, size = told.get(path.name, {}), path.stat().st_size
+        # A result file without rows is there for programs; people would open it in vain.
+        if size and about.get("rows") != 0:
+            found.append(FileFacts(path.name, size, about.get("rows")))
     return found
 
 

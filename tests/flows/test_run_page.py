@@ -65,6 +65,8 @@ async def test_an_import_ends_with_a_page(world: World) -> None:
     assert "createCustomer" in words
     assert "<svg" in page_of(report.folder)
     assert not [word for word in ("Ada", "Ashby", "nobody", "c-3") if word in words]
+    assert "rejected.csv" in words
+    assert "unprocessed.ndjson" not in words, "it is empty"
 
 
 async def test_all_sessions_are_on_the_page(world: World) -> None:
