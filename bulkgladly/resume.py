@@ -11,6 +11,7 @@ from bulkgladly.exports.run_export import EXPORT, resume_export
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.run_import import resume_import
 from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.undone_runs import UNDO
 from bulkgladly.plans.apply_plan import resume_apply
 from bulkgladly.plans.plan_options import PLAN_MODE
 from bulkgladly.plans.plan_run import PlanReport, resume_plan
@@ -18,7 +19,6 @@ from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Observer
 from bulkgladly.settings import Credentials
 from bulkgladly.undo.run_undo import resume_undo
-from bulkgladly.undo.undo_options import UNDO
 from bulkgladly.undo.undo_summary import UndoReport
 from bulkgladly.verification.verify_run import VERIFY, resume_verify
 from bulkgladly.verification.verify_summary import VerifyReport

@@ -35,6 +35,8 @@ def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = Fa
     from bulkgladly.journal.runs import all_folders
 
     rows = [about_run(run) for run in all_folders(state_dir)]
+    undone = _undone_names(rows)
+    rows = [{**row, "is_undone": True} if row["run"] in undone else row for row in rows]
     if json:
         print_json(rows)
         return
@@ -59,9 +61,21 @@ def _cells(row: Mapping[str, Any], now: dt.datetime) -> list[str | Line]:
     ]
 
 
+def _undone_names(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the runs of which an undo in the list has taken something back."""
+    undos = (row for row in rows if row.get("mode") == _UNDO and _has_taken_back(row))
+    return {name for row in undos for name in row["inputs"]}
+
+
+def _has_taken_back(undo: Mapping[str, Any]) -> bool:
+    return any(undo["counts"].get(word) for word in ("updated", "deleted"))
+
+
 def _result_text(row: Mapping[str, Any]) -> str:
     """Return the counts of a run, and its pace while it works."""
     counts = _counts_text(row["counts"], is_undo=row.get("mode") == _UNDO)
+    if row.get("is_undone"):
+        counts = f"{counts}; taken back since"
     if not row.get("steering"):
         return counts
     return f"{counts}; {row['steering']['text']}" if counts else str(row["steering"]["text"])
@@ -190,7 +204,7 @@ def show(
 
 def _undos_of(run: Any) -> list[dict[str, Any]]:
     """Return the undos of a run: their names, and how far they have got."""
-    from bulkgladly.undo.later_writes import undos_of
+    from bulkgladly.journal.undone_runs import undos_of
 
     found = [about_run(undo) for undo in undos_of(run)]
     return [{name: one[name] for name in ("run", "status", "counts")} for one in found]
@@ -207,6 +221,8 @@ def _next_of(about: Mapping[str, Any], state_dir: Path) -> list[str]:
     """Return the commands that make sense after a run: those of its report, which knows why the run has ended."""
     if about["status"] == "paused":
         return [next_command("runs", "continue", about["run"], state_dir=state_dir)]
+    if any(map(_has_taken_back, about["undone_by"])):
+        return []  # neither is there anything to resume, nor does its report know
     if about["status"] in ("interrupted", "stopped", "failed"):
         return [next_command("resume", about["run"], state_dir=state_dir, connects=True)]
     if about["status"] != "complete":

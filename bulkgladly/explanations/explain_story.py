@@ -36,12 +36,12 @@ from bulkgladly.journal.record_lookup import RecordLookup, SettledRecord
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.journal.run_writes import RunWrites, WrittenChange
+from bulkgladly.journal.undone_runs import UNDO
 from bulkgladly.messages import Meaning
 from bulkgladly.plans.plan_options import PLAN_MODE
 from bulkgladly.plans.planned_changes import PlannedChange
 from bulkgladly.records import Position, Problem, Stage, Word, place_of_row
 from bulkgladly.runs.options import restored
-from bulkgladly.undo.undo_options import UNDO
 
 __all__ = (
     "PENDING",

@@ -6,8 +6,8 @@ from bulkgladly.errors import BulkgladlyError
 from bulkgladly.explanations.explain_words import time_text
 from bulkgladly.journal.record_lookup import RecordLookup, SettledRecord
 from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.undone_runs import undos_of
 from bulkgladly.records import Word
-from bulkgladly.undo.later_writes import undos_of
 from bulkgladly.undo.undo_steps import PARTLY
 
 __all__ = ("undone_text",)

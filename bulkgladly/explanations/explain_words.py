@@ -10,10 +10,10 @@ import orjson
 from bulkgladly.imports.reject_reasons import left_out, reason_for
 from bulkgladly.journal.record_lookup import SettledRecord
 from bulkgladly.journal.run_writes import TrailStep, WrittenChange
+from bulkgladly.journal.undone_runs import UNDO
 from bulkgladly.mapping.column_shapes import masked
 from bulkgladly.messages import Meaning
 from bulkgladly.records import Mode, Stage, Word
-from bulkgladly.undo.undo_options import UNDO
 
 __all__ = (
     "Background",

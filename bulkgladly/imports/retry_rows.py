@@ -19,7 +19,15 @@ from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Mode, Part, Row
 from bulkgladly.runs.options import restored
 
-__all__ = ("RejectKinds", "can_pass_with", "corrected_import", "import_again", "kinds_of_rejects", "plan_again")
+__all__ = (
+    "RejectKinds",
+    "again_after_undo",
+    "can_pass_with",
+    "corrected_import",
+    "import_again",
+    "kinds_of_rejects",
+    "plan_again",
+)
 
 _LATER = ("unknown_key", "unknown_name", "ambiguous_name", "disabled_name", "phone_region")
 """Codes of rows that were refused before anything was sent, and may pass once something else has changed."""
@@ -99,6 +107,11 @@ def plan_again(folder: RunFolder) -> str:
     words: list[str | Path] = ["plan", spec.name, *(item.path for item in header.inputs), *options.flags(spec)]
     words += [*options.reading.flags(), "--live", "--out", out.with_name(f"{out.stem}-again.plan")]
     return next_command(*words, state_dir=folder.state_dir, connects=True)
+
+
+def again_after_undo(folder: RunFolder) -> str:
+    """Return the command that does again, from the start, what a run did before it was taken back."""
+    return import_again(folder) if folder.header().plan is None else plan_again(folder)
 
 
 def import_again(folder: RunFolder, *flags: str) -> str:

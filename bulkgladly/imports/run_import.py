@@ -31,18 +31,20 @@ from bulkgladly.imports.mapping_choice import unchanged_mapping
 from bulkgladly.imports.missing_deletion import delete_missing, refuse_deletion, refuse_stale_deletion
 from bulkgladly.imports.overwriting import notes_on_owners
 from bulkgladly.imports.rehearsal import rehearsal
+from bulkgladly.imports.retry_rows import again_after_undo
 from bulkgladly.imports.shared_keys import notes_on_keys
 from bulkgladly.imports.step_choice import StepChoice
 from bulkgladly.journal.ledger import has_doubts
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import Fault, InputFile, RunHeader
 from bulkgladly.journal.runs import all_folders
+from bulkgladly.journal.undone_runs import taken_back_by
 from bulkgladly.local_paths import local_path
 from bulkgladly.records import Mode
 from bulkgladly.runs.beginning import NewRun, removed_unbegun, resumed, unfinished
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.finish_by import CannotFinish
-from bulkgladly.runs.observer import Observer, duration_text
+from bulkgladly.runs.observer import Observer, counted, duration_text
 from bulkgladly.runs.options import for_next_session, restored, stored
 from bulkgladly.runs.session import Session, Terms
 from bulkgladly.settings import Credentials, Pace, refuse_unlimited
@@ -191,9 +193,10 @@ async def resume_import(
         InputChanged: An input file, the mapping or the transform has changed since the run began.
         JournalDamaged: The run cannot be used; the message says why.
         RunLocked: Another process works on the run.
-        UsageError: The credentials are for another host.
+        UsageError: The credentials are for another host, or the run was taken back by an undo.
     """
     with resumed(folder, credentials) as header:
+        _refuse_undone(folder)
         options = for_next_session(restored(ImportOptions, header.settings, folder.state_dir), change)
         options = options if fail_on is None else replace(options, fail_on=fail_on)
         refuse_unlimited(options.pace, credentials)
@@ -214,6 +217,21 @@ async def resume_import(
         terms = Terms(credentials, observer or Observer(), with_signals, environment)
         report = await _work(Session(folder, options, terms), spec, options, inputs, digests=digests, choose=choose)
     return await delete_missing(report, spec, options, terms, begin=begin_import)
+
+
+def _refuse_undone(folder: RunFolder) -> None:
+    """Refuse to complete a run of which an undo has taken back a part: nobody would send that part again.
+
+    Raises:
+        UsageError: There is such an undo.
+    """
+    if (taken_back := taken_back_by(folder)) is None:
+        return
+    undo, number = taken_back
+    raise UsageError(
+        f"run {folder.name} cannot be resumed, because {undo} has taken back {counted(number, 'object')} of it, and a "
+        f"resume sends only what was not sent yet; to send all rows, run `{again_after_undo(folder)}`"
+    )
 
 
 def _mode_of(options: ImportOptions) -> str:
@@ -300,7 +318,7 @@ class OtherRuns:
                 f"run {run.name} ended while {self._spec.name} were in flight, and a new run could send them twice; "
                 f"continue it with `{resume}`"
             )
-        if new_run:
+        if new_run or taken_back_by(run) is not None:
             return
         if gone := next((file.path for file in run.header().inputs if not Path(file.path).exists()), None):
             raise UnfinishedRun(

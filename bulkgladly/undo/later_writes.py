@@ -3,17 +3,15 @@
 import sqlite3
 from collections.abc import Iterator
 
-from bulkgladly.errors import JournalError
 from bulkgladly.gladly.reversal import BelongsTo
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.journal.databases import reading
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_writes import RunWrites
-from bulkgladly.journal.runs import list_runs
-from bulkgladly.undo.undo_options import UNDO
+from bulkgladly.journal.undone_runs import UNDO, other_runs, undos_of
 
-__all__ = ("add_later_writes", "ids_undone", "undos_of")
+__all__ = ("add_later_writes", "ids_undone")
 
 _UNDONE = (
     "SELECT gladly_id, at FROM records WHERE gladly_id IS NOT NULL AND word IN ('updated', 'deleted', 'unchanged')"
@@ -25,11 +23,6 @@ _LATER = (
 )
 _WHOLE = "something that belongs to it"
 """In the place of a field: another object that hangs on it, or a deletion."""
-
-
-def undos_of(run: RunFolder) -> list[RunFolder]:
-    """Return the undos of a run, the oldest first; those that cannot be read are left out."""
-    return [one for one in _runs_of(run) if _is_undo_of(one, run.name)]
 
 
 def ids_undone(undo: RunFolder) -> Iterator[tuple[str, float]]:
@@ -54,7 +47,7 @@ def add_later_writes(plan: sqlite3.Connection, run: RunFolder, spec: ImportSpec)
     header = run.header()
     kinds = _kinds_concerned(spec.name)
     # The newest first: it has to be undone before the others.
-    for later in reversed(list(_runs_of(run))):
+    for later in reversed(other_runs(run)):
         theirs = later.header()
         ended = (later.report() or {}).get("ended_at") or ""
         is_other = theirs.resource not in kinds or theirs.mode == UNDO or theirs.host != header.host
@@ -86,18 +79,3 @@ def _rows(
         gladly_id = own_id if above is None else above.id_in(own_id or "", write.after)
         for name in (write.after if above is None else ()) or (_WHOLE,):
             yield name, run, gladly_id, write.at, own_id, write.at
-
-
-def _runs_of(run: RunFolder) -> Iterator[RunFolder]:
-    for one in list_runs(run.state_dir):
-        try:
-            one.header()
-        except JournalError:  # removed a moment ago
-            continue
-        if one.name != run.name:
-            yield one
-
-
-def _is_undo_of(one: RunFolder, name: str) -> bool:
-    header = one.header()
-    return header.mode == UNDO and header.parent == name

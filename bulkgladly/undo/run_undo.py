@@ -12,6 +12,7 @@ from bulkgladly.errors import UnfinishedRun, UsageError
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_writes import RunWrites
+from bulkgladly.journal.undone_runs import UNDO
 from bulkgladly.runs.beginning import NewRun, refuse_other_host, removed_unbegun, resumed, unfinished
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Observer
@@ -20,7 +21,7 @@ from bulkgladly.runs.session import Session, Terms
 from bulkgladly.settings import Credentials, refuse_unlimited
 from bulkgladly.undo.planned_objects import PlanCounts, changes_of
 from bulkgladly.undo.undo_images import UNREAD, images_of
-from bulkgladly.undo.undo_options import UNDO, UndoOptions, namespace_of, spec_to_undo
+from bulkgladly.undo.undo_options import UndoOptions, namespace_of, spec_to_undo
 from bulkgladly.undo.undo_plan import PLAN_FILE, UndoPlan
 from bulkgladly.undo.undo_summary import UndoReport
 from bulkgladly.undo.undo_work import UndoWork

@@ -9,14 +9,12 @@ from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.journal.ledger import has_doubts
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_writes import RunWrites
+from bulkgladly.journal.undone_runs import UNDO
 from bulkgladly.local_paths import LocalPath
 from bulkgladly.records import Mode
 from bulkgladly.settings import Limits, Pace
 
-__all__ = ("UNDO", "UndoOptions", "namespace_of", "spec_to_undo")
-
-UNDO = "undo"
-"""The mode in the header of a run that takes another one back."""
+__all__ = ("UndoOptions", "namespace_of", "spec_to_undo")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,10 +19,11 @@ from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_writes import RunWrites, SettledWrite, WrittenChange
 from bulkgladly.journal.state_reader import StateReader
+from bulkgladly.journal.undone_runs import undos_of
 from bulkgladly.records import Position, Word
 from bulkgladly.storage.durable import touch_private
 from bulkgladly.storage.failures import database_error
-from bulkgladly.undo.later_writes import add_later_writes, ids_undone, undos_of
+from bulkgladly.undo.later_writes import add_later_writes, ids_undone
 from bulkgladly.undo.planned_objects import PlanCounts, PlannedObject
 from bulkgladly.undo.undo_images import images_of
 

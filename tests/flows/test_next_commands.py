@@ -112,6 +112,25 @@ def test_explain_of_a_plan_shows_what_is_planned_masked(program: HeardProgram) -
     assert "result    to update at" in out
 
 
+def test_a_run_that_was_undone_is_not_resumed_but_begun_again(program: HeardProgram) -> None:
+    """A resume would send the rest alone. Nothing stands in the way of the same import, or of a new plan."""
+    Path("rows.csv").write_text("crm_id,name\nU1,Ada Ashby\nU2,Cleo Holt\n")
+    stopped = json.loads(program(*IMPORT, "--canary", "1")[1])
+    program("undo", stopped["run"], "--yes")
+
+    code, _, told = program("resume", stopped["run"])
+    listed = program("runs", "list").out
+    shown = program("runs", "show", stopped["run"]).out
+    again = json.loads(program(*IMPORT, "--json").out)
+
+    assert code == 2
+    assert "has taken back 1 object of it" in told
+    assert "bulkgladly import customers" in told
+    assert "taken back since" in listed
+    assert "next: bulkgladly resume" not in shown
+    assert (again["exit_code"], again["counts"]["created"]) == (0, again["counts"]["read"])
+
+
 def test_an_undo_has_no_canary(program: HeardProgram) -> None:
     """It would be ignored; `--limit` is the flag for a first look."""
     assert program("undo", "customers-upsert", "--canary", "1")[0] == 2
