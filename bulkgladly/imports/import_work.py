@@ -214,7 +214,8 @@ class ImportWork:
         is_whole = foreseen(self._inputs, forecast, start=start, is_settled=is_settled, most=most, limit=limit)
         if baseline is not None:
             factor = 1.0 if is_whole else left / max(1, forecast.counts.total())
-            for line in told_lines(baseline.findings, forecast.counts.total(), factor, pace):
+            is_rest = bool(self._done_before)
+            for line in told_lines(baseline.findings, forecast.counts.total(), factor, pace, is_rest=is_rest):
                 self._observer.note(line)
         return forecast.estimate(pace, rows=None if is_whole else left, rows_exact=is_whole or self.rows_exact)
 

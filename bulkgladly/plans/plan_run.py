@@ -254,7 +254,7 @@ class PlanWork:
             zone=self._session.steering.zone,
             run=header.run,
             read=common["requests"],
-            told=closed_baseline(self._reader, self._options),
+            told=closed_baseline(self._reader, self._options, is_rest=bool(self._done_before)),
         )
         refuse_existing(self._options.out, force=self._options.force)
         return write_plan(self._session.run.path, self._inputs, self._spec, self._options, origin)[0]
