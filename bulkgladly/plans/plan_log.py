@@ -13,7 +13,7 @@ from bulkgladly.journal.entries import Clash, Standing
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.results import original_of
 from bulkgladly.plans.plan_records import RecordPlanner
-from bulkgladly.plans.planned_changes import PlannedChange
+from bulkgladly.plans.planned_changes import OPEN, PlannedChange
 from bulkgladly.records import DroppedValue, Mode, Outcome, Position, Problem, Row, Stage, Word, place_of_row
 
 __all__ = ("PLAN_WORDS", "PlanLog", "planned_counts", "planned_in", "unchanged_in")
@@ -57,9 +57,8 @@ class PlanLog:
         self._passed: list[int] = []
         self.unchanged = 0
         """Rows that are as memory says, of which nothing is noted."""
-        self.begun: Counter[str] = Counter()
-        """Records that are planned so far, by action."""
-        self.words: Counter[str] = Counter()
+        self.planned: Counter[str] = Counter()
+        """Records that are planned so far, by `PLAN_WORDS`; a resume begins with those of earlier sessions."""
 
     def taken_in(self, admitted: AdmittedRow) -> Record | None:
         """Return the record of a row that is still to be planned; otherwise note how the row ends."""
@@ -92,14 +91,13 @@ class PlanLog:
             planned = planned._replace(
                 action=Action.NONE, word=Word.UNCHANGED, costs={}, fields=(), reason=f"repeats {self._place(clash)}"
             )
-        self.begun[planned.action] += 1
         row, word = record.row, Word(planned.word)
-        self.words[planned.word] += 1
         if word in (Word.REJECTED, Word.SKIPPED):
             problem = Problem(planned.code or "?", planned.reason or "", planned.attr, word=word)
             outcome = Outcome.rejected(problem, status=planned.status, gladly_id=planned.gladly_id)
             self._reject(row, outcome._replace(stage=None if planned.stage is None else Stage(planned.stage)), record)
             return
+        self.planned[OPEN if planned.action == OPEN else _PLANNED.get(planned.word, planned.word)] += 1
         # Without its key: what is noted under a key becomes known to later runs.
         note = None if planned.is_remembered else planned.noted()
         outcome = Outcome(word, planned.gladly_id, detail=note)
@@ -119,6 +117,7 @@ class PlanLog:
 
     def _as_remembered(self, draft: Draft, standing: Standing) -> None:
         row = draft.row
+        self.planned[Word.UNCHANGED.value] += 1
         if self._is_kept or row.dropped:
             gladly_id = standing.known.gladly_id if standing.known is not None else None
             self._ledger.settle(row.seq, row.position, Outcome(Word.UNCHANGED, gladly_id), dropped=self._dropped(row))
@@ -134,6 +133,7 @@ class PlanLog:
         self._passed = []
 
     def _reject(self, row: Row, outcome: Outcome, record: Record | Draft | None) -> None:
+        self.planned[outcome.word.value] += 1
         original = None if outcome.code in _LEFT_OUT else original_of(row)
         key = record.key if record is not None else None
         self._ledger.settle(row.seq, row.position, outcome, key=key, original=original)

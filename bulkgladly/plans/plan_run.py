@@ -4,6 +4,7 @@ It reads everything that a write would meet or write over. It can be stopped and
 written when all rows are planned.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
@@ -34,7 +35,7 @@ from bulkgladly.plans.plan_log import PLAN_WORDS, PlanLog, planned_counts
 from bulkgladly.plans.plan_options import PLAN_MODE, PlanOptions
 from bulkgladly.plans.plan_page import counts_of, effort_text, numbers_of
 from bulkgladly.plans.plan_reads import ReadForecast
-from bulkgladly.records import Mark, Word
+from bulkgladly.records import Mark
 from bulkgladly.runs.beginning import NewRun, resumed
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Estimate, Observer
@@ -49,6 +50,7 @@ from bulkgladly.shown import shown_cell
 __all__ = ("PlanReport", "PlanWork", "plan_live", "resume_plan")
 
 _TAKEN = "taken"
+_REASONS_TOLD = 5
 _AHEAD = 2
 """Records that wait for each worker."""
 
@@ -118,6 +120,8 @@ class PlanWork:
         self._log = PlanLog(
             spec, self._policy, self.journal, self._reader.names, is_kept=True, show_values=options.show_values
         )
+        if self._done_before:
+            self._log.planned.update(planned_counts(session.run.path))
         self._feed: Feed[tuple[Record, Clash | None]] = Feed(_AHEAD * self.workers)
         self._looker = Looker(session.client, frozenset() if spec.proof is None else spec.proof.shared)
         self._lists: list[str] = []
@@ -195,10 +199,17 @@ class PlanWork:
 
     def progress(self) -> Progress:
         """Return how many rows are planned."""
-        counts = {word: number for word, number in self.journal.counts.items() if word == Word.REJECTED}
-        done = self.journal.counts.total()
-        subject = f"a plan for {self._spec.name} in {self._session.connection.host}"
-        return Progress(counts, done, self.rows, self.rows_exact, self._done_before, subject=subject)
+        counts, done = dict(self._log.planned), self.journal.counts.total()
+        codes = Counter(dict(self.journal.reject_codes))  # a copy first, since the writer's thread continues to count
+        return Progress(
+            counts,
+            done,
+            self.rows,
+            self.rows_exact,
+            self._done_before,
+            subject=f"a plan for {self._spec.name} in {self._session.connection.host}",
+            reasons=codes.most_common(_REASONS_TOLD),
+        )
 
     async def settle(self) -> None:
         """Wait until all that was planned is on the disk."""

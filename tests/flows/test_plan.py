@@ -138,12 +138,16 @@ async def test_a_plan_and_its_run_count_in_words_of_a_plan(world: World) -> None
         environment=world.environment,
     )
     part = about_run(RunFolder(Path(first.folder)))["counts"]
+    (Path(first.folder) / "report.json").unlink()  # as after a kill
+    view = view_of(facts_of(Path(first.folder), dt.datetime.now(dt.UTC)))
     report = await resume_run(RunFolder(Path(first.folder)), world.credentials, environment=world.environment)
 
     assert isinstance(report, PlanReport)
     assert (first.status, first.adds_up, report.adds_up) == ("stopped", True, True)
     assert {"read", *part} <= first.counts.keys()
     assert all(part[word] == first.counts[word] for word in part)
+    assert {row.word.replace(" ", "_"): row.number for row in view.outcomes.rows} == part
+    assert view.head.title == "Plan for customers from customers.ndjson"
     found = {"to_update": 1, "unchanged": 3, "rejected": 2}
     assert {word: number for word, number in report.counts.items() if number} == {"read": 6, **found}
     assert about_run(RunFolder(Path(first.folder)))["counts"] == found
