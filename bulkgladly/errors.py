@@ -73,6 +73,10 @@ class UnfinishedRun(UsageError):
     """An earlier run of the same input is not finished; it is continued, or a new one is asked for by name."""
 
 
+class RunTakenBack(UsageError):
+    """An undo has taken back a part of the run, so it is not continued but begun again."""
+
+
 class DataSetInUse(UsageError):
     """Another process writes the data set at the moment. Nothing was changed; try again when it has ended."""
 

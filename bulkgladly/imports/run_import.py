@@ -9,7 +9,7 @@ from typing import BinaryIO
 import anyio.to_thread
 
 from bulkgladly.commands import next_command
-from bulkgladly.errors import JournalError, UnfinishedRun, UsageError
+from bulkgladly.errors import JournalError, RunTakenBack, UnfinishedRun, UsageError
 from bulkgladly.files.folders import with_folders
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ImportSpec, Policy
@@ -193,7 +193,8 @@ async def resume_import(
         InputChanged: An input file, the mapping or the transform has changed since the run began.
         JournalDamaged: The run cannot be used; the message says why.
         RunLocked: Another process works on the run.
-        UsageError: The credentials are for another host, or the run was taken back by an undo.
+        RunTakenBack: An undo has taken back a part of the run.
+        UsageError: The credentials are for another host.
     """
     with resumed(folder, credentials) as header:
         _refuse_undone(folder)
@@ -223,12 +224,12 @@ def _refuse_undone(folder: RunFolder) -> None:
     """Refuse to complete a run of which an undo has taken back a part: nobody would send that part again.
 
     Raises:
-        UsageError: There is such an undo.
+        RunTakenBack: There is such an undo.
     """
     if (taken_back := taken_back_by(folder)) is None:
         return
     undo, number = taken_back
-    raise UsageError(
+    raise RunTakenBack(
         f"run {folder.name} cannot be resumed, because {undo} has taken back {counted(number, 'object')} of it, and a "
         f"resume sends only what was not sent yet; to send all rows, run `{again_after_undo(folder)}`"
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import anyio.to_thread
 import orjson
 
-from bulkgladly.errors import BulkgladlyError, InputChanged, UnfinishedRun
+from bulkgladly.errors import BulkgladlyError, InputChanged, RunTakenBack, UnfinishedRun
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.run_import import begin_import, resume_import
@@ -162,6 +162,9 @@ class _ProjectRun:
             after = report_of_step(self._record, plan.step)
             state = "failed" if after.state == NOT_BEGUN else after.state
             reason = str(error)
+            if isinstance(error, RunTakenBack):
+                self._next = run_command(self._project, self._options.state_dir, "--again", plan.name)
+                reason = f"{reason.partition('; to send all rows')[0]}; begin the step again: --again {plan.name}"
             if isinstance(error, InputChanged):
                 # The same command would end here again, and --new-run begins all steps.
                 self._next = run_command(self._project, self._options.state_dir, "--again", plan.name)

@@ -96,6 +96,7 @@ def test_an_apply_takes_a_canary_and_does_not_ask_to_read_what_it_reads(program:
     code, out, told = program("apply", "a.plan", "--canary", "1", "--json")
     assert (code, json.loads(out)["counts"]["unprocessed"]) == (10, 2)
     assert "--undoable" not in told
+    assert "a.plan" in program("explain", "customers-apply", "rows.csv:2", "--offline")[1], "explain names the plan"
 
 
 def test_explain_of_a_plan_shows_what_is_planned_masked(program: HeardProgram) -> None:
