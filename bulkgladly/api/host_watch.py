@@ -46,7 +46,10 @@ class HostWatch:
         self._exchange, self._pacer, self._health = exchange, pacer, health
         self._clock, self._random = clock, random
         self._probing = asyncio.Lock()
+        self._proving = asyncio.Lock()
         self._absence_proved_at = -_ABSENCE_BELIEVED_S
+        self._proof: tuple[RawReply, Judgement] = (NO_REPLY, _CONFIRMED)
+        self._proofs = 0
         self.outages = 0
 
     # --- one outage, and all who wait for its end ---
@@ -104,14 +107,20 @@ class HostWatch:
         return judged.meaning is Meaning.UNCLEAR
 
     async def behind_absence(self) -> tuple[RawReply, Judgement]:
-        """Ask whether the organisation itself said that something is absent: after that reply, once a minute."""
-        while self._clock() - self._absence_proved_at >= _ABSENCE_BELIEVED_S:
-            reply, judged = await self._ask_host()
-            if judged.meaning is Meaning.CONFIRMED:
-                self._absence_proved_at = self._clock()
-            elif judged.meaning is not Meaning.THROTTLED:
-                return reply, judged
-        return NO_REPLY, _CONFIRMED
+        """Ask whether the organisation itself said that something is absent: after that reply, once a minute.
+
+        One caller asks; those that come while it does wait, and take the reply, which is younger than their absence.
+        """
+        proofs = self._proofs
+        async with self._proving:
+            while self._proofs == proofs and self._clock() - self._absence_proved_at >= _ABSENCE_BELIEVED_S:
+                reply, judged = await self._ask_host()
+                if judged.meaning is Meaning.CONFIRMED:
+                    self._absence_proved_at = self._clock()
+                if judged.meaning is not Meaning.THROTTLED:
+                    self._proof = (reply, judged)
+                    self._proofs += 1
+            return self._proof if self._proofs != proofs else (NO_REPLY, _CONFIRMED)
 
     async def _ask_host(self) -> tuple[RawReply, Judgement]:
         """Ask the host itself; it counts as down afterwards if it gives no proper reply."""

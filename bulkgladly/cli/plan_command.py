@@ -1,5 +1,6 @@
 """`plan` and `apply`: what an import would do, as a folder that a person can read, and doing exactly that."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -94,10 +95,27 @@ def plan(
     number = f"{info.rows:,} {'row' if info.rows == 1 else 'rows'}"
     tell(f"Planned {number} of {info.resource} (mode: {info.mode}); nothing was sent")
     tell(*(f"  {line}" for line in lines_of(info, out)))
+    tell(*(f"  {line}" for line in _on_limits(info, options)))
     tell(f"  {_next(info, options)}")
     if output.json:
         print_json(info.as_dict(), kept_in=str(out / "plan.json"))
     raise typer.Exit(_code(planning, writes=info.writes, rejects=sum(info.rejects.values())))
+
+
+def _on_limits(info: "PlanInfo", options: "PlanOptions") -> Iterator[str]:
+    """Yield what limits mean for a plan that is made without a request: only its apply takes time."""
+    from bulkgladly.runs.environment import USUAL
+    from bulkgladly.runs.finish_by import FinishBy
+    from bulkgladly.runs.observer import Estimate
+    from bulkgladly.runs.options import limits_told
+
+    if told := limits_told(options.limits):
+        yield f"{told} has no effect: without --live, a plan sends no request. Pass it to `apply`"
+    pace = options.pace.foreseen(USUAL.wall())
+    low, high = info.requests
+    estimate = Estimate(info.rows, True, low, high, pace.usual, info.rows - info.writes, pace=pace)
+    if (answer := FinishBy(options.limits.finish_by, USUAL.wall).answer(estimate)) is not None:
+        yield f"applying it: {answer}"
 
 
 def _next(info: "PlanInfo", options: "PlanOptions") -> str:

@@ -22,13 +22,14 @@ FAR_OFF_S = 12 * 3600.0
 """An end that is further away is named with its day."""
 # In the order of the sum in the README and in report.md.
 SHOWN = (
+    *("to_create", "to_update", "to_delete", "open", "found", "corrected", "forgotten", "no_longer_there"),
     *("created", "new", "updated", "restored", "restated", "deleted", "unchanged", "nothing to do", "skipped", "kept"),
     *("rejected", "not possible", "unknown"),
     *("equal", "different", "missing", "merged", "unreadable", "not_sent", "not_sampled"),
 )
 _OF_EXPORTS = {"created": "new", "updated": "restated"}
 """What became of the rows of an export, in words for people."""
-_IN_PROSE = {"not_sent": "not sent", "not_sampled": "not in the sample"}
+_IN_PROSE = {"not_sampled": "not in the sample", "open": "decided when applied"}
 _SAID = {"units": "downloads", "comparisons": "rows"}
 """What a run counts, in words for people, where its own word is an inner one."""
 
@@ -40,7 +41,7 @@ def counts_text(counts: Mapping[str, int], words: Sequence[str] = SHOWN, *, with
     found = {word: counts[word] for word in words if counts.get(word)}
     total = sum(found.values())
     return ", ".join(
-        f"{number:,} {_IN_PROSE.get(word, word)}"
+        f"{number:,} {_IN_PROSE.get(word, word.replace('_', ' '))}"
         + (f" ({share_text(number, total)})" if with_shares and len(found) > 1 else "")
         for word, number in found.items()
     )

@@ -37,6 +37,8 @@ def list_(state_dir: flags.StateDir = Path(".bulkgladly"), json: flags.Json = Fa
     from bulkgladly.rate_schedule import local_zone
 
     rows = [about_run(run) for run in all_folders(state_dir)]
+    undone = _undone_names(rows)
+    rows = [{**row, "is_undone": True} if row["run"] in undone else row for row in rows]
     if json:
         print_json(rows)
         return
@@ -56,14 +58,26 @@ def _cells(row: Mapping[str, Any], now: dt.datetime) -> list[str | Line]:
         ending_word(row["status"], is_clean=not any(row["counts"].get(word) for word in _NOT_GOOD)),
         _began_text(row, now),
         duration_text(row["seconds"]) if row.get("seconds") else "",
-        _names_text(row.get("inputs") or []),
+        _origin_text(row),
         coloured(row.get("problem") or _result_text(row)),
     ]
+
+
+def _undone_names(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the runs of which an undo in the list has taken something back."""
+    undos = (row for row in rows if row.get("mode") == _UNDO and _has_taken_back(row))
+    return {name for row in undos for name in row["inputs"]}
+
+
+def _has_taken_back(undo: Mapping[str, Any]) -> bool:
+    return any(undo["counts"].get(word) for word in ("updated", "deleted"))
 
 
 def _result_text(row: Mapping[str, Any]) -> str:
     """Return the counts of a run, and its pace while it works."""
     counts = _counts_text(row["counts"], is_undo=row.get("mode") == _UNDO)
+    if row.get("is_undone"):
+        counts = f"{counts}; taken back since"
     if not row.get("steering"):
         return counts
     return f"{counts}; {row['steering']['text']}" if counts else str(row["steering"]["text"])
@@ -76,6 +90,12 @@ def _began_text(row: Mapping[str, Any], now: dt.datetime) -> str:
         return when_text(began.replace(tzinfo=began.tzinfo or dt.UTC), now)
     except (OverflowError, ValueError):
         return ""
+
+
+def _origin_text(row: Mapping[str, Any]) -> str:
+    """Return what a run reads or writes: its files or its folder, and the plan that it applies."""
+    names = _names_text(row.get("inputs") or [])
+    return f"{names}, as planned in {Path(row['applies']).name}" if row.get("applies") else names
 
 
 def _names_text(paths: Sequence[str]) -> str:
@@ -105,6 +125,7 @@ def about_run(run: Any) -> dict[str, Any]:
             "seconds": run.seconds(),
             "inputs": [item.path for item in header.inputs] or ([str(out)] if out else []) or _undone(header),
             "counts": counts,
+            **({"applies": str(header.plan)} if header.plan is not None else {}),
             **({"mode": header.mode} if header.mode == _UNDO else {}),
         }
     except BulkgladlyError as error:
@@ -162,6 +183,7 @@ def _about_in_full(folder: Any) -> dict[str, Any]:
         "seconds": folder.seconds(),
         "inputs": [item.path for item in header.inputs],
         "parent": header.parent,
+        "applies": None if header.plan is None else str(header.plan),
         "undone_by": _undos_of(folder),
         "folder": str(folder.path),
         "counts": _counts_of(folder, header),
@@ -190,6 +212,8 @@ def _next_of(about: Mapping[str, Any], state_dir: Path) -> list[str]:
     """Return the commands that make sense after a run: those of its report, which knows why the run has ended."""
     if about["status"] == "paused":
         return [next_command("runs", "continue", about["run"], state_dir=state_dir)]
+    if any(map(_has_taken_back, about["undone_by"])):
+        return []  # neither is there anything to resume, nor does its report know
     if about["status"] in ("interrupted", "stopped", "failed"):
         return [next_command("resume", about["run"], state_dir=state_dir, connects=True)]
     if about["status"] != "complete":
@@ -235,6 +259,7 @@ def _show_run(about: Mapping[str, Any]) -> None:
     if about["steering"]:
         lines.append(("pace", about["steering"]["text"]))
     lines += [("input", path) for path in about["inputs"]]
+    lines += [("applies", about["applies"])] if about["applies"] else []
     lines += [("undoes", about["parent"])] if about["mode"] == _UNDO else []
     lines.append(("folder", about["folder"]))
     if about["counts"]:
@@ -301,13 +326,17 @@ def _counts_of(run: Any, header: Any) -> dict[str, int]:
         return count_verdicts(run.path)
     if not run.has_records():
         return _units_by_state(run)
-    counts = count_by_word(run.path)
-    if header.mode != "plan":
-        return counts
-    # A plan has done nothing to its records yet.
-    rejected = counts.get("rejected", 0)
-    found = {"planned": sum(counts.values()) - rejected, "rejected": rejected}
-    return {word: number for word, number in found.items() if number}
+    return _plan_counts(run) if header.mode == "plan" else count_by_word(run.path)
+
+
+def _plan_counts(run: Any) -> dict[str, int]:
+    """Count what a plan foresees: by its report once it is complete, until then as far as it has got."""
+    from bulkgladly.plans.plan_log import PLAN_WORDS, planned_counts
+
+    counts = (run.report() or {}).get("counts", {}) if run.status() == "complete" else {}
+    if "to_create" not in counts:
+        return planned_counts(run.path)
+    return {word: counts[word] for word in PLAN_WORDS if counts.get(word)}
 
 
 def _units_by_state(run: Any) -> dict[str, int]:

@@ -8,10 +8,13 @@ import orjson
 
 from bulkgladly.journal.units import UnitLine, units_of
 
-__all__ = ("REPAIR", "finding_line", "repair_counts", "repaired_in", "settled_pages")
+__all__ = ("REPAIR", "REPAIR_WORDS", "finding_line", "repair_counts", "repaired_in", "said_of_keys", "settled_pages")
 
 REPAIR = "repair"
 """The mode of such a run."""
+_SAID = {"unchanged": "found", "updated": "corrected", "deleted": "forgotten", "rejected": "no_longer_there"}
+REPAIR_WORDS = (*_SAID.values(), "unknown")
+"""What became of keys, for people: `corrected` lead to the customer that remains, `unknown` could not be looked at."""
 _RESULTS = {"updated": "merged", "rejected": "deleted in Gladly", "unknown": "unknown"}
 
 
@@ -32,7 +35,12 @@ def repair_counts(folder: Path) -> dict[str, int]:
     Raises:
         JournalDamaged: The journal cannot be read.
     """
-    return dict(settled_pages(units_of(folder))[0])
+    return said_of_keys(settled_pages(units_of(folder))[0])
+
+
+def said_of_keys(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts under the words that people read."""
+    return {_SAID.get(word, word): number for word, number in counts.items()}
 
 
 def repaired_in(folder: Path, text: str) -> list[Mapping[str, str]]:

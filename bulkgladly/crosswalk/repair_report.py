@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from bulkgladly.crosswalk.crosswalk_findings import REPAIR_WORDS
 from bulkgladly.local_paths import LocalPath
 from bulkgladly.runs.summary import Summary
 from bulkgladly.settings import Limits, Pace
@@ -32,11 +33,12 @@ class RepairOptions:
 class RepairReport(Summary):
     """What a repair found, all its sessions together.
 
-    `counts` are keys: `unchanged` lead to an object, `updated` to another one than before, `rejected` to none,
-    `deleted` were forgotten, `unknown` could not be looked at. `told` are lines for people.
+    `counts` are keys: `found` lead to an object, `corrected` to another one than before, `no_longer_there` to none,
+    `forgotten` were forgotten, `unknown` could not be looked at. `told` are lines for people.
     """
 
     things: ClassVar[str] = "keys"
+    words: ClassVar[tuple[str, ...]] = (*REPAIR_WORDS, "unprocessed")
 
     told: tuple[str, ...] = ()
 

@@ -7,13 +7,14 @@ last one.
 
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 import anyio.to_thread
 import orjson
 
 from bulkgladly.commands import next_command
-from bulkgladly.crosswalk.crosswalk_findings import finding_line, settled_pages
+from bulkgladly.crosswalk.crosswalk_findings import REPAIR_WORDS, finding_line, said_of_keys, settled_pages
 from bulkgladly.crosswalk.repair_report import RepairOptions, RepairReport
 from bulkgladly.errors import UsageError
 from bulkgladly.gladly.endpoints import MAX_MERGES
@@ -27,7 +28,7 @@ from bulkgladly.records import Position, Row
 from bulkgladly.runs.observer import Estimate, counted, share_text
 from bulkgladly.runs.session import Progress, Session
 from bulkgladly.runs.stages import Feed
-from bulkgladly.runs.summary import COUNT_WORDS, Ending, resume_command, status_of
+from bulkgladly.runs.summary import Ending, resume_command, status_of
 
 __all__ = ("RepairWork",)
 
@@ -89,9 +90,11 @@ class RepairWork:
             self._session.observer.note(f"no key of {self._spec.name} is left to look at")
             return
         # Merges cost one request more, and how many there are is not known.
-        estimate = _KeysEstimate.of((1, 1), left, True, self._session.steering.foreseen())
+        keys = Estimate.of((1, 1), left, True, self._session.steering.foreseen())
+        estimate = replace(keys, is_about=True).of_run()
         self._session.deadline.judge(estimate)
-        self._session.observer.started(self._session.run.name, estimate, resumed_from=self._begun_with)
+        told = _KeysEstimate(**{each.name: getattr(estimate, each.name) for each in fields(estimate)})
+        self._session.observer.started(self._session.run.name, told, resumed_from=self._begun_with)
 
     async def read(self) -> None:
         """Read the keys in pages, and pass them on."""
@@ -220,18 +223,18 @@ class RepairWork:
     def summary(self, common: Mapping[str, Any]) -> RepairReport:
         """Write `repair.ndjson`, and return what was found in all sessions."""
         stop = self._session.stop
-        counts = {**dict.fromkeys(COUNT_WORDS, 0), **self._counts}
+        counts = {**dict.fromkeys(RepairReport.words, 0), **said_of_keys(self._counts)}
         counts["unprocessed"] = self._total - self._counts.total()
         code, folder = stop.exit_code, self._session.run.path
         lines = publish_lines(folder / "repair.ndjson", map(finding_line, self._told()))
-        ended = 1 if counts["rejected"] or counts["unknown"] else 0
+        ended = 1 if counts["no_longer_there"] or counts["unknown"] else 0
         status = "complete" if code is None or not counts["unprocessed"] else status_of(code)
         return RepairReport(
             **common,
             **Ending(status, ended if code is None else code, stop.reason)._asdict(),
             counts={"read": self._total, **counts},
             files={"repair.ndjson": about_file(lines)} if lines.rows else {},
-            rejects_by_code={"not_exist": counts["rejected"]} if counts["rejected"] else {},
+            rejects_by_code={"not_exist": counts["no_longer_there"]} if counts["no_longer_there"] else {},
             next_commands=self._next(code, counts),
             told=tuple(self._told_lines(counts)),
         )
@@ -245,17 +248,17 @@ class RepairWork:
         return ()
 
     def _told_lines(self, counts: Mapping[str, int]) -> Iterator[str]:
-        if counts["updated"]:
-            yield f"{counted(counts['updated'], 'key')} now lead to the customer that remains after a merge"
-        if counts["deleted"]:
-            yield f"{counted(counts['deleted'], 'key')} forgotten: an import of these rows creates the objects again"
-        if counts["rejected"]:
+        if counts["corrected"]:
+            yield f"{counted(counts['corrected'], 'key')} now lead to the customer that remains after a merge"
+        if counts["forgotten"]:
+            yield f"{counted(counts['forgotten'], 'key')} forgotten: an import of these rows creates the objects again"
+        if counts["no_longer_there"]:
             yield (
-                f"{counted(counts['rejected'], 'key')} of objects that were deleted in Gladly; an import does not "
-                "create them again, unless you let this command forget them: --forget-deleted"
+                f"{counted(counts['no_longer_there'], 'key')} of objects that were deleted in Gladly; an import does "
+                "not create them again, unless you let this command forget them: --forget-deleted"
             )
         if counts["unknown"]:
             yield f"{counted(counts['unknown'], 'key')} left as they were: the responses could not be used"
-        more = counts["updated"] + counts["deleted"] + counts["rejected"] + counts["unknown"]
+        more = sum(counts[word] for word in REPAIR_WORDS) - counts["found"]
         if more:
             yield f"each of them is in {self._session.run.path / 'repair.ndjson'}"

@@ -4,7 +4,7 @@ Everything is read from the run's folder, from its input as far as that is uncha
 Values are texts, masked unless they may be shown.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -161,7 +161,7 @@ class StoryTeller:
             object=self._header.resource,
             mode=self._header.mode,
             place=place_of_row(name, position.number),
-            plan=_plan_of(self._header),
+            plan=str(self._header.plan or ""),
             part=f"record {part.number} of {part.of} of its row" if part is not None else "",
             key="" if key is None else key_text(key, show_values=self._show_values),
             key_from=self._identity.key_from(key),
@@ -251,16 +251,6 @@ def _kind_of(run: RunFolder, header: RunHeader) -> tuple[ImportSpec | None, Impo
         return None, None
     is_import = "namespace" in header.settings and "on_conflict" in header.settings
     return (spec, options) if is_import else (None, None)
-
-
-def _plan_of(header: RunHeader) -> str:
-    """Return the path of the plan that a run has applied."""
-    found = header.settings.get("plan")
-    if isinstance(found, Mapping):
-        found = found.get("path")
-    elif isinstance(found, list | tuple):
-        found = next(iter(found), None)
-    return found if isinstance(found, str) else ""
 
 
 def _request(step: Any) -> StoryRequest:

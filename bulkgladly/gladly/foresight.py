@@ -25,7 +25,7 @@ _TAKEN = 409
 def foreseen(at: Endpoint, record: Record, policy: Policy, change: Change) -> Deciding:
     """Return what a change comes to. What stays a write has what it meets or writes over in `before`.
 
-    A create costs 1 request, and 1 for each address that must be unique; an update or deletion that was
+    A create costs 1 request, and 1 for each value that must be unique; an update or deletion that was
     decided by memory 1. A merge that is met costs 1 more.
     """
     if change.action is Action.CREATE:
@@ -124,7 +124,10 @@ def _without_collision(at: Endpoint, record: Record, change: Change) -> Deciding
 
 
 def _added(before: Held, after: Held) -> Mapping[str, Any]:
-    """Return the entries of lists that an update writes and the object does not hold in the same form."""
-    lists = {name: value for name, value in after.items() if isinstance(value, list)}
-    new = {name: [one for one in value if one not in (before.get(name) or ())] for name, value in lists.items()}
+    """Return what an update writes and the object does not hold; of lists the entries in another form."""
+    new = {
+        name: [one for one in value if one not in (before.get(name) or ())] if isinstance(value, list) else value
+        for name, value in after.items()
+        if value != before.get(name)
+    }
     return {name: value for name, value in new.items() if value}

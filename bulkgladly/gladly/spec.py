@@ -224,7 +224,8 @@ class ImportSpec:
     changes are taken back; without one, `irreversible` is why they cannot be. `proof` is how an object is read back and
     compared with its row, and `unproven` why that is not possible.
     `baseline` says how data sets hold such objects, so that an import can be compared with one. `deletes_by_id`
-    says that a row with an id deletes an object that an import has created under that id, and nothing else.
+    says that a row with an id deletes an object that an import has created under that id, and nothing else. `unlisted`
+    is what must be unique and cannot be looked up, so that only the write shows whether it is taken.
 
     Chapters: the steps of a record; names, keys and modes.
     """
@@ -255,6 +256,7 @@ class ImportSpec:
     unproven: str = ""
     baseline: BaselinePlan | None = None
     deletes_by_id: bool = False
+    unlisted: str = ""
 
     # --- the steps of a record -----------------------------------------------------------------
 

@@ -64,14 +64,18 @@ class BaselineFindings:
         }
 
 
-def told_lines(findings: BaselineFindings, rows: int, factor: float, pace: Foreseen) -> list[str]:
+def told_lines(
+    findings: BaselineFindings, rows: int, factor: float, pace: Foreseen, *, is_rest: bool = False
+) -> list[str]:
     """Return what a data set is worth for `rows` that were looked at, for people.
 
-    The whole input has `factor` times as many rows. Rows that are read first are priced at a pace.
+    The whole input has `factor` times as many rows. Rows that are read first are priced at a pace. With `is_rest` an
+    earlier session has looked at the rows before.
     """
     matched = findings.matched.total()
     by = ", ".join(f"{number:,} by {name}" for name, number in findings.matched.most_common() if number)
-    whole = counted(rows, "row") if factor == 1 else f"the first {counted(rows, 'row')}"
+    which = "last" if is_rest else "first"
+    whole = counted(rows, "row") if factor == 1 and not is_rest else f"the {which} {counted(rows, 'row')}"
     share = f"{matched:,} of {whole} match" + (f" ({by})" if by else "")
     lines = [f"baseline {findings.lake}: {counted(findings.objects, 'object')}{_span(findings)}; {share}"]
     if findings.read_first:

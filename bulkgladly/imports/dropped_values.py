@@ -1,15 +1,18 @@
 """Values that are left out of a record because they are not valid, and the user's names for columns. Pure."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import orjson
+
 from bulkgladly.files.columns import compile_columns
 from bulkgladly.gladly.spec import ImportSpec, Policy, drops_value_of
+from bulkgladly.mapping.column_shapes import shape
 from bulkgladly.records import DroppedValue, Problem
 
-__all__ = ("ABOUT_WHAT_IS_MISSING", "ColumnNames", "DropRules", "LessOneValue")
+__all__ = ("ABOUT_WHAT_IS_MISSING", "ColumnNames", "DropRules", "LessOneValue", "as_noted")
 
 ABOUT_WHAT_IS_MISSING = frozenset({"blank", "customer", "no_identifier", "nothing_to_do", "given_twice", "key_missing"})
 """Codes that may only be a consequence of the values that were taken out before."""
@@ -23,6 +26,16 @@ class LessOneValue(NamedTuple):
 
     fields: dict[str, Any]
     dropped: DroppedValue
+
+
+def as_noted(dropped: Iterable[DroppedValue], *, show_values: bool) -> tuple[DroppedValue, ...]:
+    """Return left-out values as a journal keeps them: masked, unless they are to be shown."""
+    text = _whole_text if show_values else shape
+    return tuple(one._replace(value=text(one.value)) for one in dropped)
+
+
+def _whole_text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
 
 
 class ColumnNames:

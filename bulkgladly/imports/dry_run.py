@@ -3,7 +3,7 @@
 import datetime as dt
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,7 +18,7 @@ from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.baseline import Baseline
 from bulkgladly.imports.baseline_findings import told_lines
 from bulkgladly.imports.drafts import AdmittedRow, DraftReader, in_sending_order, outcome_of_clash
-from bulkgladly.imports.forecast import UNCHANGED, first_step, memory_text, opened_memory, with_looks
+from bulkgladly.imports.forecast import UNCHANGED, first_step, memory_text, of_import, opened_memory, with_looks
 from bulkgladly.imports.import_inputs import open_passing
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.overwriting import notes_on_owners
@@ -27,7 +27,10 @@ from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.records import Mark, Outcome, Problem, Row, Word, place_of_row
 from bulkgladly.runs.environment import USUAL
+from bulkgladly.runs.finish_by import FinishBy
 from bulkgladly.runs.observer import Estimate
+from bulkgladly.runs.options import limits_told
+from bulkgladly.settings import Limits
 
 __all__ = ("DryRun", "RejectCause", "dry_run")
 
@@ -131,12 +134,21 @@ def _memory_of(state: Path, spec: ImportSpec, policy: Policy) -> str:
     return memory_text(state, spec, policy.host, memory)
 
 
+def _on_limits(limits: Limits, estimate: Estimate) -> Iterator[str]:
+    """Yield what limits would do to the import, which do not end a dry run."""
+    if told := limits_told(limits):
+        yield f"the import would stop early ({told}); a dry run looks at the other rows too"
+    if (answer := FinishBy(limits.finish_by, USUAL.wall).answer(estimate)) is not None:
+        yield answer
+
+
 class _DryRunner:
     def __init__(self, spec: ImportSpec, options: ImportOptions, inputs: Inputs, ledger: Ledger, host: str) -> None:
         self._spec, self._ledger = spec, ledger
         paths = [str(file.path.absolute()) for file in inputs.files]
         self._notes = (*inputs.notes, *notes_on_keys(spec, host, options, paths), *notes_on_owners(options))
         self._policy: Policy = options.policy(host)
+        self._limits = options.limits
         self._reader = DraftReader(spec, self._policy, options, inputs=inputs, ledger=ledger, bounds=USUAL.bounds)
         self._pace = options.pace.foreseen(dt.datetime.now(dt.UTC))
         self._first: Counter[str] = Counter()
@@ -175,8 +187,9 @@ class _DryRunner:
         estimate = Estimate.of(
             each, to_send + unchanged, True, self._pace, unsent=unchanged, split=+split, operations=operations
         )
-        estimate = with_looks(estimate, self._looks, self._spec, self._policy)
+        estimate = of_import(with_looks(estimate, self._looks, self._spec, self._policy), self._spec)
         findings = sorted(self._findings.values(), key=lambda finding: -finding.rows)
+        self._notes = (*self._notes, *_on_limits(self._limits, estimate))
         if (baseline := self._reader.baseline) is not None:
             self._notes = (*self._notes, *told_lines(baseline.findings, self._reader.taken, 1.0, self._pace))
         return DryRun(self._reader.taken, self._first, self._settled, findings, estimate, self._notes, self._dropped)

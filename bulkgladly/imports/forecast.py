@@ -21,6 +21,7 @@ from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Screening, ready
 from bulkgladly.imports.baseline import Baseline
 from bulkgladly.imports.drafts import Preparer
 from bulkgladly.journal.entries import known_by
+from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.state_reader import StateReader, known_hosts
 from bulkgladly.messages import Request
 from bulkgladly.records import Known, Mark, Mode, Problem, Row, Word
@@ -37,7 +38,9 @@ __all__ = (
     "foreseen",
     "label_of",
     "memory_text",
+    "of_import",
     "opened_memory",
+    "state_of",
     "with_looks",
 )
 
@@ -91,6 +94,15 @@ def memory_text(state: Path, spec: ImportSpec, host: str, memory: StateReader | 
     return f"without earlier runs{known}: set GLADLY_HOST or pass --profile to count them"
 
 
+def state_of(run: RunFolder, spec: ImportSpec, policy: Policy) -> StateReader:
+    """Return what earlier runs have left, also if that is only of the objects that rows refer to.
+
+    Raises:
+        JournalDamaged: The state cannot be read.
+    """
+    return StateReader(run.state_dir / "state.sqlite", policy.host, spec.name, policy.namespace)
+
+
 def opened_memory(state: Path, spec: ImportSpec, policy: Policy) -> StateReader | None:
     """Return what earlier runs have left of an object; None if that is nothing, or if the host is not known.
 
@@ -112,7 +124,15 @@ def estimate_of(
     """Return the estimate of rows of which nothing is known yet: all of them are taken to be new."""
     each = spec.requests_for(policy)
     operations = _by_operation(spec, {_label_of_new(spec, policy.mode): rows}, each[0])
-    return Estimate.of(each, rows, rows_exact, pace, operations=operations)
+    return of_import(Estimate.of(each, rows, rows_exact, pace, operations=operations), spec)
+
+
+def of_import(estimate: Estimate, spec: ImportSpec) -> Estimate:
+    """Return the estimate of an import from that of its rows.
+
+    Rows with an address or a name of another object, and those with the key of an earlier row, take more or less.
+    """
+    return replace(estimate.of_run(len(spec.directories)), is_about=True)
 
 
 def _label_of_new(spec: ImportSpec, mode: Mode) -> str:
@@ -226,7 +246,7 @@ class Forecast:
         found = Estimate.of(
             each, whole, rows_exact, pace, unsent=unsent, split=split, judged=judged, operations=operations
         )
-        return with_looks(found, round(self._looks * factor), self._spec, self._policy)
+        return of_import(with_looks(found, round(self._looks * factor), self._spec, self._policy), self._spec)
 
     def _accepted(self, keys: Sequence[str]) -> Mapping[str, str | bytes]:
         return {} if self._memory is None else self._memory.accepted(keys)

@@ -48,7 +48,9 @@ def title_of(report: "Report") -> str:
     files = shown_cell(_files_named(report.inputs))
     if PurePath(report.folder).parts[-3:-2] == ("rehearsals",):
         return f"Rehearsal, nothing was sent to Gladly: {report.resource} from {files}"
-    return f"{report.resource.capitalize()} from {files} {'deleted in' if report.mode == 'delete' else 'to'} Gladly"
+    planned = f", as planned in {shown_cell(PurePath(report.plan_applied).name)}" if report.plan_applied else ""
+    how = "deleted in" if report.mode == "delete" else "to"
+    return f"{report.resource.capitalize()} from {files} {how} Gladly{planned}"
 
 
 def _files_named(inputs: Sequence[str]) -> str:
@@ -163,7 +165,7 @@ def detail_lines(report: "Report") -> tuple[str, ...]:
     if report.missing is not None:
         lines.append(_missing(report, report.missing))
     if report.baseline is not None:
-        lines.append(_baseline(report.baseline))
+        lines.append(_baseline(report.baseline, is_rest=bool(report.interruptions)))
     if report.repeats:
         lines.append(f"{counted(report.repeats, 'row')} with the key of another row")
     lines += [f"{number:,} {left_out(code)}" for code, number in report.skipped_by_code.items()]
@@ -204,11 +206,13 @@ def _missing(report: "Report", missing: int) -> str:
     return told + (doubt if report.rejects_without_key else "")
 
 
-def _baseline(told: Mapping[str, Any]) -> str:
+def _baseline(told: Mapping[str, Any], *, is_rest: bool) -> str:
+    """Return what a data set was worth; with `is_rest` for the rows that a resume has read, since it counts these."""
     matched: Mapping[str, int] = told["matched"]
     by = ", ".join(f"{number:,} by {name}" for name, number in matched.items() if number)
     age = f" of {str(told['newest'])[:10]}" if told["newest"] else ""
-    line = f"{counted(sum(matched.values()), 'row')} matched the data set{age}{f' ({by})' if by else ''}"
+    since = "since the resume, " if is_rest else ""
+    line = f"{since}{counted(sum(matched.values()), 'row')} matched the data set{age}{f' ({by})' if by else ''}"
     line += f"; {told['ambiguous']:,} ambiguous" if told["ambiguous"] else ""
     left = told["left_to_policy"]
     return line + (f"; {left:,} differed from the customer who has the address" if left else "")

@@ -47,8 +47,8 @@ class Report(Summary):
     `missing` counts what earlier runs have sent and a complete input lacks (None if it was not called complete, or not
     read to its end); some of that may be in the `rejects_without_key`. With `--missing delete`, `missing_to_delete`
     is how much of it imports have created, and `missing_deleted` what the run `missing_run` has deleted of that.
-    `baseline` says what a data set was worth for the rows of the last session. `files` has the result files by name.
-    The rest is as in every summary.
+    `baseline` says what a data set was worth for the rows of the last session. `plan_applied` is the folder of the
+    plan that the run applies. `files` has the result files by name. The rest is as in every summary.
     """
 
     rows: int = 0
@@ -67,6 +67,7 @@ class Report(Summary):
     missing_deleted: int | None = None
     missing_run: str | None = None
     baseline: Mapping[str, Any] | None = None
+    plan_applied: str | None = None
 
     @property
     def details(self) -> tuple[str, ...]:
@@ -150,7 +151,8 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
         rest.finish()
     counts = {word: by_word.get(word, 0) for word in COUNT_WORDS}
     counts["unprocessed"] = rest.unprocessed
-    is_other = list(ending.digests) != [item.digest for item in folder.header().inputs]
+    header = folder.header()
+    is_other = list(ending.digests) != [item.digest for item in header.inputs]
     kinds = kinds_of_rejects(folder) if problem is None else RejectKinds(0, 0)
     news = _news_of(folder, ending.scope, counts[Word.REJECTED])
     failing = {"any": counts[Word.REJECTED], "new": news.new, "none": 0}[ending.fail_on] + counts[Word.UNKNOWN]
@@ -173,6 +175,7 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
         rejects_without_key=0 if gone is None else gone.nameless,
         missing_to_delete=_to_delete(ending, end, gone),
         baseline=ending.baseline,
+        plan_applied=None if header.plan is None else str(header.plan),
         inputs=names_of_inputs(folder),
         settings=settings_told(folder),
         next_commands=commands_after(folder, end, counts, kinds, found.rejects_by_code),

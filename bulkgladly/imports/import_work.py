@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, suppress
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -16,7 +16,7 @@ from bulkgladly.imports.baseline_findings import told_lines
 from bulkgladly.imports.baseline_index import remove_index
 from bulkgladly.imports.canary import Canary
 from bulkgladly.imports.drafts import DraftReader
-from bulkgladly.imports.forecast import Forecast, estimate_of, foreseen, opened_memory
+from bulkgladly.imports.forecast import Forecast, estimate_of, foreseen, state_of
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_records import Importer
 from bulkgladly.imports.import_summary import Closing, Report, publish
@@ -197,14 +197,12 @@ class ImportWork:
         if (planned := self._choice.estimate(self._done_before, pace)) is not None:
             return planned
         # What is wrong with a file or with the state is told when the row or the key is used.
-        with suppress(BulkgladlyError):
-            memory = opened_memory(self._session.run.state_dir / "state.sqlite", self._spec, self._policy)
-            if memory is not None or self._reader.baseline is not None:
-                with closing(memory) if memory is not None else nullcontext():
-                    return self._foreseen(memory, left, pace)
+        # A first import is looked at as well: rows that will be rejected take no request.
+        with suppress(BulkgladlyError), closing(state_of(self._session.run, self._spec, self._policy)) as memory:
+            return self._foreseen(memory, left, pace)
         return estimate_of(self._spec, self._policy, left, pace, rows_exact=self.rows_exact)
 
-    def _foreseen(self, memory: StateReader | None, left: int, pace: Foreseen) -> Estimate:
+    def _foreseen(self, memory: StateReader, left: int, pace: Foreseen) -> Estimate:
         """Return the estimate of the rows that are left, by what earlier runs have sent and what a data set says."""
         start, most = self.journal.mark, self._session.bounds.rows_foreseen
         baseline = None if self._reader.baseline is None else self._reader.baseline.preview()
@@ -216,7 +214,8 @@ class ImportWork:
         is_whole = foreseen(self._inputs, forecast, start=start, is_settled=is_settled, most=most, limit=limit)
         if baseline is not None:
             factor = 1.0 if is_whole else left / max(1, forecast.counts.total())
-            for line in told_lines(baseline.findings, forecast.counts.total(), factor, pace):
+            is_rest = bool(self._done_before)
+            for line in told_lines(baseline.findings, forecast.counts.total(), factor, pace, is_rest=is_rest):
                 self._observer.note(line)
         return forecast.estimate(pace, rows=None if is_whole else left, rows_exact=is_whole or self.rows_exact)
 

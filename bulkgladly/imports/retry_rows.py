@@ -19,7 +19,14 @@ from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Mode, Part, Row
 from bulkgladly.runs.options import restored
 
-__all__ = ("RejectKinds", "can_pass_with", "corrected_import", "import_again", "kinds_of_rejects", "plan_again")
+__all__ = (
+    "RejectKinds",
+    "can_pass_with",
+    "corrected_import",
+    "import_again",
+    "kinds_of_rejects",
+    "plan_again",
+)
 
 _LATER = ("unknown_key", "unknown_name", "ambiguous_name", "disabled_name", "phone_region")
 """Codes of rows that were refused before anything was sent, and may pass once something else has changed."""

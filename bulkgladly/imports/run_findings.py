@@ -93,6 +93,7 @@ def settings_told(folder: RunFolder) -> dict[str, Any]:
     changed = changed_settings(settings, stored(ImportOptions()))
     rate = restored(ImportOptions, settings, folder.state_dir).pace.expected_per_second()
     changed["map"] = changed.pop("file", None)
+    changed["plan"] = changed.pop("folder", None)
     owners = changed.pop("owners", ())
     changed["owner"] = ", ".join(f"{field}={owner}" for field, owner in owners) or None
     named = {

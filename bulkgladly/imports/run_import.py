@@ -111,7 +111,8 @@ async def begin_import(
         policy = options.policy(terms.credentials.host)
         await anyio.to_thread.run_sync(check_baseline, options.baseline, spec, policy)
     # The run gets its name last: a mistake in the options or files must not leave a run behind.
-    with NewRun(options.state_dir, spec.name, _mode_of(options)) as new:
+    verb = None if options.plan is None else "apply"
+    with NewRun(options.state_dir, spec.name, _mode_of(options), verb=verb) as new:
         if make_input is not None:
             patterns = [str(await anyio.to_thread.run_sync(make_input, new.folder.path))]
         if options.plan is None:  # a plan has kept which folders its files were in

@@ -9,10 +9,10 @@ import orjson
 from bulkgladly.gladly.identity import key_in
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Record
 from bulkgladly.imports.drafts import outcome_of_clash
+from bulkgladly.imports.dropped_values import as_noted
 from bulkgladly.journal.entries import Standing
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.results import original_of
-from bulkgladly.mapping.column_shapes import shape
 from bulkgladly.records import Outcome, Problem, Row, Word
 from bulkgladly.runs.stages import Stop
 from bulkgladly.settings import Limits
@@ -46,7 +46,7 @@ class Settlement:
 
         Dropped values are recorded masked, or as they are with `show_values`.
         """
-        self._as_text = _whole_text if show_values else shape
+        self._show_values = show_values
         self._spec, self._policy, self._ledger = spec, policy, ledger
         self._limits, self._stop, self._names = limits, stop, names
         self._rejected, self._begun = ledger.counts[Word.REJECTED], ledger.counts.total()
@@ -104,7 +104,7 @@ class Settlement:
             attempts=attempts,
             original=original,
             is_reserved=is_reserved,
-            dropped=tuple(one._replace(value=self._as_text(one.value)) for one in dropped) if dropped else (),
+            dropped=as_noted(dropped, show_values=self._show_values) if dropped else (),
             trail=orjson.dumps(trail).decode() if trail else None,
         )
         if outcome.word is Word.REJECTED:
@@ -132,10 +132,6 @@ def _key_of(row: Row, policy: Policy) -> str | None:
         return own if isinstance(own, str) and own else None
     key = key_in(row, policy.key)
     return None if isinstance(key, Problem) else key.text
-
-
-def _whole_text(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
 
 
 def _remembered_anew(outcome: Outcome, record: Record) -> Outcome:

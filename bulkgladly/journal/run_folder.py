@@ -48,14 +48,14 @@ class RunFolder:
     # --- how it begins, and which process works on it ---
 
     @classmethod
-    def create(cls, state_dir: Path, resource: str, mode: str, now: dt.datetime) -> "RunFolder":
-        """Create a folder `<resource>-<mode>_<UTC time>_<8 hex>`, whose name no other process uses.
+    def create(cls, state_dir: Path, resource: str, verb: str, now: dt.datetime) -> "RunFolder":
+        """Create a folder `<resource>-<verb>_<UTC time>_<8 hex>`, whose name no other process uses.
 
         Raises:
             DiskFull: There is no room for it.
             UsageError: The state directory is not writable.
         """
-        begin = f"{resource}-{mode}_{now.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}"
+        begin = f"{resource}-{verb}_{now.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}"
         runs = state_dir / "runs"
         try:
             for folder in (state_dir, runs):

@@ -54,6 +54,13 @@ class RunHeader:
         """Whether the run sends rows. An export, or a verification of an object, is no import of it."""
         return self.mode in tuple(Mode)
 
+    @property
+    def plan(self) -> Path | None:
+        """The folder of the plan that the run applies; None if it applies none."""
+        found = self.settings.get("plan")
+        folder = found.get("folder") if isinstance(found, Mapping) else None
+        return Path(folder) if isinstance(folder, str) else None
+
 
 def write_header(path: Path, header: RunHeader) -> None:
     """Write `run.json`, whole or not at all; it is on the disk when this returns.

@@ -32,7 +32,7 @@ _SAME_AS = {
     "to create": "created",
     "to update": "updated",
     "to delete": "deleted",
-    "planned": "unchanged",
+    "open": "unprocessed",
     "found": "created",
     "corrected": "updated",
     "forgotten": "deleted",
@@ -63,7 +63,7 @@ _MEANINGS = {
     "to create": "new; not sent yet",
     "to update": "different in Gladly; not sent yet",
     "to delete": "in Gladly; not deleted yet",
-    "planned": "nothing was sent for them yet",
+    "open": "decided when the plan is applied",
     "found": "the key leads to its object in Gladly",
     "corrected": "merged into another customer, to which the key leads now",
     "forgotten": "deleted in Gladly; an import creates them again",
@@ -77,7 +77,7 @@ _OF_ROWS = {
 }
 _SAID: Mapping[str, Mapping[str, str]] = {
     "undo": {"updated": "restored", "skipped": "kept", "unchanged": "nothing to do", "rejected": "not possible"},
-    "plan": {"unchanged": "planned"},
+    "plan": {"created": "to create", "updated": "to update", "deleted": "to delete"},
     "repair": {
         "unchanged": "found",
         "updated": "corrected",
@@ -86,7 +86,6 @@ _SAID: Mapping[str, Mapping[str, str]] = {
     },
 }
 """By the mode of a run: what the words of its journal mean there."""
-_PLANNED = {"created": "to create", "updated": "to update", "deleted": "to delete"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +132,8 @@ def ordered_words(words: Iterable[str]) -> list[str]:
     return sorted(place, key=lambda word: (place[word], word))
 
 
-def said_of(counts: Mapping[str, int], mode: str, plan: Mapping[str, int] | None = None) -> dict[str, int]:
-    """Return outcomes under the words that people read in the run of a mode. `plan` are those that a plan foresees."""
-    if plan is not None and sum(plan.values()) == counts.get("read"):
-        foreseen = {_PLANNED.get(word, word): number for word, number in plan.items()}
-        return {"read": counts["read"], **foreseen}
+def said_of(counts: Mapping[str, int], mode: str) -> dict[str, int]:
+    """Return outcomes under the words that people read in the run of a mode."""
     said = _SAID.get(mode, {})
     return {said.get(word, word.replace("_", " ")): number for word, number in counts.items()}
 

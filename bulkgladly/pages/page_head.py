@@ -75,7 +75,8 @@ def _title(facts: RunFacts) -> str:
     if header.mode in other:
         return other[header.mode]
     how = "deleted in" if header.mode == "delete" else "to"
-    return f"{header.resource.capitalize()}{f' from {files}' if files else ''} {how} Gladly"
+    planned = f", as planned in {header.plan.name}" if header.plan is not None else ""
+    return f"{header.resource.capitalize()}{f' from {files}' if files else ''} {how} Gladly{planned}"
 
 
 def _verdict(facts: RunFacts, zone: dt.tzinfo | None) -> str:

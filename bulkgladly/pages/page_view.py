@@ -125,8 +125,7 @@ def _counts_of(report: Mapping[str, Any], mode: str) -> dict[str, int]:
     read = counts.get("read", 0)
     if isinstance(said, dict) and sum(said.values()) == read:
         return {"read": read, **said}
-    plan = report.get("plan")
-    return said_of(counts, mode, plan["counts"]["words"] if isinstance(plan, dict) else None)
+    return said_of(counts, mode)
 
 
 # --- what became of the items ---

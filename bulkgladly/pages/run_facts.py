@@ -163,8 +163,10 @@ def _files(folder: Path, told: Mapping[str, Mapping[str, Any]]) -> list[FileFact
     for path in sorted(folder.iterdir()):
         if path.name in _OWN_FILES or path.name.startswith((".", _OF_COMMANDS)) or not path.is_file():
             continue
-        about = told.get(path.name, {})
-        found.append(FileFacts(path.name, path.stat().st_size, about.get("rows")))
+        about, size = told.get(path.name, {}), path.stat().st_size
+        # A result file without rows is there for programs; people would open it in vain.
+        if size and about.get("rows") != 0:
+            found.append(FileFacts(path.name, size, about.get("rows")))
     return found
 
 
@@ -174,10 +176,13 @@ def _files(folder: Path, told: Mapping[str, Mapping[str, Any]]) -> list[FileFact
 def _from_journal(
     run: RunFolder, header: RunHeader, vitals: Mapping[str, Any], reasons: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    out = header.settings.get("out")
+    is_plan = header.mode == "plan"  # which writes a folder as well, but no rows of Gladly
+    out = None if is_plan else header.settings.get("out")
     units = units_of(run.path) if out else []
     requests = vitals.get("requests", {})
     counts = _rows_of(units) if out else _outcomes_of(run.path)
+    if is_plan:
+        counts = _with_open(run.path, counts)
     return {
         "counts": {"read": sum(counts.values()), **counts},
         "requests": requests,
@@ -204,6 +209,15 @@ def _outcomes_of(folder: Path) -> Mapping[str, int]:
             found: Mapping[str, int] = orjson.loads(row[0])
             return found
     return {}
+
+
+def _with_open(folder: Path, counts: Mapping[str, int]) -> Mapping[str, int]:
+    """Return the counts of a plan, with the records that its apply decides apart from those that are unchanged."""
+    with reading(folder / "journal.sqlite") as connection:
+        (number,) = connection.execute(
+            """SELECT count(*) FROM records WHERE word = 'unchanged' AND detail LIKE '["open"%'"""
+        ).fetchone()
+    return {**counts, "open": number, "unchanged": counts.get("unchanged", 0) - number} if number else counts
 
 
 def _rows_of(units: Sequence[UnitLine]) -> Counter[str]:

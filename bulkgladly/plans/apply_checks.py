@@ -11,6 +11,7 @@ from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_header import InputFile
 from bulkgladly.journal.runs import all_folders
 from bulkgladly.journal.state_reader import StateReader
+from bulkgladly.journal.undone_runs import taken_back
 from bulkgladly.lake.row_groups import NumberedRows
 from bulkgladly.plans.plan_folder import CHANGES, PlanInfo, hash_of_plan, opened_plan
 from bulkgladly.plans.planned_changes import UNCOMPARED, PlannedChange, memory_of
@@ -29,11 +30,15 @@ _AT_ONCE = 500
 def refuse_begun(folder: Path, options: ImportOptions) -> None:
     """Make sure that no run applies, or has applied, the plan. A run that never reached its first record is removed.
 
+    A run that was taken back does not count.
+
     Raises:
         UsageError: There is one; the message says how to continue it.
     """
     for run in all_folders(options.state_dir):
         if options.plan is None or run.fault() is not None or not _is_of_plan(run, options.plan.plan_hash):
+            continue
+        if taken_back(run) is not None:
             continue
         if run.status() == "complete":
             raise UsageError(f"{folder} was applied already, by run {run.name}; to write what is left, plan again")

@@ -80,17 +80,13 @@ class PlanChoice:
         """Return what the plan says that the rows take, or in a resume the share of it that is left."""
         rows = self._info.rows
         left = max(0, rows - done)
-        low, high = (round(number * left / rows) if rows else number for number in self._info.requests)
+        # Each session checks the organisation; what was in flight when the last one ended is looked up besides.
+        low, high = (1 + round((number - 1) * left / rows) if rows else number for number in self._info.requests)
         unsent = round((rows - self._info.writes) * left / rows) if rows else 0
-        labels = (
-            ("create", "to create"),
-            ("update", "to update"),
-            ("delete", "to delete"),
-            ("open", "to look up first"),
-        )
-        split = {label: self._info.actions[name] for name, label in labels if self._info.actions.get(name)}
+        split = {label: self._info.actions[name] for name, label in _LABELS.items() if self._info.actions.get(name)}
         judged = "as planned" if done else ""
-        return Estimate(left, True, low, high, pace.usual, unsent, {} if done else split, judged, pace=pace)
+        split = {} if done else split
+        return Estimate(left, True, low, high, pace.usual, unsent, split, judged, pace=pace, is_about=done > 0)
 
     def _planned(self, seq: int) -> PlannedChange | None:
         row = self._changes.find(seq)

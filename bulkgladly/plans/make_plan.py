@@ -77,12 +77,16 @@ async def plan_offline(resource_name: str, files: Sequence[str | Path], options:
     return info
 
 
-def closed_baseline(reader: DraftReader, options: PlanOptions) -> list[str]:
-    """Close what a data set has told, and return what it was worth, for people; nothing if there is none."""
+def closed_baseline(reader: DraftReader, options: PlanOptions, *, is_rest: bool = False) -> list[str]:
+    """Close what a data set has told, and return what it was worth, for people; nothing if there is none.
+
+    With `is_rest` an earlier session has read the rows before.
+    """
     if reader.baseline is None:
         return []
     reader.baseline.close()
-    return told_lines(reader.baseline.findings, reader.taken, 1.0, options.pace.foreseen(dt.datetime.now(dt.UTC)))
+    pace = options.pace.foreseen(dt.datetime.now(dt.UTC))
+    return told_lines(reader.baseline.findings, reader.taken, 1.0, pace, is_rest=is_rest)
 
 
 def inputs_of_plan(spec: ImportSpec, patterns: Sequence[str], options: PlanOptions) -> tuple[PlanOptions, Inputs]:
@@ -108,7 +112,7 @@ async def _planned(
     """Plan all rows; return what was planned, the operations with which an apply fetches names, and what to tell."""
     policy = options.policy(host)
     reader = DraftReader(spec, policy, options, inputs=inputs, ledger=ledger, bounds=USUAL.bounds)
-    log = PlanLog(spec, policy, ledger, reader.names, is_kept=False)
+    log = PlanLog(spec, policy, ledger, reader.names, is_kept=False, show_values=options.show_values)
     lists: list[str] = []
     if spec.directories:
         reader.linker = _PatientLinker(spec, policy, ledger)

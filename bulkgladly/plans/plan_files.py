@@ -11,8 +11,9 @@ from bulkgladly._version import __version__
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.imports.baseline import INDEX as BASELINE_INDEX
-from bulkgladly.imports.result_tables import REJECTED_TABLES, write_tables
+from bulkgladly.imports.result_tables import write_tables
 from bulkgladly.journal.databases import reading
+from bulkgladly.journal.reject_groups import dropped_by_field
 from bulkgladly.journal.results import publish_lines, rejects
 from bulkgladly.journal.run_header import InputFile
 from bulkgladly.lake.row_groups import write_rows
@@ -24,7 +25,6 @@ from bulkgladly.plans.plan_page import page_of
 from bulkgladly.plans.plan_totals import PlanTotals
 from bulkgladly.plans.planned_changes import COLUMNS
 from bulkgladly.records import Mode
-from bulkgladly.runs.connection import concurrency_of
 from bulkgladly.runs.options import stored
 from bulkgladly.settings import Foreseen
 from bulkgladly.storage.durable import hash_of
@@ -74,7 +74,7 @@ def write_plan(
     with new_plan_folder(options.out) as folder, writing(options.out, "plan again"):
         changes = totals.counting(planned_in(journal))
         write_rows(folder / CHANGES, COLUMNS, (one.as_row(names[one.position.file]) for one in changes))
-        least, most = totals.requests(pace, concurrency_of(options.pace))
+        least, most = totals.requests(pace)
         info = PlanInfo(
             host=origin.host,
             organisation=origin.organisation,
@@ -99,8 +99,11 @@ def write_plan(
             read=origin.read,
         )
         _keep_baseline(journal, folder)
+        dropped = dropped_by_field(journal)
         if totals.rejects:
-            _write_rejects(journal, folder, inputs, names)
+            _write_rejects(journal, folder, names)
+        if totals.rejects or dropped:
+            _write_tables(journal, folder, inputs)
         page = page_of(
             info,
             totals,
@@ -108,6 +111,7 @@ def write_plan(
             out=options.out,
             options=options.of_import(),
             told=origin.told,
+            dropped=dropped,
             show_values=options.show_values,
         )
         (folder / SUMMARY).write_text(page, encoding="utf-8")
@@ -126,10 +130,13 @@ def _seconds_of(pace: Foreseen, least: Mapping[str, int], most: Mapping[str, int
     return pace.seconds_for(sum(least.values())), pace.seconds_for(sum(most.values()))
 
 
-def _write_rejects(journal: Path, folder: Path, inputs: Inputs, names: Sequence[str]) -> None:
+def _write_rejects(journal: Path, folder: Path, names: Sequence[str]) -> None:
     """Write the rejected rows as an import does, so that they can be corrected and imported."""
     with reading(journal / "journal.sqlite") as connection:
         publish_lines(folder / REJECTED, rejects(connection, names))
-    write_tables(journal, inputs)
-    for table in journal.glob(REJECTED_TABLES):
-        shutil.move(table, folder / table.name)
+
+
+def _write_tables(journal: Path, folder: Path, inputs: Inputs) -> None:
+    """Write the rejects and the values that are left out as tables, as an import does."""
+    for table in write_tables(journal, inputs):
+        shutil.move(table.path, folder / Path(table.path).name)

@@ -7,21 +7,25 @@ from pathlib import Path, PurePath
 from bulkgladly.gladly.change import Action
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy, Record, ready
 from bulkgladly.imports.drafts import AdmittedRow, outcome_of_clash
+from bulkgladly.imports.dropped_values import as_noted
 from bulkgladly.journal.databases import reading
 from bulkgladly.journal.entries import Clash, Standing
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.results import original_of
 from bulkgladly.plans.plan_records import RecordPlanner
-from bulkgladly.plans.planned_changes import PlannedChange
-from bulkgladly.records import Mode, Outcome, Position, Problem, Row, Stage, Word, place_of_row
+from bulkgladly.plans.planned_changes import OPEN, PlannedChange
+from bulkgladly.records import DroppedValue, Mode, Outcome, Position, Problem, Row, Stage, Word, place_of_row
 
-__all__ = ("PlanLog", "planned_in", "unchanged_in")
+__all__ = ("PLAN_WORDS", "PlanLog", "planned_counts", "planned_in", "unchanged_in")
 
 _LEFT_OUT = ("mapping_skipped", "blank_row", "header_again")
 """Codes of rows that are no records, or that the user's own filter leaves out: they are only counted."""
 
 
 _PASSED_AT_ONCE = 500
+PLAN_WORDS = ("to_create", "to_update", "to_delete", "open", "unchanged", "skipped", "rejected")
+"""What is planned for a record, in the order in which people read it; what is `open` is decided by the apply."""
+_PLANNED = {"created": "to_create", "updated": "to_update", "deleted": "to_delete"}
 
 
 class PlanLog:
@@ -31,9 +35,20 @@ class PlanLog:
     """
 
     def __init__(
-        self, spec: ImportSpec, policy: Policy, ledger: Ledger, names: Sequence[str], *, is_kept: bool
+        self,
+        spec: ImportSpec,
+        policy: Policy,
+        ledger: Ledger,
+        names: Sequence[str],
+        *,
+        is_kept: bool,
+        show_values: bool = False,
     ) -> None:
-        """`names` are the names of the inputs, by number. With `is_kept` a resume finds unchanged rows again."""
+        """`names` are the names of the inputs, by number. With `is_kept` a resume finds unchanged rows again.
+
+        With `show_values`, values that are left out are kept as they are, and not masked.
+        """
+        self._show_values = show_values
         self._policy, self._ledger, self._names, self._is_kept = policy, ledger, names, is_kept
         self.planner = RecordPlanner(spec, policy)
         # Objects that are not in this form decide by looking, so memory alone says nothing about them.
@@ -42,9 +57,8 @@ class PlanLog:
         self._passed: list[int] = []
         self.unchanged = 0
         """Rows that are as memory says, of which nothing is noted."""
-        self.begun: Counter[str] = Counter()
-        """Records that are planned so far, by action."""
-        self.words: Counter[str] = Counter()
+        self.planned: Counter[str] = Counter()
+        """Records that are planned so far, by `PLAN_WORDS`; a resume begins with those of earlier sessions."""
 
     def taken_in(self, admitted: AdmittedRow) -> Record | None:
         """Return the record of a row that is still to be planned; otherwise note how the row ends."""
@@ -55,7 +69,7 @@ class PlanLog:
             self._reject(row, Outcome.rejected(item), None)
             return None
         if self._is_remembered(item, standing):
-            self._as_remembered(row, standing)
+            self._as_remembered(item, standing)
             return None
         record = ready(item, standing.known)
         clash = standing.clash
@@ -77,17 +91,17 @@ class PlanLog:
             planned = planned._replace(
                 action=Action.NONE, word=Word.UNCHANGED, costs={}, fields=(), reason=f"repeats {self._place(clash)}"
             )
-        self.begun[planned.action] += 1
         row, word = record.row, Word(planned.word)
-        self.words[planned.word] += 1
         if word in (Word.REJECTED, Word.SKIPPED):
             problem = Problem(planned.code or "?", planned.reason or "", planned.attr, word=word)
             outcome = Outcome.rejected(problem, status=planned.status, gladly_id=planned.gladly_id)
             self._reject(row, outcome._replace(stage=None if planned.stage is None else Stage(planned.stage)), record)
             return
+        self.planned[OPEN if planned.action == OPEN else _PLANNED.get(planned.word, planned.word)] += 1
         # Without its key: what is noted under a key becomes known to later runs.
         note = None if planned.is_remembered else planned.noted()
-        self._ledger.settle(row.seq, row.position, Outcome(word, planned.gladly_id, detail=note))
+        outcome = Outcome(word, planned.gladly_id, detail=note)
+        self._ledger.settle(row.seq, row.position, outcome, dropped=self._dropped(row))
 
     def _is_remembered(self, draft: Draft, standing: Standing) -> bool:
         """Tell whether memory says that nothing is to be done. Most rows of a plan end here, so it must be quick."""
@@ -98,10 +112,15 @@ class PlanLog:
             return False  # what a data set has told is remembered by the apply
         return self._is_by_memory and draft.fingerprints.items() <= known.accepted.items()
 
-    def _as_remembered(self, row: Row, standing: Standing) -> None:
-        if self._is_kept:
+    def _dropped(self, row: Row) -> tuple[DroppedValue, ...]:
+        return as_noted(row.dropped, show_values=self._show_values) if row.dropped else ()
+
+    def _as_remembered(self, draft: Draft, standing: Standing) -> None:
+        row = draft.row
+        self.planned[Word.UNCHANGED.value] += 1
+        if self._is_kept or row.dropped:
             gladly_id = standing.known.gladly_id if standing.known is not None else None
-            self._ledger.settle(row.seq, row.position, Outcome(Word.UNCHANGED, gladly_id))
+            self._ledger.settle(row.seq, row.position, Outcome(Word.UNCHANGED, gladly_id), dropped=self._dropped(row))
         else:
             self.unchanged += 1
             self._passed.append(row.seq)
@@ -114,6 +133,7 @@ class PlanLog:
         self._passed = []
 
     def _reject(self, row: Row, outcome: Outcome, record: Record | Draft | None) -> None:
+        self.planned[outcome.word.value] += 1
         original = None if outcome.code in _LEFT_OUT else original_of(row)
         key = record.key if record is not None else None
         self._ledger.settle(row.seq, row.position, outcome, key=key, original=original)
@@ -163,6 +183,21 @@ def unchanged_in(folder: Path) -> int:
         return int(connection.execute(sql).fetchone()[0])
 
 
+def planned_counts(folder: Path) -> dict[str, int]:
+    """Return how many records the journal in a folder has planned so far, by `PLAN_WORDS`; rows may be left.
+
+    Raises:
+        JournalDamaged: The journal cannot be read.
+    """
+    with reading(folder / "journal.sqlite") as connection:
+        found = {_PLANNED.get(word, word): number for word, number in connection.execute(_COUNTS)}
+    return {word: found[word] for word in PLAN_WORDS if word in found}
+
+
+_COUNTS = """
+SELECT CASE WHEN word = 'unchanged' AND detail LIKE '["open"%' THEN 'open' ELSE word END, count(*)
+FROM records GROUP BY 1
+"""
 _SHARED = """
 SELECT gladly_id, min(seq) FROM records
 WHERE word IN ('created', 'updated', 'deleted') AND gladly_id IS NOT NULL

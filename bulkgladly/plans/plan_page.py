@@ -1,7 +1,7 @@
 """`summary.md`: what a person reads and signs before a plan is applied. Values are masked unless asked for."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from bulkgladly.gladly.change import Action
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.imports.fixes import fix_for
 from bulkgladly.imports.import_options import ImportOptions
+from bulkgladly.imports.result_tables import WARNINGS
 from bulkgladly.mapping.column_shapes import shape
 from bulkgladly.plans.plan_folder import CHANGES, PlanInfo
 from bulkgladly.plans.plan_totals import PlanTotals, RejectSample
@@ -20,28 +21,39 @@ from bulkgladly.plans.planned_changes import FieldChange
 from bulkgladly.records import Position, Problem, Stage, Word, place_of_row
 from bulkgladly.runs.observer import counted, duration_text
 from bulkgladly.runs.summary import day_text
-from bulkgladly.shown import shown_cell
+from bulkgladly.shown import MOST_NAME, shown_cell
 
-__all__ = ("effort_text", "numbers_of", "page_of")
+__all__ = ("counts_of", "effort_text", "numbers_of", "page_of")
 
 _ENTRIES_SHOWN = 3
 _SAID = {
-    Action.CREATE: "to create",
-    Action.UPDATE: "to update",
-    Action.DELETE: "to delete",
+    "to_create": "to create",
+    "to_update": "to update",
+    "to_delete": "to delete",
     "open": "decided when the plan is applied",
     "unchanged": "unchanged, nothing is sent",
     "skipped": "skipped",
-    Action.REFUSE: "rejected, nothing is sent",
+    "rejected": "rejected, nothing is sent",
 }
 
 
 def numbers_of(info: PlanInfo) -> list[tuple[int, str]]:
     """Return how many records there are of each fate, without those of which there are none."""
+    return [(number, _SAID[word]) for word, number in counts_of(info).items() if number]
+
+
+def counts_of(info: PlanInfo) -> dict[str, int]:
+    """Return how many records there are of each fate, by `PLAN_WORDS`."""
     skipped, actions = info.words.get(Word.SKIPPED, 0), info.actions
-    found = {name: actions.get(name, 0) for name in _SAID}
-    found |= {"unchanged": actions.get(Action.NONE, 0) - skipped, "skipped": skipped}
-    return [(number, _SAID[name]) for name, number in found.items() if number]
+    return {
+        "to_create": actions.get(Action.CREATE, 0),
+        "to_update": actions.get(Action.UPDATE, 0),
+        "to_delete": actions.get(Action.DELETE, 0),
+        "open": actions.get("open", 0),
+        "unchanged": actions.get(Action.NONE, 0) - skipped,
+        "skipped": skipped,
+        "rejected": actions.get(Action.REFUSE, 0),
+    }
 
 
 def effort_text(info: PlanInfo) -> str:
@@ -66,9 +78,13 @@ def page_of(
     out: Path,
     options: ImportOptions,
     told: Sequence[str],
+    dropped: Mapping[str, int],
     show_values: bool,
 ) -> str:
-    """Return the page as Markdown. `told` are further lines about what the plan rests on."""
+    """Return the page as Markdown. `told` are further lines about what the plan rests on.
+
+    `dropped` counts the values that are left out because they are not valid, by column.
+    """
     names = [Path(each.path).name for each in info.inputs]
     text: Callable[[Any], str] = _whole if show_values else shape
     how = (
@@ -85,7 +101,9 @@ def page_of(
         *_made_with(info, spec, options),
         *_fields(totals, names, text),
         *_refused(totals, names),
+        *_left_out(dropped),
         *_opened(info),
+        *_unlisted(info, spec),
         *_irrevocable(info, spec),
         _requests(info),
         _how_to_apply(out, options.state_dir),
@@ -134,6 +152,15 @@ def _refused(totals: PlanTotals, names: Sequence[str]) -> list[str]:
     return ["## Rejected", table, "The rows are in `rejected.ndjson`, and can be imported once they are corrected."]
 
 
+def _left_out(dropped: Mapping[str, int]) -> list[str]:
+    if not dropped:
+        return []
+    number = sum(dropped.values())
+    fields = ", ".join(f"{count:,} in {shown_cell(name, MOST_NAME)}" for name, count in dropped.items())
+    are = "that is not valid is" if number == 1 else "that are not valid are"
+    return [f"{counted(number, 'value')} {are} left out of records that are planned ({fields}); see `{WARNINGS}`."]
+
+
 def _reason(code: str, sample: RejectSample) -> str:
     detail = shown_cell(sample.reason.partition("; ")[0], 120)
     return f"{shown_cell(code)}: {detail}" if detail else shown_cell(code)
@@ -151,6 +178,14 @@ def _opened(info: PlanInfo) -> list[str]:
     why = "They depend on an earlier row, or only a request can tell."
     more = "" if info.is_live else " Plan with `--live` to decide them now."
     return [f"{counted(number, 'record')} {what} decided when the plan is applied, as an import would. {why}{more}"]
+
+
+def _unlisted(info: PlanInfo, spec: ImportSpec) -> list[str]:
+    """Return what nobody can look up before it is written."""
+    if not spec.unlisted or not (info.actions.get(Action.CREATE, 0) or spec.unlisted in info.changed):
+        return []
+    what = f"Each {spec.unlisted} must be unique among {spec.name}, which Gladly's API does not list"
+    return [f"{what}: a record whose {spec.unlisted} is taken ends as rejected, and nothing of it is written."]
 
 
 def _irrevocable(info: PlanInfo, spec: ImportSpec) -> list[str]:

@@ -4,11 +4,13 @@ It reads everything that a write would meet or write over. It can be stopped and
 written when all rows are planned.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio.to_thread
 
@@ -19,6 +21,7 @@ from bulkgladly.gladly.spec import ImportSpec, Record
 from bulkgladly.gladly.table import NAME_LISTS, import_spec
 from bulkgladly.imports.baseline import Baseline, check_baseline
 from bulkgladly.imports.drafts import DraftReader, in_sending_order
+from bulkgladly.imports.forecast import foreseen, state_of
 from bulkgladly.imports.import_inputs import hashed, open_inputs, refuse_changed
 from bulkgladly.imports.mapping_choice import unchanged_mapping
 from bulkgladly.imports.row_names import check_names, fetch_directory, names_in
@@ -28,30 +31,43 @@ from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.plans.make_plan import closed_baseline, inputs_of_plan
 from bulkgladly.plans.plan_files import PlanOrigin, write_plan
 from bulkgladly.plans.plan_folder import PlanInfo, refuse_existing
-from bulkgladly.plans.plan_log import PlanLog
+from bulkgladly.plans.plan_log import PLAN_WORDS, PlanLog, planned_counts
 from bulkgladly.plans.plan_options import PLAN_MODE, PlanOptions
-from bulkgladly.plans.plan_page import effort_text, numbers_of
-from bulkgladly.records import Mark, Mode, Word
+from bulkgladly.plans.plan_page import counts_of, effort_text, numbers_of
+from bulkgladly.plans.plan_reads import ReadForecast
+from bulkgladly.records import Mark
 from bulkgladly.runs.beginning import NewRun, resumed
 from bulkgladly.runs.environment import USUAL, Environment
 from bulkgladly.runs.observer import Estimate, Observer
 from bulkgladly.runs.options import for_next_session, restored, stored
 from bulkgladly.runs.session import Progress, Session, Terms
+from bulkgladly.runs.shared_replies import Looker
 from bulkgladly.runs.stages import Feed
-from bulkgladly.runs.summary import COUNT_WORDS, Ending, Summary, resume_command, status_of
-from bulkgladly.settings import Credentials
+from bulkgladly.runs.summary import Ending, Summary, resume_command, status_of, table_of
+from bulkgladly.settings import Credentials, Foreseen
+from bulkgladly.shown import shown_cell
 
 __all__ = ("PlanReport", "PlanWork", "plan_live", "resume_plan")
 
+_TAKEN = "taken"
+_REASONS_TOLD = 5
 _AHEAD = 2
 """Records that wait for each worker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanReport(Summary):
-    """What a live plan read, and what it comes to. `plan` is the content of its `plan.json`, None if not finished."""
+    """What a live plan read, and what it comes to. `plan` is the content of its `plan.json`, None if not finished.
+
+    `counts` are what is planned (`PLAN_WORDS`). `changed` counts the records that write a field, and `conflicts` those
+    that are rejected because another object holds a value of theirs.
+    """
+
+    words: ClassVar[tuple[str, ...]] = (*PLAN_WORDS, "unprocessed")
 
     plan: Mapping[str, Any] | None = None
+    changed: Mapping[str, int] = field(default_factory=dict)
+    conflicts: int = 0
     told: tuple[str, ...] = ()
 
     @property
@@ -67,7 +83,15 @@ class PlanReport(Summary):
         return "Finished: nothing was written to Gladly." if is_whole else Summary._verdict(self)
 
     def _told(self) -> list[str]:
-        return ["\n".join(f"- {line.strip()}" for line in self.told)] if self.told else []
+        parts = ["\n".join(f"- {line.strip()}" for line in self.told)] if self.told else []
+        if self.changed:
+            fields = [(shown_cell(name), number) for name, number in self.changed.items()]
+            parts.append(table_of(("field that updates change", "records"), fields))
+        return parts
+
+    def _tables(self) -> list[str]:
+        codes = [(shown_cell(code), number) for code, number in self.rejects_by_code.items()]
+        return [table_of(("reject", "records"), codes)] if codes else []
 
 
 class PlanWork:
@@ -93,8 +117,13 @@ class PlanWork:
         self._reader = DraftReader(
             spec, self._policy, options, inputs=inputs, ledger=self.journal, bounds=session.bounds
         )
-        self._log = PlanLog(spec, self._policy, self.journal, self._reader.names, is_kept=True)
+        self._log = PlanLog(
+            spec, self._policy, self.journal, self._reader.names, is_kept=True, show_values=options.show_values
+        )
+        if self._done_before:
+            self._log.planned.update(planned_counts(session.run.path))
         self._feed: Feed[tuple[Record, Clash | None]] = Feed(_AHEAD * self.workers)
+        self._looker = Looker(session.client, frozenset() if spec.proof is None else spec.proof.shared)
         self._lists: list[str] = []
         self._is_read = False
 
@@ -111,11 +140,26 @@ class PlanWork:
             )
         left = max(0, self.rows - self._done_before)
         pace = self._session.steering.foreseen()
-        estimate = Estimate.of(_reads_of(self._spec, self._policy.mode), left, self.rows_exact, pace)
+        estimate = await anyio.to_thread.run_sync(self._estimate, left, pace)
         warning = self._session.deadline.judge(estimate)
         self._session.observer.started(self._session.run.name, estimate, resumed_from=self._done_before)
         if warning is not None:
             self._session.observer.note(warning)
+
+    def _estimate(self, left: int, pace: Foreseen) -> Estimate:
+        """Return what the reads take, by what earlier runs and the data set say."""
+        start, most = self.journal.mark, self._session.bounds.rows_foreseen
+        baseline = None if self._reader.baseline is None else self._reader.baseline.preview()
+        # What is wrong with a file or with the state is told when the row or the key is used.
+        with suppress(BulkgladlyError), closing(state_of(self._session.run, self._spec, self._policy)) as memory:
+            forecast = ReadForecast(self._spec, self._policy, self._reader.preparer, memory, baseline=baseline)
+            is_settled = self.journal.is_settled
+            # A resume is to be quick: what the run takes was said when it began.
+            most = most if start.position is None else most // 10
+            is_whole = foreseen(self._inputs, forecast, start=start, is_settled=is_settled, most=most, limit=None)
+            return forecast.reads(pace, rows=None if is_whole else left, rows_exact=is_whole or self.rows_exact)
+        each = (0, self._spec.requests_per_record[self._policy.mode][1] + 1)
+        return Estimate.of(each, left, self.rows_exact, pace).of_run(len(self._spec.directories))
 
     async def read(self) -> None:
         """Fetch the names in the rows, then read the rows and pass on those that need a look."""
@@ -144,13 +188,8 @@ class PlanWork:
         """Look up one record after the other, and note what is planned for it."""
         while (item := await self._feed.take()) is not None:
             record, clash = item
-            planning = self._log.planner.by_look(record)
-            try:
-                request = next(planning)
-                while True:
-                    request = planning.send(await self._session.client.send(request))
-            except StopIteration as end:
-                self._log.note(record, end.value, clash)
+            planned, _ = await self._looker.run(self._log.planner.by_look(record))
+            self._log.note(record, planned, clash)
 
     async def close(self) -> None:
         """Let the workers end."""
@@ -160,10 +199,17 @@ class PlanWork:
 
     def progress(self) -> Progress:
         """Return how many rows are planned."""
-        counts = {word: number for word, number in self.journal.counts.items() if word == Word.REJECTED}
-        done = self.journal.counts.total()
-        subject = f"a plan for {self._spec.name} in {self._session.connection.host}"
-        return Progress(counts, done, self.rows, self.rows_exact, self._done_before, subject=subject)
+        counts, done = dict(self._log.planned), self.journal.counts.total()
+        codes = Counter(dict(self.journal.reject_codes))  # a copy first, since the writer's thread continues to count
+        return Progress(
+            counts,
+            done,
+            self.rows,
+            self.rows_exact,
+            self._done_before,
+            subject=f"a plan for {self._spec.name} in {self._session.connection.host}",
+            reasons=codes.most_common(_REASONS_TOLD),
+        )
 
     async def settle(self) -> None:
         """Wait until all that was planned is on the disk."""
@@ -173,12 +219,8 @@ class PlanWork:
         """Write the folder of the plan, if all rows are planned, and return what it comes to."""
         stop = self._session.stop
         done = self.journal.counts.total()
-        # Nothing has become of the records in Gladly yet; what is planned for them stands in the plan.
-        lost = {word: self.journal.counts[word] for word in (Word.REJECTED.value, Word.SKIPPED.value)}
-        counts = {**dict.fromkeys(COUNT_WORDS, 0), **lost, Word.UNCHANGED.value: done - sum(lost.values())}
         code = stop.exit_code
         is_whole = self._is_read and code is None
-        counts["unprocessed"] = 0 if is_whole else max(0, self.rows - done)
         end = Ending("complete" if code is None else status_of(code), code or 0, stop.reason)
         info: PlanInfo | None = None
         if is_whole:
@@ -186,10 +228,15 @@ class PlanWork:
                 info = self._write(common)
             except BulkgladlyError as error:
                 end = Ending("failed", error.exit_code, str(error))
+        counts = {**dict.fromkeys(PlanReport.words, 0), **self._counts(info)}
+        counts["unprocessed"] = 0 if is_whole else max(0, self.rows - done)
         return PlanReport(
             **common,
             **end._asdict(),
-            counts={"read": done + counts["unprocessed"], **counts},
+            counts={"read": sum(counts.values()), **counts},
+            rejects_by_code={} if info is None else dict(info.rejects),
+            changed={} if info is None else dict(info.changed),
+            conflicts=0 if info is None else info.rejects.get(_TAKEN, 0),
             files={},
             inputs=tuple(str(file.path) for file in self._inputs.files),
             settings={"out": str(self._options.out)},
@@ -197,6 +244,14 @@ class PlanWork:
             plan=None if info is None else info.as_dict(),
             told=() if info is None else lines_of(info, self._options.out),
         )
+
+    def _counts(self, info: PlanInfo | None) -> Mapping[str, int]:
+        """Return what is planned; until the plan is written, as far as its records have been looked at."""
+        if info is not None:
+            return counts_of(info)
+        with suppress(BulkgladlyError):  # a journal that cannot be read is told elsewhere
+            return planned_counts(self._session.run.path)
+        return {}
 
     def _write(self, common: Mapping[str, Any]) -> PlanInfo:
         if altered := self._inputs.altered(self._digests):
@@ -210,7 +265,7 @@ class PlanWork:
             zone=self._session.steering.zone,
             run=header.run,
             read=common["requests"],
-            told=closed_baseline(self._reader, self._options),
+            told=closed_baseline(self._reader, self._options, is_rest=bool(self._done_before)),
         )
         refuse_existing(self._options.out, force=self._options.force)
         return write_plan(self._session.run.path, self._inputs, self._spec, self._options, origin)[0]
@@ -227,11 +282,6 @@ def lines_of(info: PlanInfo, out: Path) -> tuple[str, ...]:
     """Return for people what a plan comes to: its records, its price and its folder."""
     numbers = [f"{number:>9,} {said}" for number, said in numbers_of(info)]
     return (*numbers, f"applying it takes {effort_text(info)}", f"{out}: read summary.md before you apply it")
-
-
-def _reads_of(spec: ImportSpec, mode: Mode) -> tuple[int, int]:
-    """Return the fewest and the most requests with which a record is planned: none if memory knows that it is equal."""
-    return 0, spec.requests_per_record[mode][1] + 1
 
 
 async def plan_live(

@@ -11,11 +11,18 @@ from bulkgladly.plans.planned_changes import OPEN, FieldChange, PlannedChange
 from bulkgladly.records import Position, Word
 from bulkgladly.settings import Foreseen
 
-__all__ = ("PlanTotals", "RejectSample")
+__all__ = ("PlanTotals", "RejectSample", "proofs_of_absence")
 
 SAMPLES = 3
 _ABSENCE_PROVED_FOR_S = 60.0
 """How long the client believes that the organisation itself said that something is absent."""
+
+
+def proofs_of_absence(requests: int, pace: Foreseen) -> int:
+    """Return how often the client asks at most, in so many requests, whether the organisation said what is absent."""
+    seconds = pace.seconds_for(requests)
+    times = 1 + math.floor(seconds / _ABSENCE_PROVED_FOR_S) if math.isfinite(seconds) else requests
+    return min(requests, times)
 
 
 class RejectSample(NamedTuple):
@@ -63,11 +70,11 @@ class PlanTotals:
             self._add(planned)
             yield planned
 
-    def requests(self, pace: Foreseen, concurrency: int) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    def requests(self, pace: Foreseen) -> tuple[Mapping[str, int], Mapping[str, int]]:
         """Return the fewest and the most requests by operation, with the check of the organisation.
 
         If objects may turn out to be absent, the client asks whether that is the organisation's own word: after the
-        first, and after a minute again. `concurrency` requests may find out at once that something is absent.
+        first, and after a minute again.
         """
         least, most = self._least.copy(), self._most.copy()
         if self.actions[OPEN]:
@@ -77,9 +84,7 @@ class PlanTotals:
         least[check] += 1
         most[check] += 1
         if least != most or self.is_one_sided:
-            seconds = pace.seconds_for(most.total())
-            times = 1 + math.floor(seconds / _ABSENCE_PROVED_FOR_S) if math.isfinite(seconds) else most.total()
-            most[check] += min(most.total(), times * concurrency)
+            most[check] += proofs_of_absence(most.total(), pace)
         return {name: least[name] for name in most}, dict(most)
 
     def _add(self, planned: PlannedChange) -> None:
@@ -94,7 +99,7 @@ class PlanTotals:
         elif planned.action in (Action.UPDATE, Action.DELETE):
             self._overtaken.update({name: planned.costs[name][0] for name in list(planned.costs)[1:]})
             self._add_fields(planned)
-        elif planned.code is not None:
+        elif planned.word == Word.REJECTED:
             self._add_refused(planned)
 
     def _add_fields(self, planned: PlannedChange) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bulkgladly.errors import BulkgladlyError, UsageError
+from bulkgladly.imports.forecast import of_import
 from bulkgladly.imports.import_inputs import open_checked
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.mapping_choice import MapChoice, choose_mapping
@@ -50,7 +51,7 @@ class PlannedStep:
         spec = self.step.spec
         policy = replace(self.options, mode=spec.mode(self.options.mode)).policy("")
         pace = self.options.pace.foreseen(dt.datetime.now(dt.UTC))
-        return Estimate.of(spec.requests_for(policy), rows, rows_exact, pace)
+        return of_import(Estimate.of(spec.requests_for(policy), rows, rows_exact, pace), spec)
 
 
 def plan_steps(project: Project, *, state_dir: Path, pace: Pace, limits: Limits | None = None) -> list[PlannedStep]:
@@ -145,6 +146,7 @@ def total_of(estimates: Sequence[Estimate]) -> Estimate:
         requests_high=sum(one.requests_high for one in estimates),
         per_second=estimates[0].per_second,
         pace=estimates[0].pace,
+        is_about=True,
     )
 
 

@@ -32,8 +32,9 @@ class NewRun:
     run that has not begun is removed.
     """
 
-    def __init__(self, state_dir: Path, resource: str, mode: str) -> None:
-        self._state_dir, self._resource, self._mode = state_dir, resource, mode
+    def __init__(self, state_dir: Path, resource: str, mode: str, *, verb: str | None = None) -> None:
+        """`verb` stands in the name of the run in place of its mode."""
+        self._state_dir, self._resource, self._mode, self._verb = state_dir, resource, mode, verb or mode
         self._folder: RunFolder | None = None
         self._has_begun = False
 
@@ -60,7 +61,7 @@ class NewRun:
         """
         if self._folder is None:
             now = dt.datetime.now(dt.UTC)
-            self._folder = RunFolder.create(self._state_dir, self._resource, self._mode, now).lock()
+            self._folder = RunFolder.create(self._state_dir, self._resource, self._verb, now).lock()
         return self._folder
 
     def discard(self) -> None:

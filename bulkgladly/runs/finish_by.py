@@ -111,6 +111,16 @@ class FinishBy:
             when = clock_text(self._moment or self._wall(), self._wall())
             return f"this cannot be done by {when} (--finish-by): it stops then, and `resume` does the rest"
 
+    def answer(self, estimate: Estimate) -> str | None:
+        """Return for people whether a run that begins now would be done by then; None without such a time."""
+        if self._moment is None:
+            return None
+        try:
+            warning = self.judge(estimate)
+        except CannotFinish as error:
+            return str(error)
+        return warning or f"this is done by {clock_text(self._moment, self._wall())} (--finish-by) if it begins now"
+
     def behind_text(self, view: RunView) -> str | None:
         """Return a line for people when a run begins to be late; None if it is in time, or that was told."""
         if self._moment is None or view.eta_s is None or view.seconds < _FIRST_VIEW_S or view.done < _LEAST_DONE:

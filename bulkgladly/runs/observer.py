@@ -3,8 +3,9 @@
 import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from bulkgladly.messages import GET_ORGANIZATION
 from bulkgladly.plain_words import counted, duration_text, share_text
 from bulkgladly.settings import Foreseen
 
@@ -23,7 +24,8 @@ class Estimate:
     rows take without conflicts; the times follow from the pace. `unsent` rows need no request. `split` says what
     becomes of the rows, as far as earlier runs tell it (`to create`, `unchanged`), and `judged` by which rows, if not
     by all. `operations` are the fewest requests by Gladly's operations, if that is known. `pace` is what is expected
-    from a moment on; without it there is only `per_second`.
+    from a moment on; without it there is only `per_second`. With `is_about`, what Gladly holds can make it more or
+    less.
     """
 
     rows: int
@@ -36,6 +38,7 @@ class Estimate:
     judged: str = ""
     operations: Mapping[str, int] = field(default_factory=dict)
     pace: Foreseen | None = None
+    is_about: bool = False
 
     @classmethod
     def of(
@@ -70,6 +73,16 @@ class Estimate:
             foreseen,
         )
 
+    def of_run(self, lists: int = 0) -> "Estimate":
+        """Return the estimate with what a run sends besides its rows.
+
+        That is the check of the organisation, and `lists` of names at most.
+        """
+        check = GET_ORGANIZATION.operation
+        operations = {**self.operations, check: 1} if self.operations else {}
+        low, high = self.requests_low + 1, self.requests_high + 1 + lists
+        return replace(self, requests_low=low, requests_high=high, operations=operations)
+
     @property
     def to_send(self) -> int:
         """The rows that need a request."""
@@ -90,7 +103,8 @@ class Estimate:
         low, high = self.requests_low, self.requests_high
         if not high:
             return "no requests"
-        requests = counted(high, "request") if low == high else f"{low:,} to {high:,} requests"
+        about = "about " if self.is_about and self.to_send else ""
+        requests = about + (counted(high, "request") if low == high else f"{low:,} to {high:,} requests")
         if math.isinf(self.per_second):
             return requests
         least_s, most_s = self.seconds_for(low), self.seconds_for(high)

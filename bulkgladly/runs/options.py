@@ -12,6 +12,7 @@ import orjson
 
 from bulkgladly.errors import JournalDamaged
 from bulkgladly.local_paths import LocalPath, OptionalPath
+from bulkgladly.plain_words import duration_text
 from bulkgladly.settings import Limits, Pace
 
 __all__ = ("RunOptions", "changed_settings", "for_next_session", "restored", "session_limits", "stored")
@@ -95,6 +96,16 @@ def for_next_session(options: O, change: Callable[[O], O]) -> O:
 def session_limits(limits: Limits) -> Limits:
     """Return the limits for a further session: those of time, requests and records applied to the one before only."""
     return replace(limits, max_duration_s=None, max_requests=None, max_rows=None, finish_by=None, canary=None)
+
+
+def limits_told(limits: Limits) -> str:
+    """Return the limits that would end a run early, as flags; empty if there are none."""
+    found = {
+        "--canary": limits.canary,
+        "--max-requests": limits.max_requests,
+        "--max-duration": None if limits.max_duration_s is None else duration_text(limits.max_duration_s),
+    }
+    return ", ".join(f"{flag} {value}" for flag, value in found.items() if value is not None)
 
 
 def _values(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -126,7 +126,6 @@ class Summary:
 
     def as_markdown(self) -> str:
         """Return the summary as one page for people."""
-        outcomes = [(word, self.counts[word]) for word in ("read", *self.words) if word == "read" or self.counts[word]]
         requests = sorted(self.requests.items())
         parts = [
             f"# {self._title()}{day_text(self.ended_at)}",
@@ -141,7 +140,7 @@ class Summary:
         parts += [
             "## Details for support",
             f"{what}, bulkgladly {__version__}; {self.status} (exit code {self.exit_code}){reason}",
-            table_of(("outcome", self.things), outcomes),
+            table_of(("outcome", self.things), [("read", self.counts["read"]), *self._outcomes()]),
             *([table_of(("request", "sent"), requests)] if requests else []),
             f"{self._effort()}; {self.started_at} to {self.ended_at}.",
             *self._tables(),
@@ -163,6 +162,10 @@ class Summary:
     def _told(self) -> list[str]:
         """Return the parts of the page that say what became of the items."""
         return []
+
+    def _outcomes(self) -> list[tuple[str, int]]:
+        """Return the outcomes that occurred, under the words that people read."""
+        return [(word.replace("_", " "), self.counts[word]) for word in self.words if self.counts[word]]
 
     def _tables(self) -> list[str]:
         """Return the parts of the page at its end, for support."""

@@ -72,9 +72,8 @@ def estimate_of_undo(counts: "PlanCounts", pace: Foreseen, *, done: int = 0, mos
     rows, todo, low, high = (
         round(number * share) for number in (counts.objects, counts.to_do, counts.least, counts.requests)
     )
-    return Estimate(
-        rows, True, low, high, pace.usual, rows - todo, judged="by their share" if share < 1 else "", pace=pace
-    )
+    judged = "by their share" if share < 1 else ""
+    return Estimate(rows, True, low, high, pace.usual, rows - todo, judged=judged, pace=pace).of_run()
 
 
 def plan_line(counts: "PlanCounts", run: str, estimate: Estimate) -> str:

@@ -86,6 +86,9 @@ class UndoReport(Summary):
             return "Finished: all that the run did has been taken back."
         return "Finished, but not everything could be taken back."
 
+    def _outcomes(self) -> list[tuple[str, int]]:
+        return list(self.outcomes.items())
+
     def _told(self) -> list[str]:
         parts = [f"{number:,} {said}" for said, number in self.outcomes.items()]
         told = f"Of {self.objects_text}: {', '.join(parts)}." if parts else "Nothing to do."

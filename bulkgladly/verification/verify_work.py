@@ -20,12 +20,12 @@ from bulkgladly.journal.verdicts import RowVerdict, VerdictLog, verdicts_of
 from bulkgladly.records import Problem, Row
 from bulkgladly.runs.observer import Estimate, counted
 from bulkgladly.runs.session import Progress, Session
+from bulkgladly.runs.shared_replies import Looker
 from bulkgladly.runs.stages import Feed
 from bulkgladly.verification.verify_compare import Candidate, unread_verdict, verdict_of
 from bulkgladly.verification.verify_forget import forget_differences
 from bulkgladly.verification.verify_inputs import uncompared_columns
 from bulkgladly.verification.verify_options import VerifyOptions, sample_size
-from bulkgladly.verification.verify_requests import Looker
 from bulkgladly.verification.verify_rows import RowJudge, identity_of
 from bulkgladly.verification.verify_sample import RowReservoir, is_in_share
 from bulkgladly.verification.verify_summary import VerifyClosing, VerifyReport, publish_verdicts
@@ -123,7 +123,7 @@ class VerifyWork:
             low = high = 1
         is_exact = self.rows_exact or self._expected is not None
         pace = self._session.steering.foreseen()
-        return Estimate(rows, is_exact, low, high, pace.usual, pace=pace)
+        return Estimate(rows, is_exact, low, high, pace.usual, pace=pace, is_about=self._proof.is_merged).of_run()
 
     # --- reading ---
 

@@ -286,7 +286,7 @@ def test_the_readme_commands_do_what_they_say(desk: Path, environment: dict[str,
     assert run_in_order(README, desk, environment, mortals) >= 6
 
     runs = [json.loads(path.read_bytes()) for path in sorted(desk.glob(".bulkgladly/runs/*/report.json"))]
-    counts = [run["counts"] for run in runs if run["run"].startswith("customers-upsert")]
+    counts = [run["counts"] for run in runs if run["run"].startswith(("customers-upsert", "customers-apply"))]
     # Eight, and the one of the plan.
     assert sum(count["created"] for count in counts) == 9
     # The migration writes back what the plan has changed.

@@ -334,6 +334,19 @@ async def test_nothing_is_absent_before_the_organisation_has_answered() -> None:
     assert (asked_first, asked_within, server.seen.count(ORGANIZATION)) == (1, 1, 2)
 
 
+async def test_absences_of_the_same_moment_share_the_question() -> None:
+    """Those that come while the organisation is asked take its reply, good or bad."""
+    time = Time()
+    async with Server([NOT_EXIST] * 9) as server, client(server.url, time) as sender:
+        replies = await asyncio.gather(*(sender.send(create()) for _ in range(9)))
+        asked = server.seen.count(ORGANIZATION)
+    async with Server([NOT_EXIST] * 9, [NOT_EXIST] * 9) as server, client(server.url, time) as sender:
+        refused = await asyncio.gather(*(sender.send(create()) for _ in range(9)), return_exceptions=True)
+
+    assert ({reply.meaning for reply in replies}, asked) == ({Meaning.ABSENT}, 1)
+    assert {type(one) for one in refused} == {WrongOrganisation}
+
+
 async def test_an_absence_waits_until_the_organisation_can_be_asked() -> None:
     """A 404 from a host that gives no other reply is not believed until the organisation itself has replied."""
     reply, server, *_ = await send_one(create(), [NOT_EXIST] * 2, probes=[answer(503), CLOSE, OK])

@@ -315,6 +315,8 @@ async def test_a_resume_uses_what_was_read_whatever_has_become_of_the_data_set(w
     resumed = await world.resume()
 
     assert (resumed.exit_code, resumed.counts["unchanged"], resumed.counts["updated"]) == (0, 3, 1)
+    # It has counted the rows that it has read itself, and says so.
+    assert any(line.startswith("since the resume, ") for line in resumed.details)
     assert world.asked() == {"updateCustomer": 1}
 
 

@@ -153,7 +153,7 @@ def test_a_clean_file_is_told_as_such(program: HeardProgram) -> None:
 
     assert (answer.code, answer.out) == (0, "")
     assert "Checked 3 customers (mode: upsert); nothing was sent\n            3 good\n" in answer.err
-    assert "--mode create: 3 createCustomer: 3 requests, 3 s at 1/s" in answer.err
+    assert "--mode create: 3 createCustomer, 1 getOrganization: about 4 requests, 4 s at 1/s" in answer.err
 
 
 def test_no_run_and_no_state_is_left_behind(program: HeardProgram) -> None:

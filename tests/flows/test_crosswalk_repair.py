@@ -48,9 +48,9 @@ async def test_merges_are_followed_and_deletions_told(make_world: Any) -> None:
     assert (report.status, report.exit_code) == ("complete", 1)
     assert {word: number for word, number in report.counts.items() if number} == {
         "read": 4,
-        "unchanged": 2,
-        "updated": 1,
-        "rejected": 1,
+        "found": 2,
+        "corrected": 1,
+        "no_longer_there": 1,
     }
     assert world.asked() == {"getCustomer": 5}
     assert ids(world) == {**before, "c-1": "heir"}
@@ -79,7 +79,7 @@ async def test_deleted_ones_are_forgotten_only_on_demand_and_never_many(world: W
 
     assert (refused.exit_code, refused.status, kept) == (3, "complete", before)
     assert "suspicious" in (refused.reason or "")
-    assert (done.exit_code, done.counts["deleted"], len(ids(world))) == (0, 11, 1)
+    assert (done.exit_code, done.counts["forgotten"], len(ids(world))) == (0, 11, 1)
 
 
 async def test_an_unclear_response_leaves_a_key_as_it_was(world: World) -> None:
@@ -91,7 +91,7 @@ async def test_an_unclear_response_leaves_a_key_as_it_was(world: World) -> None:
     report = await repair(world, forget_deleted=True)
 
     assert report.counts["unknown"] >= 1
-    assert report.counts["deleted"] == 0
+    assert report.counts["forgotten"] == 0
     assert ids(world) == before
     assert "crosswalk repair customers" in report.next_commands[0]
 
@@ -113,11 +113,11 @@ async def test_a_resume_looks_only_at_what_is_left(world: World) -> None:
         world.last_run(), world.credentials, change=lambda found: replace(found, limits=Limits()), environment=QUICK
     )
 
-    assert (first.status, first.exit_code, first.counts["updated"]) == ("stopped", 10, 1)
+    assert (first.status, first.exit_code, first.counts["corrected"]) == ("stopped", 10, 1)
     assert first.counts["unprocessed"] == 20
     assert first.next_commands[0].startswith("bulkgladly resume")
     assert world.asked() == {"getCustomer": 20}
-    assert (last.status, last.counts["updated"], last.counts["unchanged"]) == ("complete", 1, 69)
+    assert (last.status, last.counts["corrected"], last.counts["found"]) == ("complete", 1, 69)
 
 
 async def test_what_cannot_be_looked_at_is_refused(world: World) -> None:

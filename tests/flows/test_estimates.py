@@ -12,6 +12,8 @@ from bulkgladly.checks.run_check import check
 from bulkgladly.imports.dry_run import dry_run
 from bulkgladly.imports.run_import import resume_import
 from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.plans.plan_options import PlanOptions
+from bulkgladly.plans.plan_run import plan_live
 from bulkgladly.runs.environment import Bounds
 from bulkgladly.settings import Limits
 from tests.flows.conftest import World, person
@@ -98,9 +100,53 @@ async def test_an_estimate_says_which_runs_it_does_not_know(world: World) -> Non
     unknown = await check("customers", [path], world.options)
     advice = "set GLADLY_HOST or pass --profile to count them"
     assert unknown.memory == f"without earlier runs, such as those into {host}: {advice}"
-    assert unknown.estimates["upsert"].requests_low == 1
+    assert unknown.estimates["upsert"].requests_low == 1 + 1
     elsewhere = await dry_run("customers", [path], ImportOptions(key="crm", state_dir=world.folder / "new"), host="")
     assert elsewhere.memory == f"without earlier runs: {advice}"
+
+
+async def test_what_a_run_takes_is_within_what_its_start_says(world: World) -> None:
+    """Of a first import and of a repeated one: the check of the organisation counts, and rejected rows do not."""
+    rows = [person(1), person(2, **{"email:1": "nobody"}), person(3)]
+    path = world.csv(rows)
+    for _ in range(2):
+        heard = Heard()
+        report = await start_import(
+            "customers", [path], world.credentials, world.options, observer=heard, environment=world.environment
+        )
+        [estimate] = heard.estimates
+        assert estimate.split["to reject"] == 1
+        assert estimate.requests_low == report.requests_total <= estimate.requests_high
+        assert ("1 request" in estimate.text()) is (report.counts["unchanged"] == 2)
+
+
+async def test_keys_of_other_objects_are_known_in_a_first_import_too(world: World) -> None:
+    """What was imported of the objects that rows refer to is looked up, although nothing is known of the rows."""
+    await world.run(world.csv([person(1)]))
+    task = {"crm": "t-1", "customerKey": "c-1", "inboxId": "inbox-1", "body": "Call", "dueAt": "2099-01-01T00:00:00Z"}
+
+    found = await estimated(world, world.ndjson([task], "tasks.ndjson"), "tasks")
+
+    assert found[-1] == {"to create": 1}
+
+
+async def test_a_live_plan_is_priced_by_what_it_reads(world: World) -> None:
+    """New rows, changed ones and those that nothing is to be read of; the proof of what is absent counts once."""
+    known = [person(1), person(2)]
+    await world.run(world.csv(known))
+    rows = [known[0], {**known[1], "name": "Another Name"}, person(3), person(4), person(5, **{"email:1": "nobody"})]
+    path, heard = world.csv(rows), Heard()
+    options = PlanOptions.of(world.options, out=world.folder / "a.plan", is_live=True)
+
+    report = await plan_live(
+        "customers", [path], world.credentials, options, observer=heard, environment=world.environment
+    )
+
+    [estimate] = heard.estimates
+    assert estimate.split == {"to create": 2, "to update": 1, "unchanged": 1, "to reject": 1}
+    assert (estimate.requests_low, estimate.requests_high) == (1 + 3, 1 + 1 + 2 * 2 + 1)
+    assert report.requests_total == estimate.requests_high
+    assert report.requests["getOrganization"] == 2
 
 
 async def test_a_long_input_is_judged_by_its_beginning(world: World) -> None:
@@ -146,7 +192,7 @@ async def test_reading_before_updates_is_in_the_price(world: World) -> None:
 
     assert found == [{"to create": 1, "to update": 1, "unchanged": 1}] * 3
     assert world.asked()["getCustomer"] == 1
-    assert dry.estimate.requests_low == 0
+    assert dry.estimate.requests_low == 1
 
 
 async def test_reading_before_deletions_is_in_the_price(world: World) -> None:

@@ -19,7 +19,7 @@ VERBS = {
     "apply": (("apply", "customers.plan"), "5 to update"),
     "verify": (("verify", "customers-upsert"), "5 equal"),
     "undo": (("undo", "customers-upsert", "--yes"), "5 deleted"),
-    "repair": (("crosswalk", "repair", "customers"), "5 unchanged"),
+    "repair": (("crosswalk", "repair", "customers"), "5 found"),
 }
 
 
@@ -56,14 +56,30 @@ def test_what_cannot_be_done_in_time_is_refused_before_a_request(
     schedule = ("--rate-schedule", "00:00 9, 12:00 9", "--zone", "Europe/Berlin")
     done = program(*command, "--rate", "9", *schedule, "--finish-by", soon)
 
-    # How many of the rows a plan has to look up is not known before, so it begins, and warns.
-    assert (refused.code, asked) == ((10, 1) if name == "plan" else (2, 0))
+    assert (refused.code, asked) == (2, 0)
     assert "(--finish-by)" in refused.err
     assert ("--limit" in refused.err) is (name == "undo")
     assert ("--sample" in refused.err) is (name == "verify")
     assert done.code == 0, done.err
     assert ended in done.err
     assert "by --rate-schedule" in done.err
+
+
+def test_a_plan_without_requests_says_whether_its_apply_is_in_time(program: HeardProgram) -> None:
+    """A dry run says the same of its import; other limits are said to have no effect."""
+    soon = ("--finish-by", (dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)).isoformat(timespec="minutes"))
+
+    late = program("plan", *ROWS, "--force", *soon, "--rate", "0.001", "--max-duration", "1h")
+    in_time = program("plan", *ROWS, "--force", *soon, "--rate", "9")
+    dry = program("import", *ROWS, "--dry-run", *soon, "--rate", "9", "--canary", "2")
+
+    assert (late.code, in_time.code, dry.code) == (0, 0, 0)
+    assert "applying it: this cannot be done by" in late.err
+    assert "--max-duration 1 h 00 min has no effect" in late.err
+    assert "applying it: this is done by" in in_time.err
+    assert "no effect" not in in_time.err
+    assert "this is done by" in dry.err
+    assert "the import would stop early (--canary 2)" in dry.err
 
 
 def test_the_price_of_a_plan_follows_its_schedule_and_its_limits_end_with_it(program: HeardProgram) -> None:

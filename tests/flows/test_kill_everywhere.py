@@ -396,7 +396,7 @@ class Repair(Flow):
     def check(self, desk: Desk, end: End) -> None:
         assert end.status == 0, end
         counts = json.loads(end.output)["counts"]
-        assert (counts["read"], counts["updated"] + counts["unchanged"]) == (GOOD, GOOD), counts
+        assert (counts["read"], counts["corrected"] + counts["found"]) == (GOOD, GOOD), counts
         exported = desk.run("crosswalk", "export", "customers")
         assert exported.output.count(",heir,") == 1, exported
         assert exported.output.count(",known") == GOOD, exported

@@ -186,6 +186,20 @@ def test_limits_are_those_of_the_whole_call(desk: Desk) -> None:
     assert states(calls[-1]) == ["done", "done", "done", "no files"]
 
 
+def test_a_step_that_was_taken_back_is_begun_again(desk: Desk) -> None:
+    """To go on with it would leave out what the undo has taken back."""
+    desk.run("--max-requests", "3")
+    assert desk.program("undo", "customers-upsert", "--yes").code == 0
+
+    refused = desk.run()
+    done = desk.run("--again", "customers")
+
+    assert (refused["exit_code"], refused["next_commands"]) == (2, ["bulkgladly migrate run --again customers"])
+    assert refused["reason"].endswith("sends only what was not sent yet; begin the step again: --again customers")
+    assert states(done) == ["done", "done", "done", "no files"]
+    assert desk.held() == {"customers": 3, "items": 3, "tasks": 1}
+
+
 def test_a_fatal_end_stops_the_project(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its exit code; the steps after it are not begun."""
     monkeypatch.setenv("GLADLY_API_TOKEN", "another")
@@ -237,7 +251,7 @@ def test_check_knows_what_earlier_steps_will_create(desk: Desk) -> None:
     assert finding["fix"] == "correct the key, or import these objects in an earlier step"
     assert checks["tasks"]["findings"] == []
     assert checks["old tasks"] is None
-    assert found["estimate"]["requests_low"] == 3 + 3 + 1
+    assert found["estimate"]["requests_low"] == 3 + 3 + 1 + 3
     assert not (desk.folder / ".bulkgladly").exists()
 
 

@@ -96,6 +96,7 @@ def test_an_apply_takes_a_canary_and_does_not_ask_to_read_what_it_reads(program:
     code, out, told = program("apply", "a.plan", "--canary", "1", "--json")
     assert (code, json.loads(out)["counts"]["unprocessed"]) == (10, 2)
     assert "--undoable" not in told
+    assert "a.plan" in program("explain", "customers-apply", "rows.csv:2", "--offline")[1], "explain names the plan"
 
 
 def test_explain_of_a_plan_shows_what_is_planned_masked(program: HeardProgram) -> None:
@@ -110,6 +111,25 @@ def test_explain_of_a_plan_shows_what_is_planned_masked(program: HeardProgram) -
     assert "Jessop" not in out
     assert 'planned   name: "Aaa Aaaaa" -> "Aaaa Aaaaaa"' in out
     assert "result    to update at" in out
+
+
+def test_a_run_that_was_undone_is_not_resumed_but_begun_again(program: HeardProgram) -> None:
+    """A resume would send the rest alone. Nothing stands in the way of the same import, or of a new plan."""
+    Path("rows.csv").write_text("crm_id,name\nU1,Ada Ashby\nU2,Cleo Holt\n")
+    stopped = json.loads(program(*IMPORT, "--canary", "1")[1])
+    program("undo", stopped["run"], "--yes")
+
+    code, _, told = program("resume", stopped["run"])
+    listed = program("runs", "list").out
+    shown = program("runs", "show", stopped["run"]).out
+    again = json.loads(program(*IMPORT, "--json").out)
+
+    assert code == 2
+    assert "has taken back 1 object of it" in told
+    assert "bulkgladly import customers" in told
+    assert "taken back since" in listed
+    assert "next: bulkgladly resume" not in shown
+    assert (again["exit_code"], again["counts"]["created"]) == (0, again["counts"]["read"])
 
 
 def test_an_undo_has_no_canary(program: HeardProgram) -> None:

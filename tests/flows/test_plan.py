@@ -1,5 +1,6 @@
 """Plans: what they say, what an apply does of them, and when it refuses."""
 
+import datetime as dt
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,13 +9,16 @@ from typing import Any
 import pytest
 
 from bulkgladly import Limits, UsageError
+from bulkgladly.cli.runs_command import about_run
 from bulkgladly.emulator import drop_reply
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.imports.retry_import import retry_import
 from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.pages.page_view import view_of
+from bulkgladly.pages.run_facts import facts_of
 from bulkgladly.plans.plan_folder import opened_plan
 from bulkgladly.plans.plan_options import PlanOptions
-from bulkgladly.plans.plan_run import plan_live
+from bulkgladly.plans.plan_run import PlanReport, plan_live
 from tests.flows.conftest import World, lines, people, person
 from tests.flows.planning import apply, changes_of, edit, plan
 from tests.flows.quickly import resume_run
@@ -66,6 +70,23 @@ async def test_an_offline_plan_is_applied_within_its_numbers(world: World) -> No
     assert (await plan(world, [*rows, person(9)])).writes == 0
 
 
+async def test_a_run_says_which_plan_it_applies(world: World) -> None:
+    """In its name, its report, its page (also without a report, after a kill) and in `runs list`."""
+    rows = await imported(world)
+    await plan(world, [*rows, person(9)])
+
+    report = await apply(world)
+
+    run, said = RunFolder(Path(report.folder)), "as planned in a.plan"
+    now = dt.datetime.now(dt.UTC)
+    assert run.name.startswith("customers-apply_")
+    assert said in report.as_markdown().splitlines()[0]
+    assert about_run(run)["applies"] == str(world.folder / "a.plan")
+    assert view_of(facts_of(run.path, now)).head.title.endswith(said)
+    (run.path / "report.json").unlink()
+    assert view_of(facts_of(run.path, now)).head.title.endswith(said)
+
+
 async def test_a_live_plan_sees_what_is_in_the_way(world: World) -> None:
     """A create whose address belongs to another customer is planned as --on-conflict says, and done so."""
     world.emulator.add_customer(id="x", name="Old", emails=[{"original": "person.1@example.org"}])
@@ -79,6 +100,102 @@ async def test_a_live_plan_sees_what_is_in_the_way(world: World) -> None:
     assert report.requests == info.least == info.most
     assert world.emulator.store.customers["x"]["name"] == "Sample Person 1"
     assert (report.counts["created"], report.counts["updated"]) == (1, 1)
+
+
+async def test_a_live_plan_sees_names_that_are_taken(world: World) -> None:
+    """Of topics, in one list for all rows: a new one, one that is there, and a name that an update would take."""
+    await world.run(world.ndjson([{"crm": "t-0", "name": "Sizes"}], "old.ndjson"), resource="topics")
+    others = [{"crm": "returns", "name": "Returns"}, {"crm": "orders", "name": "Orders"}]
+    await world.run(world.ndjson(others, "others.ndjson"), resource="topics", namespace="others")
+    rows = [{"crm": f"t-{at}", "name": name} for at, name in enumerate(("Orders", "Returns", "Colours"))]
+
+    info = await plan(world, rows, "q.plan", live=True, resource="topics")
+    updated = await plan(world, rows, live=True, resource="topics", on_conflict="update")
+    report = await apply(world)
+
+    refused = [one for one in changes_of(world.folder / "q.plan") if one.action == "refuse"]
+    assert info.actions == {"refuse": 2, "create": 1}
+    assert [(one.code, one.attr) for one in refused] == [("taken", "name")] * 2
+    assert all("name belongs to another topic, " in str(one.reason) for one in refused)
+    assert info.read["getTopics"] == 1
+    assert updated.actions == {"refuse": 1, "none": 1, "create": 1}
+    assert report.requests == updated.least
+
+
+async def test_a_plan_and_its_run_count_in_words_of_a_plan(world: World) -> None:
+    """In the report, its page and `runs list`, when it is complete and as far as it has got."""
+    rows = await imported(world)
+    rows[1]["name"] = "Ada"
+    path = world.ndjson([*rows, person(9), person(8, **{"email:1": "nowhere"})])
+    world.emulator.add_customer(id="x", name="Old", emails=[{"original": "person.9@example.org"}])
+    options = PlanOptions.of(world.options, out=world.folder / "a.plan", is_live=True)
+
+    first = await plan_live(
+        "customers",
+        [path],
+        world.credentials,
+        replace(options, limits=Limits(max_requests=2)),
+        environment=world.environment,
+    )
+    part = about_run(RunFolder(Path(first.folder)))["counts"]
+    (Path(first.folder) / "report.json").unlink()  # as after a kill
+    view = view_of(facts_of(Path(first.folder), dt.datetime.now(dt.UTC)))
+    report = await resume_run(RunFolder(Path(first.folder)), world.credentials, environment=world.environment)
+
+    assert isinstance(report, PlanReport)
+    assert (first.status, first.adds_up, report.adds_up) == ("stopped", True, True)
+    assert {"read", *part} <= first.counts.keys()
+    assert all(part[word] == first.counts[word] for word in part)
+    assert {row.word.replace(" ", "_"): row.number for row in view.outcomes.rows} == part
+    assert view.head.title == "Plan for customers from customers.ndjson"
+    found = {"to_update": 1, "unchanged": 3, "rejected": 2}
+    assert {word: number for word, number in report.counts.items() if number} == {"read": 6, **found}
+    assert about_run(RunFolder(Path(first.folder)))["counts"] == found
+    assert (report.changed, report.conflicts) == ({"name": 1}, 1)
+    assert report.rejects_by_code == {"invalid_email": 1, "taken": 1}
+    page = report.as_markdown()
+    assert "| to update | 1 |" in page
+    assert "| name | 1 |" in page
+
+
+async def test_rows_that_a_filter_leaves_out_are_not_rejected(world: World) -> None:
+    """A conflict that --on-conflict skips counts as skipped."""
+    world.emulator.add_customer(id="x", name="Old", emails=[{"original": "person.1@example.org"}])
+
+    info = await plan(world, people(2), live=True, on_conflict="skip")
+
+    assert (info.actions, info.rejects) == ({"create": 1, "none": 1}, {})
+    assert not (world.folder / "a.plan" / "rejected.ndjson").exists()
+
+
+@pytest.mark.parametrize("live", [False, True])
+async def test_values_that_are_left_out_are_in_the_folder(world: World, live: bool) -> None:
+    """Of new records and of unchanged ones, masked, as the import of the same rows writes them."""
+    bad = [person(number, **{"email:2": "nowhere"}) for number in range(2)]
+    await world.run(world.ndjson(bad[:1]), invalid_contacts="drop")
+
+    info = await plan(world, bad, live=live, invalid_contacts="drop")
+    report = await apply(world)
+
+    folder = world.folder / "a.plan"
+    assert info.actions == {"create": 1, "none": 1}
+    assert "warnings.csv" in info.files
+    assert (folder / "warnings.csv").read_bytes() == (Path(report.folder) / "warnings.csv").read_bytes()
+    assert "nowhere" not in (folder / "warnings.csv").read_text()
+    assert "2 values that are not valid are left out" in (folder / "summary.md").read_text()
+
+
+async def test_a_plan_says_which_names_it_cannot_look_up(world: World) -> None:
+    """Of answers, which no request lists, a plan says so; an apply rejects what is taken."""
+    await world.run(world.ndjson([{"crm": "old", "name": "Returns"}], "old.ndjson"), resource="answers")
+    world.forget()
+
+    info = await plan(world, [{"crm": "a-1", "name": "Returns"}], live=True, resource="answers")
+    report = await apply(world)
+
+    assert info.actions == {"create": 1}
+    assert "Each name must be unique among answers" in (world.folder / "a.plan" / "summary.md").read_text()
+    assert report.rejects_by_code == {"moved": 1}
 
 
 async def test_a_create_that_meets_what_the_plan_did_not_see_is_moved(world: World) -> None:

@@ -67,6 +67,8 @@ async def test_an_import_ends_with_a_page(world: World) -> None:
     assert "createCustomer" in words
     assert "<svg" in page_of(report.folder)
     assert not [word for word in ("Ada", "Ashby", "nobody", "c-3") if word in words]
+    assert "rejected.csv" in words
+    assert "unprocessed.ndjson" not in words, "it is empty"
 
 
 async def test_all_sessions_are_on_the_page(world: World) -> None:
@@ -153,19 +155,16 @@ def of_mode(folder: Path, mode: str, counts: dict[str, int], *, is_reported: boo
 
 
 def test_outcomes_are_called_what_they_are_in_each_kind_of_run(tmp_path: Path) -> None:
-    """The journal has one list of words for all; a plan's unchanged rows, for one, are not in Gladly already."""
+    """The journal has one list of words for all; what a plan creates, for one, is not in Gladly yet."""
     counts = {"updated": 3, "unchanged": 30, "rejected": 2}
 
-    plan = of_mode(tmp_path / "plan", "plan", {"unchanged": 30, "rejected": 2})
-    full = {"counts": {"words": {"created": 20, "unchanged": 10, "rejected": 2}}}
-    whole = of_mode(tmp_path / "whole", "plan", {"unchanged": 30, "rejected": 2}, plan=full)
+    plan = of_mode(tmp_path / "plan", "plan", {"to_create": 20, "open": 3, "rejected": 2})
     undo = of_mode(tmp_path / "undo", "undo", counts)
     repair = of_mode(tmp_path / "repair", "repair", {**counts, "deleted": 1}, rejects_by_code={"not_exist": 2})
     verify = of_mode(tmp_path / "verify", "verify", {"equal": 4, "not_sent": 3})
 
-    assert "planned nothing was sent for them yet 30" in plan
-    assert "to create new; not sent yet 20" in whole
-    assert "unchanged in Gladly already, with the same values 10" in whole
+    assert "to create new; not sent yet 20" in plan
+    assert "open decided when the plan is applied 3" in plan
     assert "restored as before the run 3" in undo
     assert "nothing to do" in undo
     assert "the key leads to its object in Gladly 30" in repair

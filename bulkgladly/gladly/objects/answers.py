@@ -254,6 +254,7 @@ ANSWERS = ImportSpec(
     id_rule="our id; its length in Gladly is unknown",
     deletes="answers with all their contents",
     owned=OwnedFields(_CHANGEABLE, lists=("audienceIds",)),
+    unlisted="name",
     unread=frozenset({Mode.DELETE}),
     reversal=Reversal(
         _AT,

@@ -8,12 +8,13 @@ import orjson
 
 from bulkgladly.choices import Owner
 from bulkgladly.gladly.baseline_plan import BaselinePlan, BaselineSource
-from bulkgladly.gladly.change import Found, lacking
+from bulkgladly.gladly.change import Found, Held, lacking
 from bulkgladly.gladly.data_sets import FLAG, GONE_SINCE, TEXT, DataColumn, DataSetPlan
 from bulkgladly.gladly.directory import names_below, path_of
-from bulkgladly.gladly.endpoints import Endpoint
+from bulkgladly.gladly.endpoints import Collision, Endpoint
 from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import ALWAYS, Field, Kind, Link, column_plan
+from bulkgladly.gladly.outcomes import unread
 from bulkgladly.gladly.owners import OwnedFields, owner_of
 from bulkgladly.gladly.preparation import Preparation, segment
 from bulkgladly.gladly.proofs import in_list, proof_of
@@ -125,6 +126,20 @@ def _holder(problem: ApiProblem) -> str | None:
     return other if isinstance(other, str) else None
 
 
+_LIST = Request("getTopics", "GET", "/api/v1/topics")
+
+
+def _collision(payload: Held, own_id: str | None) -> Collision:
+    """Look whether another topic than `own_id` has the name."""
+    if (name := payload.get("name")) is None:
+        return None
+    reply = yield _LIST
+    if not reply.is_confirmed:
+        return unread(reply, own_id)
+    other = next((one for one in reply.objects if one.get("name") == name and one.get("id") != own_id), None)
+    return None if other is None else ApiProblem("taken", "name", meta={"id": other.get("id")})
+
+
 _AT = Endpoint(
     object="topics",
     noun="topic",
@@ -135,6 +150,7 @@ _AT = Endpoint(
     # The name is sent with every update, so it has to be known if it is Gladly's.
     is_read_first=lambda policy, _changed: owner_of(policy.owners, "name") != Owner.SOURCE,
     holder=_holder,
+    collision=_collision,
 )
 _STEPS = Upserts(_AT)
 
@@ -143,9 +159,6 @@ def _restore(gladly_id: str, changes: Mapping[str, Any], held: Mapping[str, Any]
     # A flag that was not there is not set.
     flags = {"disabled": bool(changes["disabled"])} if "disabled" in changes else {}
     return (_change(stand_in(held), gladly_id, {**changes, **flags}),)
-
-
-_LIST = Request("getTopics", "GET", "/api/v1/topics")
 
 
 def _pick(record: Record, listed: list[dict[str, Any]]) -> Found:
