@@ -266,7 +266,7 @@ def _live(job: Mapping[str, Any]) -> NoReturn:
         os.environ.update(job["environment"])
         os.chdir(job["folder"])
         sys.argv = ["bulkgladly", *job["arguments"]]
-        _take_streams(*handles[:2], job["redirect"])
+        _take_streams(handles[0], handles[1], job["redirect"])
         reaper = _Reaper(job["at"], handles[2])
         (_watch_turns if job["of"] == TURNS else _watch_deeds)(reaper)
         code = importlib.import_module(job["program"]).run()
