@@ -104,7 +104,7 @@ class Mortals:
         folder: Path,
         at: int | None = None,
         of: str = DEEDS,
-        within_s: float = 30,
+        within_s: float = 60,
         program: str = "bulkgladly.cli.app",
         redirect: str = "",
     ) -> End:
