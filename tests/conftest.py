@@ -1,13 +1,15 @@
 """What holds for every test: the real cache of the user is never touched, and each module is compiled once."""
 
+import gc
 import importlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.dying import Mortals
 
@@ -28,10 +30,24 @@ def keep_bytecode() -> None:
 
 
 keep_bytecode()
+# How long an example takes says how busy the machine is.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection(session: pytest.Session) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Collect without the garbage collector: in thousands of tests and all modules it finds nothing, then or later."""
+    compile_share(session)
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def compile_share(session: pytest.Session) -> None:
     """Let each of several workers compile its share of all tests; then it finds what the others have compiled."""
     worker: dict[str, object] | None = getattr(session.config, "workerinput", None)
     if worker is None or list(session.config.args) != session.config.getini("testpaths"):

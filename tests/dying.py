@@ -33,7 +33,7 @@ from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, NoReturn, Self
+from typing import Any, NamedTuple, NoReturn, Self, cast
 
 __all__ = ("DEEDS", "TURNS", "End", "Mortals")
 
@@ -42,6 +42,15 @@ TURNS = "turns"
 _CALLS = ("replace", "rename", "unlink", "remove", "mkdir", "rmdir", "link", "symlink", "truncate", "ftruncate")
 _SYNCS = ("fsync", "fdatasync")
 _ROOT = Path(__file__).parents[1]
+_REFUSED = (
+    ("runs", "list", "--state-dir", "{}"),
+    ("import", "customers", "{}/none.ndjson", "--key", "k", "--state-dir", "{}"),
+    ("check", "customers", "{}/none.ndjson", "--key", "k"),
+    ("export", "nothing-like-it", "--out", "{}/lake", "--state-dir", "{}"),
+    ("dump", "{}/lake", "--what", "nothing-like-it", "--state-dir", "{}"),
+    *((name, "none", "--state-dir", "{}") for name in ("resume", "verify", "undo")),
+)
+"""The commands that most tests run, so that nothing is left to do: there is no such file, object or run."""
 
 
 class End(NamedTuple):
@@ -95,12 +104,14 @@ class Mortals:
         folder: Path,
         at: int | None = None,
         of: str = DEEDS,
-        within_s: float = 30,
+        within_s: float = 60,
         program: str = "bulkgladly.cli.app",
+        redirect: str = "",
     ) -> End:
         """Run `bulkgladly` with these arguments in a folder; with `at` it is killed before that step.
 
-        `program` is another module whose `run` is called instead.
+        `program` is another module whose `run` is called instead. `redirect` closes or redirects standard streams in
+        the words of a shell; `>gone` is a pipe that nobody reads any more.
 
         A process that takes longer than `within_s` is killed, too; its last step is `time`.
         """
@@ -114,6 +125,7 @@ class Mortals:
             "within_s": within_s,
             "scratch": str(scratch),
             "program": program,
+            "redirect": redirect,
         }
         assert self._zygote.stdin is not None
         assert self._zygote.stdout is not None
@@ -249,15 +261,12 @@ def _live(job: Mapping[str, Any]) -> NoReturn:
     code = 70
     try:
         scratch = Path(job["scratch"])
-        null = os.open(os.devnull, os.O_RDONLY)
         handles = [os.open(scratch / name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC) for name in ("out", "err", "last")]
-        for number, handle in enumerate((null, *handles[:2])):
-            os.dup2(handle, number)
         os.environ.clear()
         os.environ.update(job["environment"])
         os.chdir(job["folder"])
         sys.argv = ["bulkgladly", *job["arguments"]]
-        sys.stdin, sys.stdout, sys.stderr = (open(number, mode) for number, mode in ((0, "r"), (1, "w"), (2, "w")))  # noqa: PTH123, SIM115
+        _take_streams(handles[0], handles[1], job["redirect"])
         reaper = _Reaper(job["at"], handles[2])
         (_watch_turns if job["of"] == TURNS else _watch_deeds)(reaper)
         code = importlib.import_module(job["program"]).run()
@@ -269,6 +278,38 @@ def _live(job: Mapping[str, Any]) -> NoReturn:
         sys.stderr.flush()
     finally:
         os._exit(code)
+
+
+def _take_streams(out: int, errors: int, redirect: str) -> None:
+    """Have the standard streams of a new process; Python has None for a closed one, and the program mends them."""
+    for number, handle in enumerate((os.open(os.devnull, os.O_RDONLY), out, errors)):
+        os.dup2(handle, number)
+    for word in redirect.split():
+        _redirect(2 if word[0] == "2" else "<>".index(word[0]), word.lstrip("2<>"))
+    found = [open(number, mode, closefd=False) if _is_open(number) else None for number, mode in enumerate("rww")]  # noqa: SIM115
+    sys.stdin, sys.stdout, sys.stderr = cast("Any", found)
+    if redirect:
+        importlib.import_module("bulkgladly.cli.streams").mend_streams()
+
+
+def _redirect(number: int, to: str) -> None:
+    if to == "&-":
+        os.close(number)
+        return
+    if to == "gone":
+        read, target = os.pipe()
+        os.close(read)
+    else:
+        target = 1 if to == "&1" else os.open(to, os.O_WRONLY)
+    os.dup2(target, number)
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
 
 
 def _serve() -> None:
@@ -289,18 +330,25 @@ def _serve() -> None:
 
 
 def _warm_up() -> None:
-    """Have imported what is imported at the first use only, and keep the collector from touching any of it."""
+    """Have done what is done at the first use only, and keep the collector from touching any of it.
+
+    That is a third to three quarters of a small command: when pyarrow is handed a list, it imports pandas if there
+    is one, and typer prepares each flag of a command.
+    """
     import anyio  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
 
     from bulkgladly.cli.app import run  # noqa: PLC0415
     from bulkgladly.pages.page_template import page_template  # noqa: PLC0415
 
     anyio.run(anyio.sleep, 0)
     page_template()
+    pa.array([0])
     unheard = io.StringIO()
     with tempfile.TemporaryDirectory() as nowhere, redirect_stdout(unheard), redirect_stderr(unheard):
-        sys.argv = ["bulkgladly", "runs", "list", "--state-dir", nowhere]
-        run()
+        for words in _REFUSED:
+            sys.argv = ["bulkgladly", *(word.format(nowhere) for word in words)]
+            run()
     gc.collect()
     gc.freeze()
 

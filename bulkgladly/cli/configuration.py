@@ -7,6 +7,7 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
@@ -68,7 +69,8 @@ def use_settings_file(context: typer.Context, path: Path | None, commands: Mappi
         raise UsageError(
             f"{path or CONFIG_FILE}: unknown section [{strange[0]}]; known sections: {', '.join(commands)}, profiles"
         )
-    flags = {command: _flags_of(found) for command, found in commands.items()}
+    # Reading the flags of every command takes as long as a small command, so it is done for settings alone.
+    flags = {command: _flags_of(found) if settings else {} for command, found in commands.items()}
     file = str(path or CONFIG_FILE)
     # A name at the top is for any command that has such an option, so all options are known there.
     _refuse_unfit(shared, {name: flag for each in flags.values() for name, flag in each.items()}, "", file)
@@ -123,7 +125,8 @@ class _Flag(NamedTuple):
     most: float | None
 
 
-def _flags_of(command: Callable[..., None]) -> dict[str, _Flag]:
+@cache
+def _flags_of(command: Callable[..., None]) -> Mapping[str, _Flag]:
     """Return the options that a command declares, by the names of its parameters."""
     found = {}
     for name, hint in get_type_hints(command, include_extras=True).items():

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-__all__ = ("Array", "extremes_of", "in_schema", "integers", "scalar")
+__all__ = ("Array", "empty_table", "extremes_of", "in_schema", "integers", "scalar")
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
@@ -30,6 +30,11 @@ def integers(kind: str, values: Iterable[int]) -> Array:
     held = array(kind, values)
     made = {"B": pa.uint8(), "i": pa.int32(), "q": pa.int64()}[kind]
     return pa.Array.from_buffers(made, len(held), cast("Any", [None, pa.py_buffer(cast("Any", held))]))
+
+
+def empty_table(schema: pa.Schema) -> pa.Table:
+    """Return a table without rows; that of the schema itself would load pandas."""
+    return pa.Table.from_batches([], schema=schema)
 
 
 def scalar(value: str | int | dt.datetime | dt.date | None, kept: pa.DataType) -> Any:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from bulkgladly._version import __version__
 from bulkgladly.commands import next_command
 from bulkgladly.errors import InputError, UsageError
-from bulkgladly.lake.arrow import Array, scalar
+from bulkgladly.lake.arrow import Array, empty_table, scalar
 from bulkgladly.lake.current_folder import (
     UNIT,
     announce,
@@ -224,7 +224,7 @@ class _Compaction:
             # An empty data set gets one part too, so that readers find the schema.
             if held or not number:
                 part = part or self._part(made, number + 1)
-                part.write(pa.concat_tables([self._data_set.schema.empty_table(), *held]))
+                part.write(pa.concat_tables([empty_table(self._data_set.schema), *held]))
             if part:
                 part.close()
                 yield part.proven(made)

@@ -14,7 +14,7 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulkgladly.lake.arrow import Array, integers, scalar
+from bulkgladly.lake.arrow import Array, empty_table, integers, scalar
 from bulkgladly.lake.row_keys import content_columns, digests, identities
 from bulkgladly.lake.schemas import TIMESTAMP
 
@@ -193,7 +193,7 @@ def restate(old: pa.Table, new: pa.Table, key: tuple[str, ...], *, at: dt.dateti
 
 def joined(tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
     """Return the rows of all tables, which have this schema; the list may be empty."""
-    return pa.concat_tables([schema.empty_table(), *tables]).combine_chunks()
+    return pa.concat_tables([empty_table(schema), *tables]).combine_chunks()
 
 
 def _identities(table: pa.Table, key: tuple[str, ...]) -> Iterator[bytes]:

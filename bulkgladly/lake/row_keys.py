@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import ipc, types
 
-from bulkgladly.lake.arrow import Array, integers
+from bulkgladly.lake.arrow import Array, integers, scalar
 from bulkgladly.lake.schemas import EXTRA
 
 __all__ = (
@@ -112,7 +112,7 @@ class KeySpill:
         count = len(keys)
         self._keys += keys
         for held, values in zip(self._ages, ages, strict=True):
-            held.append(values.fill_null(_BEFORE_ALL))
+            held.append(values.fill_null(scalar(_BEFORE_ALL, values.type)))
         self.rows += count
         if len(self._keys) >= _HELD_ROWS:
             self._flush()

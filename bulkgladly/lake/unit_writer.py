@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from bulkgladly._version import __version__
 from bulkgladly.errors import BodyTooLong
-from bulkgladly.lake.arrow import in_schema, integers, scalar
+from bulkgladly.lake.arrow import empty_table, in_schema, integers, scalar
 from bulkgladly.lake.conversion import ConversionSummary, ConvertOptions, convert
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.manifest import Manifest, PartEntry, SideFile, Span
@@ -97,7 +97,7 @@ class HeldRows:
         """Return all rows in file order, with the declared schema; a missing column gets a constant, or is null."""
         tables = [pa.Table.from_batches([batch]) for batch in self._batches]
         if not tables:
-            return data_set.schema.empty_table()
+            return empty_table(data_set.schema)
         table = pa.concat_tables(tables, promote_options="default").sort_by(LINE)
         return in_schema(table, data_set.schema, constants)
 

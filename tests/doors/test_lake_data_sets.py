@@ -17,6 +17,7 @@ from bulkgladly.lake.fitted_lines import to_api, to_line
 from bulkgladly.lake.rows import Reject, Rows
 from bulkgladly.lake.schemas import DATA_SETS, EXTRA, DataSet, Shape
 from bulkgladly.times import moment_of
+from tests.soaking import few_or_many
 
 JSON = st.recursive(
     st.none()
@@ -181,13 +182,14 @@ def test_every_kind_comes_back_from_the_fast_path(name: str) -> None:
         assert_restored(line, sink.rows[number], data_set)
 
 
+@few_or_many(1, 40, name="times")
 @pytest.mark.parametrize("name", DATA_SETS)
-def test_both_paths_give_equal_rows_and_lose_nothing(name: str) -> None:
+def test_both_paths_give_equal_rows_and_lose_nothing(name: str, times: int) -> None:
     """Whatever drifts: fast and slow agree value by value, and each row gives its line again."""
     data_set = DATA_SETS[name]
 
     @settings(
-        max_examples=40 if data_set.has_kinds else 12,
+        max_examples=times * (20 if data_set.has_kinds else 8),
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )

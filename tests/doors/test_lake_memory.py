@@ -17,6 +17,7 @@ import datetime as dt, json, sys
 from pathlib import Path
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.folder import DataFolder
+from bulkgladly.lake.merge import joined
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.unit_writer import UnitWriter
 import pyarrow as pa
@@ -28,6 +29,7 @@ with DataFolder.open(Path(sys.argv[1]), host="h", create=True).lock() as folder:
     writer = UnitWriter(folder, DATA_SETS["items"], "j", Origin("j", "f", about))
     writer.convert([b"\\n".join(lines)])
     writer.commit()
+joined([], DATA_SETS["items"].schema)  # a list that is fetched for the first time
 print(json.dumps(["pandas" in sys.modules, pa.default_memory_pool().backend_name]))
 """
 
@@ -93,9 +95,10 @@ def test_extremes_of_times_have_their_zone() -> None:
     assert extremes_of(times.slice(0, 1)) == (None, None)
 
 
-def test_scalars_are_made_in_one_place() -> None:
+@pytest.mark.parametrize("call", ["pa.scalar(", ".empty_table("])
+def test_scalars_and_empty_tables_are_made_in_one_place(call: str) -> None:
     """Which is the one that does without pandas."""
     folder = Path(__file__).parents[2] / "bulkgladly" / "lake"
-    makers = {path.name for path in folder.rglob("*.py") if "pa.scalar(" in path.read_text(encoding="utf-8")}
+    makers = {path.name for path in folder.rglob("*.py") if call in path.read_text(encoding="utf-8")}
 
     assert not makers

@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import json
 import socket
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -75,7 +76,7 @@ async def test_changes_within_the_gap_are_one_frame() -> None:
     feed = LiveFeed(state, now=now, gap_s=0.2, heartbeat_s=60)
     async with aclosing(feed.frames()) as frames:
         await next_agents(frames)
-        before = made
+        before, began = made, time.monotonic()
         for number in range(1000):
             state.apply(login(number))
             feed.changed()
@@ -83,8 +84,9 @@ async def test_changes_within_the_gap_are_one_frame() -> None:
                 await asyncio.sleep(0)
 
         assert await next_agents(frames) == 500
+        gaps = (time.monotonic() - began) // 0.2  # one, and more on a machine that is busy
         # One for the view and one for the time in its frame.
-        assert made - before <= 4
+        assert made - before <= 2 * (gaps + 1)
 
 
 async def test_a_slow_reader_gets_the_latest_view_and_holds_nobody_up() -> None:

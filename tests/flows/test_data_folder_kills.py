@@ -22,12 +22,15 @@ from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.lake.verify import verify
 from tests.readers import by_duckdb, by_polars
+from tests.soaking import few_or_many
 
 ITEMS = DATA_SETS["items"]
 OLD = {"a": ["1", "2", "3"], "b": ["4"], "c": ["5"]}
 NEW = {"a": ["1", "2", "3", "6"], "c": ["5"]}
 KEPT_FROM = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
 AGE = dt.timedelta(days=60)
+EVERY = few_or_many(3, 1, name="every")
+"""A kill before every third call to the system, and before every call with `make soak`."""
 CALLS = ("replace", "rename", "unlink", "mkdir", "rmdir")
 
 
@@ -158,7 +161,8 @@ def calls_of(killer: Killer, template: Path, path: Path, work: Callable[[Path], 
     return killer.calls
 
 
-def test_a_kill_at_any_call_leaves_old_or_new(killer: Killer, template: Path, tmp_path: Path) -> None:
+@EVERY
+def test_a_kill_at_any_call_leaves_old_or_new(killer: Killer, template: Path, tmp_path: Path, every: int) -> None:
     """Until the commit is decided all is old, from then on all is new, once somebody has locked the folder again."""
     total = calls_of(killer, template, tmp_path / "whole", replace_a_and_b)
     assert check(tmp_path / "whole")
@@ -166,7 +170,7 @@ def test_a_kill_at_any_call_leaves_old_or_new(killer: Killer, template: Path, tm
     left: list[tuple[str, bytes]] = []
     readable: list[tuple[str, bytes]] = []
 
-    for number in range(total):
+    for number in range(0, total, every):
         path = tmp_path / "killed"
         shutil.copytree(template, path)
         assert not killer.run(lambda path=path: replace_a_and_b(path), calls=number)  # type: ignore[misc]
@@ -185,7 +189,8 @@ def test_a_kill_at_any_call_leaves_old_or_new(killer: Killer, template: Path, tm
     assert len(set(ends)) == 2
 
 
-def test_recovery_may_be_killed_too(killer: Killer, template: Path, tmp_path: Path) -> None:
+@EVERY
+def test_recovery_may_be_killed_too(killer: Killer, template: Path, tmp_path: Path, every: int) -> None:
     """At any call, after a commit that was killed at its beginning, in its middle or at its end."""
     total = calls_of(killer, template, tmp_path / "whole", replace_a_and_b)
     first = first_decided(killer, template, tmp_path / "probe", total)
@@ -195,7 +200,7 @@ def test_recovery_may_be_killed_too(killer: Killer, template: Path, tmp_path: Pa
         shutil.copytree(template, killed)
         killer.run(lambda killed=killed: replace_a_and_b(killed), calls=number)  # type: ignore[misc]
         left: list[tuple[str, bytes]] = []
-        for second in range(calls_of(killer, killed, tmp_path / "recovered", recover)):
+        for second in range(0, calls_of(killer, killed, tmp_path / "recovered", recover), every):
             path = tmp_path / "again"
             shutil.copytree(killed, path)
             assert not killer.run(lambda path=path: recover(path), calls=second)  # type: ignore[misc]
@@ -241,9 +246,10 @@ def compact_again(path: Path) -> None:
         compact(folder, "items")
 
 
+@EVERY
 @pytest.mark.parametrize("can_exchange", [True, False])
 def test_a_compaction_is_whole_or_was_never_made(
-    killer: Killer, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_exchange: bool
+    killer: Killer, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_exchange: bool, every: int
 ) -> None:
     """Where the system can exchange two names, a reader never misses the folder, not even before recovery."""
     if not can_exchange:
@@ -253,7 +259,7 @@ def test_a_compaction_is_whole_or_was_never_made(
     replace_a_and_b(start)
     states = set()
 
-    for number in range(calls_of(killer, start, tmp_path / "whole", compact_again)):
+    for number in range(0, calls_of(killer, start, tmp_path / "whole", compact_again), every):
         path = tmp_path / "killed"
         shutil.copytree(start, path)
         assert not killer.run(lambda path=path: compact_again(path), calls=number)  # type: ignore[misc]
@@ -281,7 +287,10 @@ def remove_the_old(path: Path) -> None:
             remove_old(folder, old, AGE)
 
 
-def test_a_removal_that_is_killed_is_finished_by_the_next(killer: Killer, template: Path, tmp_path: Path) -> None:
+@EVERY
+def test_a_removal_that_is_killed_is_finished_by_the_next(
+    killer: Killer, template: Path, tmp_path: Path, every: int
+) -> None:
     """Nothing else is removed, and what was removed is remembered before it is."""
     start = tmp_path / "start"
     shutil.copytree(template, start)
@@ -293,8 +302,7 @@ def test_a_removal_that_is_killed_is_finished_by_the_next(killer: Killer, templa
             writer.commit(covered=(end - AGE, end), replaces=[old])
     rest = {name: ids for name, ids in OLD.items() if name != "b"}
 
-    # Every third: with the compaction, which is killed at any call above, all of them take ten seconds.
-    for number in range(0, calls_of(killer, start, tmp_path / "whole", remove_the_old), 3):
+    for number in range(0, calls_of(killer, start, tmp_path / "whole", remove_the_old), every):
         path = tmp_path / "killed"
         shutil.copytree(start, path)
         assert not killer.run(lambda path=path: remove_the_old(path), calls=number)  # type: ignore[misc]

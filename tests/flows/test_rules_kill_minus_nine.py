@@ -32,8 +32,10 @@ def bodies(emulator: Emulator) -> tuple[Counter[str], Counter[str]]:
     return tasks, Counter(str(each["body"]) for each in items if each.get("type") == "CONVERSATION_NOTE")
 
 
-@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 30))])
-async def test_killed_at_random_moments(world: World, seed: int) -> None:
+@pytest.mark.parametrize(
+    ("kills", "seed"), [(2, 1), *(pytest.param(4, seed, marks=pytest.mark.soak) for seed in range(1, 30))]
+)
+async def test_killed_at_random_moments(world: World, kills: int, seed: int) -> None:
     """Each task once, each note at most once, each line at least once, and nothing for contacts that ended."""
     chance = random.Random(seed)  # noqa: S311 - repeatable
     world.emulator.add_customer(id="ada", emails=[{"original": "ada@example.org"}])
@@ -41,7 +43,7 @@ async def test_killed_at_random_moments(world: World, seed: int) -> None:
     out, first_ms = world.folder / "out.txt", round(time.time() * 1000)
     dead = world.state / "dead.ndjson"
 
-    for _ in range(4):
+    for _ in range(kills):
         process = await start(world, out, first_ms)
         assert process.stdout is not None
         assert await process.stdout.readline() == b"begun\n"

@@ -19,7 +19,7 @@ from aiohttp.test_utils import TestServer
 
 ROOT = Path(__file__).parents[2]
 COUNT = 800
-KILLS = [4, pytest.param(8, marks=pytest.mark.soak)]
+KILLS = [3, pytest.param(8, marks=pytest.mark.soak)]
 LINE_BYTES = 230
 
 

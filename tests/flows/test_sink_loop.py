@@ -26,6 +26,7 @@ from tests.flows.sink_setting import (
     soon,
     until,
 )
+from tests.soaking import few_or_many
 
 TAKEN = SinkReply(Fate.TAKEN)
 
@@ -279,15 +280,16 @@ async def test_a_sink_is_told_what_was_dropped_while_it_was_not_in_use(inbox: In
     assert [note.partition(":")[0] for note in notes] == ["sink unused"]
 
 
-async def test_a_burst_flows(inbox: Inbox) -> None:
-    """20,000 in any order, as from 20 seconds of 1,000 a second: each once, and none of them late."""
+@few_or_many(6_000, 60_000, name="count")
+async def test_a_burst_flows(inbox: Inbox, count: int) -> None:
+    """Thousands in any order, as from seconds of 1,000 a second: each once, and none of them late."""
     sink = ListSink()
     async with passing_on(inbox, sink, settle_s=0.5):
-        for begin in range(0, 20_000, 2_000):
+        for begin in range(0, count, 2_000):
             # Two thousand at a time are out of order: that is what the window is for.
             part = sorted(range(begin, begin + 2_000), key=lambda number: number * 7919 % 2003)
             await inbox.put([arrival(event(number, key=f"c{number % 500}")) for number in part])
-        await soon(inbox, sink.name, 20_000)
+        await soon(inbox, sink.name, count)
 
-    assert len({one["id"] for one in sink.events}) == len(sink.events) == 20_000
+    assert len({one["id"] for one in sink.events}) == len(sink.events) == count
     assert not any("_late" in one for one in sink.events)

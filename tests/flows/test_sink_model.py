@@ -16,6 +16,7 @@ from bulkgladly.sinks.dead_letters import DeadLetters
 from bulkgladly.sinks.sink_loop import SinkLoop
 from bulkgladly.sinks.sinks import Fate, SinkReply
 from tests.flows.sink_setting import HOST, IMPATIENT, ListSink, dead_events, event, put, soon
+from tests.soaking import few_or_many
 
 COUNT = 60
 LIVES = 4
@@ -77,10 +78,19 @@ def last_copies(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(kept.values())
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.integers(0, 2**32), st.booleans())
-def test_each_event_leaves_in_order_whatever_happens(seed: int, takes_whole: bool) -> None:
+@few_or_many(15, 500)
+def test_each_event_leaves_in_order_whatever_happens(examples: int) -> None:
     """Taken or in the dead letters, never neither; what is out of order is marked as late."""
+
+    @settings(max_examples=examples, deadline=None)
+    @given(st.integers(0, 2**32), st.booleans())
+    def check(seed: int, takes_whole: bool) -> None:
+        all_leave_in_order(seed, takes_whole)
+
+    check()
+
+
+def all_leave_in_order(seed: int, takes_whole: bool) -> None:
     chance = Random(seed)  # noqa: S311 - repeatable
     times = [chance.randrange(1000) for _ in range(COUNT)]
     bodies = [event(n, key=f"c{chance.randrange(6)}", at=at) for n, at in enumerate(times)]

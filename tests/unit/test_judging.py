@@ -83,13 +83,20 @@ def test_what_an_operation_answers_confirms(name: str) -> None:
     assert found.content == (orjson.loads(body) if body else None)
 
 
-@pytest.mark.parametrize("lie", LIES)
 @pytest.mark.parametrize("name", [name for name, row in OPERATIONS.items() if not row.body.is_streamed])
-def test_no_status_alone_confirms(name: str, lie: str) -> None:
+def test_no_status_alone_confirms(name: str) -> None:
     """Whatever else comes with the right status, nothing is taken for done."""
     row = OPERATIONS[name]
-    is_empty_list = lie == "an empty list" and row.body in (Body.OBJECTS, Body.ENTRIES)
     headers = {"Location": f"/api/v1/things/{OWN}"} if row.located is not None else {}
+
+    found = {lie: meaning(name, row.status, body, headers) for lie, body in LIES.items()}
+
+    assert found == {lie: believed(row, lie) for lie in LIES}
+
+
+def believed(row: Operation, lie: str) -> Meaning:
+    """What to make of a body that is not the operation's own: a few are as good as any."""
+    is_empty_list = lie == "an empty list" and row.body in (Body.OBJECTS, Body.ENTRIES)
     is_nothing = row.body is Body.NOTHING and lie == "nothing"
     # With a `Location` that ends in our id it is Gladly who speaks, whatever fields it may add one day.
     is_more = row.located is not None and lie in ("an empty object", "another object", "a wrapped object")
@@ -97,10 +104,7 @@ def test_no_status_alone_confirms(name: str, lie: str) -> None:
     # Gladly chose the id of these, so that of another object is as good as any.
     is_any = lie == "another object" and row.needs == ("id",) and row.body is Body.OBJECT and not row.equals
 
-    found = meaning(name, row.status, LIES[lie], headers)
-
-    expected = Meaning.CONFIRMED if is_empty_list or is_nothing or is_more or is_any else Meaning.UNCLEAR
-    assert found is expected
+    return Meaning.CONFIRMED if is_empty_list or is_nothing or is_more or is_any else Meaning.UNCLEAR
 
 
 @pytest.mark.parametrize("name", [name for name, row in OPERATIONS.items() if row.located is not None])
@@ -117,13 +121,13 @@ def test_a_create_under_another_id_than_ours_is_not_confirmed(name: str) -> None
 
 
 @pytest.mark.parametrize("status", [*ODD_STATUSES, *MORE_STATUSES])
-@pytest.mark.parametrize("lie", ["nothing", "a page", "an error of a gateway", "an empty object", "half a body"])
-def test_what_gladly_does_not_say_is_unclear(status: int, lie: str) -> None:
+def test_what_gladly_does_not_say_is_unclear(status: int) -> None:
     """For every operation: neither done, nor refused, nor absent."""
     found = {
-        name: meaning(name, status, LIES[lie])
+        (name, lie): meaning(name, status, LIES[lie])
         for name, row in OPERATIONS.items()
         if status != row.status and name != GET_ORGANIZATION.operation
+        for lie in ("nothing", "a page", "an error of a gateway", "an empty object", "half a body")
     }
 
     assert set(found.values()) == {Meaning.UNCLEAR}

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bulkgladly.emulator.operations.event_types import EVENT_SHAPES
 from bulkgladly.live.live_state import LiveBounds, LiveState
 from bulkgladly.live.live_view import AgentView, ContactView, LiveView, TaskView
+from tests.soaking import few_or_many
 
 NOW = dt.datetime(2026, 11, 27, 12, 0, tzinfo=dt.UTC)
 NAMES = {"ada": "Ada Okafor", "first": "Tier 1"}
@@ -639,22 +640,20 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
     return found
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(data=st.data(), history=histories())
-def test_order_and_repetition_do_not_matter(data: st.DataObject, history: list[dict[str, Any]]) -> None:
-    """Any order of the same events, with any of them repeated, ends in the same view."""
-    again = data.draw(st.lists(st.sampled_from(history), max_size=6))
-    shuffled = data.draw(st.permutations([*history, *again]))
+@few_or_many(40, 2000)
+def test_order_and_repetition_do_not_matter(examples: int) -> None:
+    """Any order of the same events, with any of them repeated, ends in the same view; what came before is no news."""
 
-    assert view_after(*shuffled) == view_after(*history)
+    @settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(data=st.data(), history=histories())
+    def check(data: st.DataObject, history: list[dict[str, Any]]) -> None:
+        again = data.draw(st.lists(st.sampled_from(history), max_size=6))
+        shuffled = data.draw(st.permutations([*history, *again]))
+        state = LiveState()
+        for each in history:
+            state.apply(each)
 
+        assert view_after(*shuffled) == view_after(*history)
+        assert not any(state.apply(each) for each in history)
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(history=histories())
-def test_what_is_known_already_changes_nothing(history: list[dict[str, Any]]) -> None:
-    """An event that came before is no news."""
-    state = LiveState()
-    for each in history:
-        state.apply(each)
-
-    assert not any(state.apply(each) for each in history)
+    check()
