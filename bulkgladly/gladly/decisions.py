@@ -27,6 +27,7 @@ __all__ = (
     "ended",
     "gap_filling",
     "gone",
+    "gone_before",
     "missing",
     "not_there",
     "remember",
@@ -177,8 +178,11 @@ def gone(record: Record, reply: Reply, gladly_id: str) -> Outcome:
     What was gone before is remembered as gone: it is not missing in every further complete
     input, and it is still not created again.
     """
-    if reply.lost:
-        return Outcome(Word.DELETED, gladly_id=gladly_id)
+    return Outcome(Word.DELETED, gladly_id=gladly_id) if reply.lost else gone_before(record, gladly_id)
+
+
+def gone_before(record: Record, gladly_id: str) -> Outcome:
+    """Return how a deletion ends whose object Gladly did not have before it."""
     known = record.known
     accepted = {**known.accepted, GONE: "1"} if known is not None and known.gladly_id == gladly_id else None
     return Outcome(Word.UNCHANGED, gladly_id=gladly_id, accepted=accepted)
