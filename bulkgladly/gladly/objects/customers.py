@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.baseline_plan import BaselinePlan, BaselineSource
+from bulkgladly.gladly.baseline_plan import BaselinePlan, BaselineSource, MergeSource
 from bulkgladly.gladly.change import Found, Held
 from bulkgladly.gladly.contacts import email_identity, phone_identity
 from bulkgladly.gladly.customer_rows import (
@@ -322,7 +322,7 @@ CUSTOMERS = ImportSpec(
     ),
     baseline=BaselinePlan(
         (
-            BaselineSource("profiles"),
+            BaselineSource("profiles", tells_merges=True),
             BaselineSource(
                 "customers",
                 is_whole=False,
@@ -334,6 +334,9 @@ CUSTOMERS = ImportSpec(
         _AT.changes,
         addresses=unique_addresses,
         wanted=addresses_to_match,
+        merges=(
+            MergeSource("events", "sourceCustomerId", "destinationCustomerId", "timestamp", within="entity=CUSTOMER"),
+        ),
     ),
 )
 
