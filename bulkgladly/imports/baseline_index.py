@@ -286,10 +286,14 @@ class BaselineIndex:
 
 
 def remove_index(path: Path) -> None:
-    """Remove the files of an index: they hold what people have entered, and a complete run needs them no more."""
+    """Remove the files of an index: they hold what people have entered, and a complete run needs them no more.
+
+    A process that was killed while it wrote them may have left a part.
+    """
     for file in (path, _addresses_of(path)):
-        with contextlib.suppress(OSError):
-            file.unlink(missing_ok=True)
+        for each in (file, partial_of(file)):
+            with contextlib.suppress(OSError):
+                each.unlink(missing_ok=True)
 
 
 def _addresses_of(index: Path) -> Path:

@@ -17,7 +17,7 @@ import orjson
 from bulkgladly.errors import JournalDamaged
 from bulkgladly.journal.databases import open_state
 from bulkgladly.journal.schema import insert_rows
-from bulkgladly.records import Known
+from bulkgladly.records import FORGOTTEN, Known
 from bulkgladly.storage.failures import database_error
 
 __all__ = ("State", "in_groups", "known_keys", "scope_number")
@@ -181,7 +181,8 @@ class State:
         with self._ours():
             self._begin()
             for key, _, accepted in list(self._rows(self._scope, keys)):
-                left = {name: print_ for name, print_ in orjson.loads(accepted).items() if name not in fields}
+                before = orjson.loads(accepted)
+                left = {name: FORGOTTEN if name in fields else print_ for name, print_ in before.items()}
                 row = (orjson.dumps(left).decode(), self._scope, key)
                 self._connection.execute("UPDATE known SET accepted = ? WHERE scope = ? AND key = ?", row)
 

@@ -14,7 +14,7 @@ from bulkgladly.gladly.outcomes import unread
 from bulkgladly.gladly.spec import ImportSpec, Policy, Procedure, Record, Steps
 from bulkgladly.messages import Reply, Request
 from bulkgladly.plans.planned_changes import PlannedChange, ending_of, memory_of
-from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
+from bulkgladly.records import FORGOTTEN, Mode, Outcome, Problem, Stage, Word
 
 __all__ = ("PlannedSteps",)
 
@@ -161,7 +161,7 @@ class PlannedSteps:
             return next((name for name, value in before.items() if not _is_same(held.get(name), value)), None)
         # Nobody has read it: memory has the fingerprint of what was accepted last.
         accepted = record.known.accepted if record.known is not None else {}
-        names = [one.field for one in planned.fields if one.field in accepted]
+        names = [one.field for one in planned.fields if accepted.get(one.field, FORGOTTEN) != FORGOTTEN]
         return next((name for name in names if accepted[name] not in held_fingerprints(held.get(name))), None)
 
     def _decided_again(self, record: Record, planned: PlannedChange) -> Steps:

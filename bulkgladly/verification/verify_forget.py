@@ -8,7 +8,7 @@ from bulkgladly.errors import UsageError
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.journal.state import State
 from bulkgladly.journal.verdicts import RowVerdict
-from bulkgladly.records import Mode
+from bulkgladly.records import FORGOTTEN, Mode
 
 __all__ = ("can_forget", "forget_differences", "refuse_to_forget")
 
@@ -62,9 +62,9 @@ def _forget(memory: State, group: list[RowVerdict]) -> int:
         fields.setdefault(one.key or "", set()).update(name.partition(".")[0] for name, _, _ in one.fields)
     known = memory.known(list(fields))
     rows = [
-        (key, each.gladly_id, {name: print_ for name, print_ in each.accepted.items() if name not in fields[key]})
+        (key, each.gladly_id, {**each.accepted, **dict.fromkeys(names, FORGOTTEN)})
         for key, each in known.items()
-        if each.gladly_id and not fields[key].isdisjoint(each.accepted)
+        if each.gladly_id and (names := {one for one in fields[key] if each.accepted.get(one, FORGOTTEN) != FORGOTTEN})
     ]
     if rows:
         memory.remember(rows)

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from bulkgladly import Pace, Report, UsageError
+from bulkgladly import Pace, Report, RunFolder, UsageError
 from bulkgladly.emulator import Emulator
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.imports.baseline import INDEX
@@ -20,8 +20,11 @@ from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.runs.observer import Observer
+from bulkgladly.undo.run_undo import start_undo
+from bulkgladly.undo.undo_options import UndoOptions
 from tests.flows.conftest import TOKEN, World, person
 from tests.flows.quickly import start_export, start_import
+from tests.flows.test_verify_run import verified
 
 
 def somebody(number: int, **more: Any) -> dict[str, Any]:
@@ -318,6 +321,26 @@ async def test_a_merge_that_only_an_event_tells_is_followed(is_fresh: bool, worl
     assert report.counts["unchanged"] == 1
     assert [line["gladly_id"] for line in world.result(report, "success")] == [heir]
     assert world.asked() == ({} if is_fresh else {"createCustomer": 1, "getCustomer": 2})
+
+
+@pytest.mark.parametrize("by", ["verify", "undo"])
+async def test_what_was_forgotten_is_sent_although_an_older_data_set_has_it(by: str, world: World) -> None:
+    """`verify --forget` and `undo` have seen, or restored, what Gladly holds; the data set is from before."""
+    await world.run(world.csv([somebody(0, name="Before")]))
+    changed = await world.run(world.csv([somebody(0)]), undoable=True)
+    lake = await exported(world, world.folder / "lake")
+    if by == "undo":
+        options = UndoOptions(run=changed.run, pace=world.options.pace, state_dir=world.state)
+        await start_undo(RunFolder(Path(changed.folder)), world.credentials, options, environment=world.environment)
+    else:
+        [held] = world.emulator.store.customers.values()
+        held["name"] = "Before"
+        await verified(world, forget=True)
+    assert list(world.names().values()) == ["Before"]
+
+    report, _ = await compared(world, [somebody(0)], lake)
+
+    assert (report.counts["updated"], list(world.names().values())) == (1, [somebody(0)["name"]])
 
 
 async def test_what_cannot_be_used_is_refused_before_anything_is_sent(world: World) -> None:
