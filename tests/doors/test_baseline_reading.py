@@ -1,15 +1,16 @@
 """A data set is read into an index while others write it, and what a killed process has left does not stay."""
 
+import resource
 from pathlib import Path
 
 import orjson
 import pytest
 
-from bulkgladly.errors import InputError
+from bulkgladly.errors import DiskFull, InputError
 from bulkgladly.gladly.spec import Policy
 from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.imports.baseline import INDEX, Baseline
-from bulkgladly.imports.baseline_index import IndexBuilder, remove_index
+from bulkgladly.imports.baseline_index import IndexBuilder, IndexedRow, remove_index
 from bulkgladly.lake.folder import DataFolder, utc_now
 from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
@@ -65,3 +66,19 @@ def test_a_part_of_an_index_goes_with_the_index(tmp_path: Path) -> None:
 
     assert not list(tmp_path.iterdir())
     builder.abandon()
+
+
+def test_a_limit_of_the_length_of_files_is_told(tmp_path: Path) -> None:
+    """SQLite only reports an error of the disk, which would look like damage."""
+    builder = IndexBuilder(tmp_path / INDEX)
+    rows = [IndexedRow([number], True, 1, number, b'{"id":"c"}' * 500) for number in range(200)]
+    builder.add(rows)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, hard))
+    try:
+        with pytest.raises(DiskFull, match="raise the limit \\(ulimit -f\\), then resume"):
+            builder.finish({})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        builder.abandon()
+    assert not list(tmp_path.iterdir())
