@@ -49,7 +49,7 @@ class MergeSource(NamedTuple):
     data_set: str
     old: str
     heir: str
-    time: str
+    told_at: str
     within: str = ""
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
-import pyarrow.compute as pc
 
 from bulkgladly.commands import next_command
 from bulkgladly.errors import InputError, UsageError
@@ -205,11 +204,10 @@ def _merges_in(folder: DataFolder, manifest: Manifest, source: MergeSource) -> I
     for path in parts_of(folder, manifest):
         if source.within not in path.as_posix():
             continue
-        for table in tables_in(path, data_set, (source.old, source.heir, source.time)):
-            is_merge = pc.and_(pc.is_valid(table.column(source.old)), pc.is_valid(table.column(source.heir)))
-            told = table.filter(is_merge)
-            ids = (told.column(name).to_pylist() for name in (source.old, source.heir))
-            yield from ((old, heir, at or 0) for old, heir, at in zip(*ids, times_in(told, source.time), strict=True))
+        for table in tables_in(path, data_set, (source.old, source.heir, source.told_at)):
+            ids = (table.column(name).to_pylist() for name in (source.old, source.heir))
+            told = zip(*ids, times_in(table, source.told_at), strict=True)
+            yield from ((old, heir, at or 0) for old, heir, at in told if old and heir)
 
 
 def _gone_in(manifest: Manifest) -> Mapping[str, int]:
