@@ -60,9 +60,8 @@ class DeletionGuard:
     def __exit__(self, *_about: object) -> None:
         self._owners.close()
 
-    def at_once(self, _record: Record) -> Outcome | None:
+    def at_once(self, record: Record) -> None:
         """Return None: each object is read first."""
-        return None
 
     def queued(self, record: Record) -> Record:
         """Return the record as it is."""
