@@ -193,6 +193,10 @@ class Known:
 GONE = "_gone"
 """Stands among the accepted fields of an object that a deletion did not find. No field of Gladly's begins with `_`."""
 
+FORGOTTEN = ""
+"""Stands in place of the fingerprint of a field whose value Gladly no longer holds. No value has it, so the field is
+sent again, whatever an older data set says that Gladly held."""
+
 
 class Outcome(NamedTuple):
     """How a record ended.

@@ -10,8 +10,9 @@ it, `directory` for the names in it. `phone_regions` guesses the country of loca
 How a record gets its outcome: `change` is the value, `decisions` make it, by the `owners` of fields, `upserts` and
 `once_steps` look and write, `conflicts` decides about values that another object holds, `outcomes` has the words.
 `earlier_attempts` tells what a killed process has done. `reversal` says how a record is taken back. How it is found
-out later whether Gladly holds what a row says: `proofs`. `baseline_plan` says how a data set can stand in for a look.
-For a plan, `foresight` finds out by reading what a change would come to.
+out later whether Gladly holds what a row says: `proofs`, and before a deletion whether it is `left_as_sent`.
+`baseline_plan` says how a data set can stand in for a look. For a plan, `foresight` finds out by reading what a change
+would come to.
 
 How a report is requested: `report_queries`, `report_windows`. What every event has: `event_envelopes`, and which
 object it is about: `event_objects`. How webhooks are requested outside of an import: `webhook_requests`.

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bulkgladly.gladly.change import Held
 from bulkgladly.gladly.owners import Owners
 
-__all__ = ("BaselinePlan", "BaselineSource", "accepted_by", "unread_in")
+__all__ = ("BaselinePlan", "BaselineSource", "MergeSource", "accepted_by", "unread_in")
 
 
 def _as_it_is(held: dict[str, Any]) -> dict[str, Any]:
@@ -28,13 +28,29 @@ class BaselineSource:
 
     In a whole row, a field that is not there is empty in Gladly. In a row that is not whole,
     nothing is known of such a field. `columns` are those that are read, if they are not the fields
-    of the plan; `as_held` turns an object with them into the form of the API.
+    of the plan; `as_held` turns an object with them into the form of the API. `tells_merges`
+    says that a row whose id is not the one that was requested is that of the object into which
+    the requested one was merged.
     """
 
     data_set: str
     is_whole: bool = True
     columns: tuple[str, ...] = ()
     as_held: Callable[[dict[str, Any]], dict[str, Any]] = _as_it_is
+    tells_merges: bool = False
+
+
+class MergeSource(NamedTuple):
+    """A data set whose rows say that one object was merged into another: the columns with both ids, and with when.
+
+    `within` is a part of the paths of those files that can have such rows.
+    """
+
+    data_set: str
+    old: str
+    heir: str
+    told_at: str
+    within: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +64,8 @@ class BaselinePlan:
 
     `addresses` returns what is unique about a held object, each with its kind in front, and
     `wanted` the groups of addresses by which a payload may be matched: a later group counts only
-    if no address of an earlier one is known.
+    if no address of an earlier one is known. `merges` are data sets that say which objects were
+    merged into others.
     """
 
     sources: tuple[BaselineSource, ...]
@@ -58,6 +75,7 @@ class BaselinePlan:
     fixed: frozenset[str] = frozenset()
     addresses: Callable[[Held], Iterable[str]] = _no_addresses
     wanted: Callable[[Held], Sequence[Sequence[str]]] = _no_wanted
+    merges: tuple[MergeSource, ...] = ()
 
     @property
     def data_sets(self) -> tuple[str, ...]:

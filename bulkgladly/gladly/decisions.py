@@ -5,6 +5,7 @@ costs nothing, and a look. `by_memory` returns None if only a look can tell.
 """
 
 import enum
+from typing import Any
 
 from bulkgladly.gladly.change import Action, Change, Found, Held
 from bulkgladly.gladly.earlier_attempts import has_before_image, word_of_accepted, word_of_equal
@@ -27,6 +28,7 @@ __all__ = (
     "ended",
     "gap_filling",
     "gone",
+    "gone_before",
     "missing",
     "not_there",
     "remember",
@@ -87,6 +89,7 @@ def by_look(at: Endpoint, record: Record, policy: Policy, found: Found, sight: S
         # If our own create succeeded, the hidden fields were sent with that request.
         changes = {**changes, **_hidden_changes(at, record)}
     if sight is Sight.SOUGHT:
+        changes = _still_asked(record, found, changes)
         if not changes:
             word = word_of_equal(at, record, found, policy.owners)
             return ended(at.object, record, Outcome(word, found.gladly_id, accepted=remember(record)), found)
@@ -177,8 +180,11 @@ def gone(record: Record, reply: Reply, gladly_id: str) -> Outcome:
     What was gone before is remembered as gone: it is not missing in every further complete
     input, and it is still not created again.
     """
-    if reply.lost:
-        return Outcome(Word.DELETED, gladly_id=gladly_id)
+    return Outcome(Word.DELETED, gladly_id=gladly_id) if reply.lost else gone_before(record, gladly_id)
+
+
+def gone_before(record: Record, gladly_id: str) -> Outcome:
+    """Return how a deletion ends whose object Gladly did not have before it."""
     known = record.known
     accepted = {**known.accepted, GONE: "1"} if known is not None and known.gladly_id == gladly_id else None
     return Outcome(Word.UNCHANGED, gladly_id=gladly_id, accepted=accepted)
@@ -240,6 +246,19 @@ def _of_absent(at: Endpoint, record: Record, policy: Policy, found: Found, sight
     if is_made:
         return create_of(at.object, record)
     return ended(at.object, record, missing(at, record, policy, found.gladly_id), found)
+
+
+def _still_asked(record: Record, found: Found, changes: Held) -> dict[str, Any]:
+    """Return changes without the fields that the row still has as Gladly accepted them.
+
+    There people, or `--on-conflict merge`, have decided otherwise. To look first must not write more than to write
+    without a look; `verify --forget` is what makes an import write such a field again.
+    """
+    known = record.known
+    if known is None or known.gladly_id != found.gladly_id:
+        return dict(changes)
+    changed = changed_since(record, known)
+    return {name: value for name, value in changes.items() if name in changed or name not in record.fingerprints}
 
 
 def _hidden_changes(at: Endpoint, record: Record) -> Held:

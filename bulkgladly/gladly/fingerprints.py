@@ -5,8 +5,9 @@ from typing import Any
 
 from bulkgladly.gladly.identity import fingerprint
 from bulkgladly.gladly.owners import Owners, claimed
+from bulkgladly.times import time_of, to_milliseconds
 
-__all__ = ("claims_less", "fingerprints_of", "is_accepted", "refreshed")
+__all__ = ("claims_less", "fingerprints_of", "held_fingerprints", "is_accepted", "refreshed", "value_of")
 
 _LENGTH = 16
 
@@ -42,3 +43,18 @@ def is_accepted(accepted: str | None, print_: str) -> bool:
 def claims_less(print_: str) -> bool:
     """Tell whether only a look into Gladly shows what to write of a field: its owner is not the usual one."""
     return len(print_) > _LENGTH
+
+
+def value_of(print_: str) -> str:
+    """Return the part of a fingerprint that is about the value, without the mark of its owner."""
+    return print_[:_LENGTH]
+
+
+def held_fingerprints(held: Any) -> set[str]:
+    """Return the fingerprints of a held value in the forms in which a row may have had it."""
+    moment = time_of(held) if isinstance(held, str) else None
+    forms = [held, *([held.strip()] if isinstance(held, str) else [])]
+    found = {fingerprint(one) for one in forms}
+    if moment is not None:
+        found.add(fingerprint(to_milliseconds(moment)))
+    return found if held not in (None, "") else {*found, fingerprint(None), fingerprint("")}

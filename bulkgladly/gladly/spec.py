@@ -16,6 +16,7 @@ from bulkgladly.gladly.change import Action, Change, Found
 from bulkgladly.gladly.data_sets import DataSetPlan
 from bulkgladly.gladly.exports import LiveExport
 from bulkgladly.gladly.fields import Field, Link
+from bulkgladly.gladly.left_as_sent import SentForm
 from bulkgladly.gladly.metric_sets import MetricSet
 from bulkgladly.gladly.outcomes import unread
 from bulkgladly.gladly.owners import NOT_CHANGED, OwnedFields, Owners
@@ -223,9 +224,9 @@ class ImportSpec:
     a look, so that nobody knows what Gladly held. `reversal` is how
     changes are taken back; without one, `irreversible` is why they cannot be. `proof` is how an object is read back and
     compared with its row, and `unproven` why that is not possible.
-    `baseline` says how data sets hold such objects, so that an import can be compared with one. `deletes_by_id`
-    says that a row with an id deletes an object that an import has created under that id, and nothing else. `unlisted`
-    is what must be unique and cannot be looked up, so that only the write shows whether it is taken.
+    `baseline` says how data sets hold such objects, so that an import can be compared with one. `as_sent` tells
+    of an object that an import has created under an id whether it may be deleted by that id alone; None forbids it.
+    `unlisted` is what must be unique and cannot be looked up, so that only the write shows whether it is taken.
 
     Chapters: the steps of a record; names, keys and modes.
     """
@@ -255,7 +256,7 @@ class ImportSpec:
     proof: "Proof | None" = None
     unproven: str = ""
     baseline: BaselinePlan | None = None
-    deletes_by_id: bool = False
+    as_sent: SentForm | None = None
     unlisted: str = ""
 
     # --- the steps of a record -----------------------------------------------------------------

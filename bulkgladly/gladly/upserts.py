@@ -19,6 +19,7 @@ from bulkgladly.gladly.decisions import (
     by_memory,
     ended,
     gone,
+    gone_before,
     missing,
     remember,
     update_of,
@@ -254,8 +255,10 @@ class Upserts:
         seen = found if found.reply is not None else (yield from look(at, record, found.gladly_id))
         if seen.reply is not None:
             return unread(seen.reply, found.gladly_id)
-        # Of one that was merged, the deletion itself says so.
-        return Outcome(Word.UNCHANGED, found.gladly_id) if seen.is_absent else seen._replace(gladly_id=found.gladly_id)
+        if seen.is_absent:
+            return gone_before(record, found.gladly_id)
+        # Whether a deletion by the id of a merged object would delete the survivor is UNKNOWN.
+        return merged_away(seen, found.gladly_id) if seen.gladly_id != found.gladly_id else seen
 
     def _remove(self, record: Record, change: Change) -> Steps:
         """Delete an object: 1 request, and 1 look if the reply does not tell."""

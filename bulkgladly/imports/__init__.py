@@ -16,7 +16,8 @@ disk (`baseline_index`).
 At the end `import_summary` accounts for every row, with the `run_findings` in the journal; `import_page` says so to
 people, in the words of `reject_reasons`, and `next_steps` says what to run next. `result_tables` writes what people
 read after a run, `missing_keys` what a complete input no longer has, and `missing_deletion` deletes it in a run of its
-own. `fixes` has what to do about each kind of reject, and `retry_rows` which of them a repeat can help.
+own, unless the `deletion_guard` keeps it. `fixes` has what to do about each kind of reject, and `retry_rows` which of
+them a repeat can help.
 
 `canary` stops an import after its first records, for a person to look at them, and `undone_imports` refuses to continue
 one that was taken back.

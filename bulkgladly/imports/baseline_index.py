@@ -19,14 +19,19 @@ from bulkgladly.storage.failures import database_error
 
 __all__ = ("ASKED", "BaselineIndex", "HeldObject", "IndexBuilder", "IndexedRow", "id_digest", "remove_index")
 
-FORMAT = 1
+FORMAT = 2
 ASKED = "_asked_id"
-"""The member of a held object with the id that was requested, if that was merged into the object."""
+"""The member of a held object with the id that was asked for, if that was merged into the object."""
 _GROUP = 500
+_MOST_MERGES = 5
+"""How many merges, one after the other, lead from an id to an object."""
 _TABLES = """
 CREATE TABLE objects (n INTEGER PRIMARY KEY, whole INTEGER NOT NULL, at INTEGER NOT NULL, held BLOB NOT NULL);
 CREATE TABLE ids (
     digest INTEGER PRIMARY KEY, n INTEGER, whole INTEGER NOT NULL, at INTEGER NOT NULL, line INTEGER NOT NULL
+);
+CREATE TABLE merged (
+    digest INTEGER PRIMARY KEY, old TEXT NOT NULL, target INTEGER NOT NULL, heir TEXT NOT NULL, at INTEGER NOT NULL
 );
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
@@ -36,7 +41,27 @@ _NEWEST = (
     " WHERE (excluded.whole, excluded.at, excluded.line) >= (ids.whole, ids.at, ids.line)"
 )
 # Gone at the time of `at`: what was fetched before that no longer counts.
-_GONE = "UPDATE ids SET n = NULL WHERE digest = ? AND at <= ?"
+_GONE = (
+    "UPDATE ids SET n = NULL WHERE digest = ? AND at <= ?",
+    "DELETE FROM merged WHERE digest = ? AND at <= ?",
+)
+_MERGED = (
+    "INSERT INTO merged VALUES (?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE"
+    " SET target = excluded.target, heir = excluded.heir, at = excluded.at WHERE excluded.at >= merged.at"
+)
+# An object that was fetched under its own id afterwards was not merged.
+_NOT_MERGED = (
+    "DELETE FROM merged WHERE digest IN (SELECT ids.digest FROM ids JOIN merged ON merged.digest = ids.digest"
+    " WHERE ids.n IS NOT NULL AND ids.whole AND ids.at > merged.at)"
+)
+# The object into which another was merged may have been merged itself.
+_NEXT = "SELECT {} FROM merged AS next WHERE next.digest = merged.target"
+_FOLLOWED = (
+    f"UPDATE merged SET target = ({_NEXT.format('target')}), heir = ({_NEXT.format('heir')}),"  # noqa: S608 - ours
+    f" at = max(at, ({_NEXT.format('at')})) WHERE target IN (SELECT digest FROM merged)"
+)
+_ENDLESS = "DELETE FROM merged WHERE target IN (SELECT digest FROM merged)"
+_REPLACED = "UPDATE ids SET n = NULL WHERE digest IN (SELECT digest FROM merged)"
 
 
 def id_digest(gladly_id: str) -> int:
@@ -99,14 +124,23 @@ class IndexBuilder:
             )
             self._connection.executemany(_NEWEST, ids)
 
+    def merge(self, merges: Iterable[tuple[str, str, int]]) -> None:
+        """Add what was merged: the id, that of the object that remains, and when it was known (µs)."""
+        with _ours(self._path):
+            rows = [(id_digest(old), old, id_digest(heir), heir, at) for old, heir, at in merges if old != heir]
+            self._connection.executemany(_MERGED, rows)
+
     def forget(self, gone: Iterable[tuple[int, int]]) -> None:
         """Leave out objects that Gladly no longer had at a time: digests of ids, with that time."""
+        gone = list(gone)
         with _ours(self._path):
-            self._connection.executemany(_GONE, gone)
+            for statement in _GONE:
+                self._connection.executemany(statement, gone)
 
     def finish(self, about: Mapping[str, Any]) -> None:
         """Give the index its name; `about` is what `BaselineIndex.about` returns then."""
         with _ours(self._path):
+            self._follow_merges()
             seen = bytearray(self._number)
             for (number,) in self._connection.execute("SELECT n FROM ids WHERE n IS NOT NULL"):
                 seen[number] = 1
@@ -119,6 +153,11 @@ class IndexBuilder:
             _addresses_of(self._path).unlink(missing_ok=True)
             self._partial.replace(self._path)
             sync_folder(self._path.parent)
+
+    def _follow_merges(self) -> None:
+        """Let each id that was merged lead to the object that remains, and to nothing else."""
+        for statement in (_NOT_MERGED, *[_FOLLOWED] * _MOST_MERGES, _ENDLESS, _REPLACED):
+            self._connection.execute(statement).close()
 
     def abandon(self) -> None:
         """Remove what was written; after `finish` it does nothing."""
@@ -148,14 +187,31 @@ class BaselineIndex:
             self.about: Mapping[str, Any] = orjson.loads(row[0])
             if self.about["format"] != FORMAT:
                 raise ValueError("it was written by another version")
+            self._has_merges = self._connection.execute("SELECT 1 FROM merged LIMIT 1").fetchone() is not None
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
     def by_id(self, digests: Sequence[int]) -> dict[int, HeldObject]:
-        """Return the newest object of each id that there is, by the digest of the id."""
-        return self._found("SELECT digest, objects.n, objects.whole, objects.at, held FROM ids", digests)
+        """Return the newest object of each id that there is, by the digest of the id.
+
+        For an id that was merged that is the object that remains, with the id as `ASKED`. One that was fetched before
+        the merge is left out: nobody knows what it holds since.
+        """
+        found = self._found("SELECT digest, objects.n, objects.whole, objects.at, held FROM ids", digests)
+        if not self._has_merges:
+            return found
+        sql = (
+            "SELECT merged.digest, objects.n, objects.whole, objects.at, held, old, heir FROM merged"
+            " JOIN ids ON ids.digest = merged.target JOIN objects ON objects.n = ids.n AND objects.at >= merged.at"
+            " WHERE merged.digest IN"
+        )
+        for digest, number, whole, at, held, old, heir in self._rows(sql, digests):
+            survivor = orjson.loads(held)
+            if survivor["id"] == heir:
+                found[digest] = HeldObject(number, bool(whole), at, {**survivor, ASKED: old})
+        return found
 
     def by_address(self, digests: Sequence[int]) -> dict[int, HeldObject | None]:
         """Return the object that has an address, by the digest of the address; None if several have it."""
@@ -230,10 +286,14 @@ class BaselineIndex:
 
 
 def remove_index(path: Path) -> None:
-    """Remove the files of an index: they hold what people have entered, and a complete run needs them no more."""
+    """Remove the files of an index: they hold what people have entered, and a complete run needs them no more.
+
+    A process that was killed while it wrote them may have left a part.
+    """
     for file in (path, _addresses_of(path)):
-        with contextlib.suppress(OSError):
-            file.unlink(missing_ok=True)
+        for each in (file, partial_of(file)):
+            with contextlib.suppress(OSError):
+                each.unlink(missing_ok=True)
 
 
 def _addresses_of(index: Path) -> Path:

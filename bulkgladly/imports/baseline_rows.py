@@ -10,7 +10,7 @@ import orjson
 
 from bulkgladly.commands import next_command
 from bulkgladly.errors import InputError, UsageError
-from bulkgladly.gladly.baseline_plan import BaselinePlan, BaselineSource
+from bulkgladly.gladly.baseline_plan import BaselinePlan, BaselineSource, MergeSource
 from bulkgladly.imports.baseline_index import ASKED, IndexBuilder, IndexedRow, id_digest
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.held_objects import objects_in, times_in
@@ -29,6 +29,7 @@ class PinnedRows(NamedTuple):
 
     folder: DataFolder
     sources: tuple[tuple[BaselineSource, tuple[Manifest, ...]], ...]
+    merges: tuple[tuple[MergeSource, tuple[Manifest, ...]], ...]
     identity: str
 
     @property
@@ -58,11 +59,13 @@ def pinned(path: Path, plan: BaselinePlan, host: str) -> PinnedRows:
         wanted = plan.data_sets[0]
         export = next_command("export", wanted, "--out", path, connects=True)
         raise UsageError(f"--baseline: {path} has no rows of {' or '.join(plan.data_sets)}; run `{export}` first")
+    merges = tuple((source, tuple(folder.manifests(source.data_set))) for source in plan.merges)
     digest = hashlib.blake2b(digest_size=8)
-    for source, manifests in sources:
+    named = [(one.data_set, parts) for one, parts in sources] + [(one.data_set, parts) for one, parts in merges]
+    for name, manifests in named:
         for one in manifests:
-            digest.update(f"{source.data_set}\0{one.unit}\0{one.generation}\0{one.written_at}\0{one.rows}\0".encode())
-    return PinnedRows(folder, sources, digest.hexdigest())
+            digest.update(f"{name}\0{one.unit}\0{one.generation}\0{one.written_at}\0{one.rows}\0".encode())
+    return PinnedRows(folder, sources, merges, digest.hexdigest())
 
 
 def write_index(
@@ -102,11 +105,17 @@ def _write(builder: IndexBuilder, rows: PinnedRows, plan: BaselinePlan, is_stopp
                 if is_stopped():
                     return False
                 builder.add(found.rows)
+                builder.merge(found.merged)
                 gone += found.gone
                 filled |= found.filled
                 times = [row.at for row in found.rows if row.at]
                 newest = max(newest, *times, 0)
                 oldest = min([one for one in (oldest, *times) if one], default=0)
+    for merges, manifests in rows.merges:
+        for manifest in manifests:
+            if is_stopped():
+                return False
+            builder.merge(_merges_in(rows.folder, manifest, merges))
     builder.forget(gone)
     builder.finish(
         {
@@ -123,11 +132,15 @@ def _write(builder: IndexBuilder, rows: PinnedRows, plan: BaselinePlan, is_stopp
 
 
 class _Piece(NamedTuple):
-    """Some rows, the ids that Gladly no longer had (by their digests, with when), and the fields that have values."""
+    """Some rows, the ids that Gladly no longer had (by their digests, with when), and the fields that have values.
+
+    `merged` are ids that were requested, each with that of the object into which it was merged, and when.
+    """
 
     rows: list[IndexedRow]
     gone: list[tuple[int, int]]
     filled: set[str]
+    merged: list[tuple[str, str, int]]
 
 
 class _PartColumns(NamedTuple):
@@ -161,7 +174,7 @@ def _piece(table: Any, how: _PartColumns) -> _Piece:
     times, lines = times_in(table, how.time), table.column(LINE).to_pylist()
     asked = table.column(ASKED).to_pylist() if ASKED in how.about else [None] * size
     was_gone = table.column(_GONE_SINCE).is_valid().to_pylist() if _GONE_SINCE in how.about else [False] * size
-    found = _Piece([], [], set())
+    found = _Piece([], [], set(), [])
     rows = zip(objects_in(table, how.shown), asked, was_gone, times, lines, strict=True)
     for line, asked_id, is_gone, at, number in rows:
         gladly_id = line.get("id")
@@ -173,17 +186,29 @@ def _piece(table: Any, how: _PartColumns) -> _Piece:
         held = how.source.as_held(line)
         if not how.is_whole:
             found.filled.update(held)
-        digests = [id_digest(gladly_id)]
-        if asked_id is not None and asked_id != gladly_id:
+        if how.source.tells_merges and asked_id is not None and asked_id != gladly_id:
             # Asked for by this id, Gladly returned the customer into whom it was merged.
-            held[ASKED] = asked_id
-            digests.append(id_digest(asked_id))
+            found.merged.append((asked_id, gladly_id, at or 0))
         # What is not text that can be stored cannot be compared either; such a row is as good as not there.
         with contextlib.suppress(TypeError):
-            found.rows.append(IndexedRow(digests, how.is_whole, at or 0, number or 0, orjson.dumps(held)))
+            found.rows.append(
+                IndexedRow([id_digest(gladly_id)], how.is_whole, at or 0, number or 0, orjson.dumps(held))
+            )
     if how.is_whole:
         found.filled.update(how.shown)
     return found
+
+
+def _merges_in(folder: DataFolder, manifest: Manifest, source: MergeSource) -> Iterator[tuple[str, str, int]]:
+    """Yield what one part of a data set says was merged: both ids, and when (µs)."""
+    data_set = DATA_SETS[source.data_set]
+    for path in parts_of(folder, manifest):
+        if source.within not in path.as_posix():
+            continue
+        for table in tables_in(path, data_set, (source.old, source.heir, source.told_at)):
+            ids = (table.column(name).to_pylist() for name in (source.old, source.heir))
+            told = zip(*ids, times_in(table, source.told_at), strict=True)
+            yield from ((old, heir, at or 0) for old, heir, at in told if old and heir)
 
 
 def _gone_in(manifest: Manifest) -> Mapping[str, int]:

@@ -203,6 +203,8 @@ def _missing(report: "Report", missing: int) -> str:
     if report.missing_run is not None:
         done = report.missing_deleted or 0
         told += f"; run {report.missing_run} deleted {done:,} of the {report.missing_to_delete:,} that imports created"
+        if report.missing_kept:
+            told += f", and kept {report.missing_kept:,}; `runs show {report.missing_run}` says why"
     return told + (doubt if report.rejects_without_key else "")
 
 

@@ -46,7 +46,8 @@ class Report(Summary):
     earlier run had for the same reason, `rejected_new` the others, and `new_rejects` the places of the first of these.
     `missing` counts what earlier runs have sent and a complete input lacks (None if it was not called complete, or not
     read to its end); some of that may be in the `rejects_without_key`. With `--missing delete`, `missing_to_delete`
-    is how much of it imports have created, and `missing_deleted` what the run `missing_run` has deleted of that.
+    is how much of it imports have created, and `missing_deleted` what the run `missing_run` has deleted of that;
+    `missing_kept` stayed, because it may be somebody else's by now.
     `baseline` says what a data set was worth for the rows of the last session. `plan_applied` is the folder of the
     plan that the run applies. `files` has the result files by name. The rest is as in every summary.
     """
@@ -65,6 +66,7 @@ class Report(Summary):
     rejects_without_key: int = 0
     missing_to_delete: int = 0
     missing_deleted: int | None = None
+    missing_kept: int = 0
     missing_run: str | None = None
     baseline: Mapping[str, Any] | None = None
     plan_applied: str | None = None

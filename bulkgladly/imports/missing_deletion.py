@@ -1,8 +1,8 @@
 """Deletes what a complete input no longer has, after its import, as a run of its own.
 
 The import is over by then: its report is on the disk, and it has proved what is missing. The deletion has the import
-as its parent, and is resumed like any other run. A process that is killed between the two deletes nothing; the next
-complete import finds the same records missing.
+as its parent, and is resumed like any other run, with the same guard (`deletion_guard`). A process that is killed
+between the two deletes nothing; the next complete import finds the same records missing.
 """
 
 import contextlib
@@ -18,9 +18,10 @@ from bulkgladly.choices import Missing
 from bulkgladly.errors import BulkgladlyError, UsageError
 from bulkgladly.files.contract import ReadOptions
 from bulkgladly.gladly.spec import ImportSpec
+from bulkgladly.imports.deletion_guard import DeletionGuard
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
-from bulkgladly.imports.missing_keys import is_ours
+from bulkgladly.imports.missing_keys import DELETED_ROWS, is_missing_deletion, is_ours
 from bulkgladly.journal.missing import missing_records
 from bulkgladly.journal.reject_memory import RunScope
 from bulkgladly.journal.results import publish_lines
@@ -33,9 +34,8 @@ from bulkgladly.records import Mode
 from bulkgladly.runs.session import Terms
 from bulkgladly.runs.summary import written
 
-__all__ = ("delete_missing", "refuse_deletion", "refuse_stale_deletion")
+__all__ = ("delete_missing", "guard_of", "refuse_deletion", "refuse_stale_deletion")
 
-INPUT = "missing.ndjson"
 _KEY = "key"
 _NOT_DELETED = 3
 _SENDING = (*(mode for mode in Mode if mode is not Mode.DELETE), "apply")
@@ -48,7 +48,7 @@ def refuse_deletion(spec: ImportSpec, options: ImportOptions) -> None:
     Raises:
         UsageError: It is not.
     """
-    if options.missing == Missing.DELETE and not spec.deletes_by_id:
+    if options.missing == Missing.DELETE and spec.as_sent is None:
         raise UsageError(
             f"--missing delete: {spec.name} cannot be deleted by their ids alone; use --missing tell, and look at "
             "missing.csv"
@@ -71,18 +71,24 @@ async def delete_missing(
     )
 
     def make_input(place: Path) -> Path:
-        return _write_rows(place / INPUT, folder.path, scope, most=report.missing_to_delete)
+        return _write_rows(place / DELETED_ROWS, folder.path, scope, most=report.missing_to_delete)
 
+    own = _options_of(options)
     try:
         refuse_stale_deletion(folder, folder.header())
-        mine = _as_ordered(_options_of(options), folder)
-        done = await begin(spec, (), mine, terms, make_input=make_input, parent=folder.name)
+        mine = _as_ordered(own, folder)
+        policy = own.policy(terms.credentials.host)
+        with await anyio.to_thread.run_sync(DeletionGuard, spec, policy, folder, report.missing_to_delete) as guard:
+            done = await begin(
+                spec, (), mine, terms, make_input=make_input, parent=folder.name, choose=lambda _policy: guard
+            )
     except UsageError as error:
         both = replace(report, exit_code=_NOT_DELETED, reason=str(error))
     else:
         both = replace(
             report,
             missing_deleted=done.counts["deleted"],
+            missing_kept=done.counts["skipped"],
             missing_run=done.run,
             exit_code=done.exit_code or report.exit_code,
             next_commands=done.next_commands if done.exit_code else report.next_commands,
@@ -148,18 +154,41 @@ def _as_ordered(options: ImportOptions, run: RunFolder) -> ImportOptions:
     return replace(options, pace=replace(options.pace, rate=orders.rate, unlimited=False, schedule=None, zone=None))
 
 
+@contextlib.contextmanager
+def guard_of(
+    run: RunFolder, header: RunHeader, spec: ImportSpec, options: ImportOptions
+) -> Iterator[DeletionGuard | None]:
+    """Give the guard of a deletion that is resumed; None if a run is not such a deletion.
+
+    Raises:
+        JournalDamaged: The journal of its import, or the state, cannot be read.
+        UsageError: Its import is no longer there, or has become too old: see `refuse_stale_deletion`.
+    """
+    if not is_missing_deletion(header):
+        yield None
+        return
+    refuse_stale_deletion(run, header)
+    parent = _parent_of(run, header)
+    scope = RunScope(run.state_dir / "state.sqlite", header.host, spec.name, options.namespace, parent.name)
+    # Since the import, a repair may have found that people have merged another customer into one of these.
+    with missing_records(parent.path, scope) as found:
+        left = {(one.key, one.gladly_id) for one in found if is_ours(one, scope)}
+    rows = (run.path / DELETED_ROWS).read_bytes().count(b"\n")
+    with DeletionGuard(spec, options.policy(header.host), parent, rows, is_missing=left) as guard:
+        yield guard
+
+
 def refuse_stale_deletion(run: RunFolder, header: RunHeader) -> None:
     """Refuse to delete what was missing in an import, if anything else has imported the same objects since.
 
-    `run` is the import itself, or its deletion that is resumed; another run is left alone. A retry counts, also one of
-    the import itself: with a corrected mapping it may have sent what seemed to be missing. So does an apply.
+    `run` is the import itself, or its deletion that is resumed. A retry counts, also one of the import itself: with
+    a corrected mapping it may have sent what seemed to be missing. So does an apply.
 
     Raises:
-        UsageError: Another run into the same namespace may have sent some of the records again.
+        UsageError: Another run into the same namespace may have sent some of the records again; or the import itself
+            is no longer there.
     """
-    parent = run if header.mode != Mode.DELETE else _parent_of(run, header)
-    if parent is None:
-        return
+    parent = _parent_of(run, header) if is_missing_deletion(header) else run
     for other in all_folders(parent.state_dir):
         try:
             theirs = other.header()
@@ -176,11 +205,19 @@ def refuse_stale_deletion(run: RunFolder, header: RunHeader) -> None:
             )
 
 
-def _parent_of(run: RunFolder, header: RunHeader) -> RunFolder | None:
-    """Return the import whose missing records a run deletes; None if the run is something else."""
-    if header.parent is None or not any(Path(file.path).name == INPUT for file in header.inputs):
-        return None
-    return find_run(run.state_dir, header.parent)
+def _parent_of(run: RunFolder, header: RunHeader) -> RunFolder:
+    """Return the import whose missing records a run deletes.
+
+    Raises:
+        UsageError: It is no longer there, so nobody knows which rows its files had.
+    """
+    with contextlib.suppress(UsageError):
+        if (parent := find_run(run.state_dir, header.parent or "")) is not None:
+            return parent
+    raise UsageError(
+        f"run {header.parent}, which found missing what {run.name} deletes, is no longer there; nothing is deleted. "
+        "Import the files again with --complete --missing delete"
+    )
 
 
 def _worked_since(run: RunFolder, parent: RunFolder) -> str | None:

@@ -17,11 +17,23 @@ from bulkgladly.journal.missing import (
 )
 from bulkgladly.journal.reject_memory import RunScope
 from bulkgladly.journal.results import ResultFile, publish_lines
+from bulkgladly.journal.run_header import RunHeader
+from bulkgladly.records import Mode
 from bulkgladly.runs.observer import counted
 
-__all__ = ("MISSING", "MissingKeys", "is_ours", "why_none_deleted", "write_missing")
+__all__ = (
+    "DELETED_ROWS",
+    "MISSING",
+    "MissingKeys",
+    "is_missing_deletion",
+    "is_ours",
+    "why_none_deleted",
+    "write_missing",
+)
 
 MISSING = "missing.csv"
+DELETED_ROWS = "missing.ndjson"
+"""The input of the run that deletes what is missing, in its own folder."""
 _COLUMNS = ("key", "gladly_id")
 
 
@@ -75,6 +87,12 @@ def is_ours(record: MissingRecord, scope: RunScope) -> bool:
     if record.made == record.gladly_id:
         return True
     return record.gladly_id == derive_id(scope.host, scope.resource, scope.namespace, record.key)
+
+
+def is_missing_deletion(header: RunHeader) -> bool:
+    """Tell whether a run deletes what an import found missing."""
+    is_child = header.mode == Mode.DELETE and header.parent is not None
+    return is_child and any(Path(file.path).name == DELETED_ROWS for file in header.inputs)
 
 
 def why_none_deleted(folder: Path, scope: RunScope, missing: int, limit: float) -> str | None:

@@ -7,6 +7,7 @@ from bulkgladly.choices import OnConflict, OnDuplicate
 from bulkgladly.commands import next_command
 from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.imports.canary import FOR_A_LOOK
+from bulkgladly.imports.missing_keys import is_missing_deletion
 from bulkgladly.imports.retry_rows import RejectKinds, corrected_import, import_again, plan_again
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Word
@@ -26,20 +27,23 @@ def commands_after(
 
     COUNTRY and POLICY stand for what only a person can decide.
     """
-    settings = folder.header().settings
+    header = folder.header()
+    settings = header.settings
+    # What was missing then may not be so any more, so only the guard of the run itself may delete it.
+    is_guarded = is_missing_deletion(header)
     commands: list[str] = []
     needs_region = "phone_region" in by_code and not settings.get("phone_region")
     region = ("--phone-region", "COUNTRY") if needs_region else ()
     if end.status != "complete":
         if FOR_A_LOOK in (end.reason or ""):
             commands += _after_a_canary(folder)
-        if end.exit_code == _TOO_MANY_REJECTS:
+        if end.exit_code == _TOO_MANY_REJECTS and not is_guarded:
             # The options of a run stay as they are, so that to resume leads into the same rejects.
             commands.append(import_again(folder, *region))
         if end.exit_code != _TOO_MANY_REJECTS or not needs_region:
             commands.append(resume_command(folder))
-    elif counts[Word.REJECTED] or (counts[Word.UNKNOWN] and not _is_at_most_once(folder)):
-        has_helped = folder.header().parent is None or any(counts[word] for word in _ARRIVED)
+    elif not is_guarded and (counts[Word.REJECTED] or (counts[Word.UNKNOWN] and not _is_at_most_once(folder))):
+        has_helped = header.parent is None or any(counts[word] for word in _ARRIVED)
         retry = partial(next_command, "retry", folder.name, state_dir=folder.state_dir, connects=True)
         if kinds.may_pass and (has_helped or counts[Word.UNKNOWN]):
             needs_policy = "taken" in by_code and settings.get("on_conflict") == OnConflict.QUARANTINE

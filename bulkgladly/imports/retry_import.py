@@ -12,6 +12,7 @@ from bulkgladly.gladly.table import import_spec
 from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.mapping_choice import unchanged_mapping
+from bulkgladly.imports.missing_keys import is_missing_deletion
 from bulkgladly.imports.retry_rows import can_pass_with, corrected_import, plan_again
 from bulkgladly.imports.run_import import begin_import
 from bulkgladly.journal.results import RetryRows, UnknownRows, unsettled_keys, write_retry
@@ -56,6 +57,11 @@ async def retry_import(
     folder.check()
     header = folder.header()
     refuse_other_host(header, credentials)
+    if is_missing_deletion(header):
+        raise UsageError(
+            f"run {folder.name} deletes what {header.parent} found missing, which may be there again by now; import "
+            "the files again with --complete --missing delete"
+        )
     options = change(_options_of(folder, header))
     terms = Terms(credentials, observer or Observer(), with_signals, environment)
     spec = import_spec(header.resource)

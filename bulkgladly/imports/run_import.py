@@ -26,7 +26,7 @@ from bulkgladly.imports.import_options import ImportOptions
 from bulkgladly.imports.import_summary import Report
 from bulkgladly.imports.import_work import ImportWork
 from bulkgladly.imports.mapping_choice import unchanged_mapping
-from bulkgladly.imports.missing_deletion import delete_missing, refuse_deletion, refuse_stale_deletion
+from bulkgladly.imports.missing_deletion import delete_missing, guard_of, refuse_deletion
 from bulkgladly.imports.other_runs import OtherRuns
 from bulkgladly.imports.overwriting import notes_on_owners
 from bulkgladly.imports.rehearsal import rehearsal
@@ -207,10 +207,11 @@ async def resume_import(
             digests = [item.digest for item in await anyio.to_thread.run_sync(hashed, inputs)]
         else:
             await anyio.to_thread.run_sync(refuse_changed, header, inputs)
-        if options.mode is Mode.DELETE:
-            refuse_stale_deletion(folder, header)
         terms = Terms(credentials, observer or Observer(), with_signals, environment)
-        report = await _work(Session(folder, options, terms), spec, options, inputs, digests=digests, choose=choose)
+        with guard_of(folder, header, spec, options) as guard:
+            session = Session(folder, options, terms)
+            chosen = choose if guard is None else lambda _policy: guard
+            report = await _work(session, spec, options, inputs, digests=digests, choose=chosen)
     return await delete_missing(report, spec, options, terms, begin=begin_import)
 
 

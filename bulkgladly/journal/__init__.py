@@ -15,7 +15,7 @@ tables are in `schema`.
 
 At the end of an import `results` writes its files from the journal, `reject_groups` counts why rows did not arrive, and
 `reject_memory` keeps in the state which rows were rejected, so that the next run knows its new rejects; `missing` tells
-what a complete input no longer has.
+what a complete input no longer has, and `owning_rows` which of its rows has an address.
 
 The `timeline` says how a run went: a bounded number of samples, for its page.
 

@@ -18,7 +18,7 @@ from bulkgladly.errors import JournalDamaged
 from bulkgladly.journal.databases import open_state
 from bulkgladly.journal.schema import insert_rows
 from bulkgladly.journal.turns import next_turn
-from bulkgladly.records import Known
+from bulkgladly.records import FORGOTTEN, Known
 from bulkgladly.storage.failures import database_error
 
 __all__ = ("State", "in_groups", "known_keys", "scope_number")
@@ -188,8 +188,8 @@ class State:
             self._begin()
             for key, _, accepted in list(self._rows(self._scope, keys)):
                 was = orjson.loads(accepted)
-                left = {name: print_ for name, print_ in was.items() if name not in fields}
-                if len(left) < len(was):
+                left = {name: FORGOTTEN if name in fields else print_ for name, print_ in was.items()}
+                if left != was:
                     row = (orjson.dumps(left).decode(), self._scope, key)
                     self._connection.execute("UPDATE known SET accepted = ? WHERE scope = ? AND key = ?", row)
                     forgotten += 1

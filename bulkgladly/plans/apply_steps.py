@@ -8,13 +8,13 @@ from typing import Any
 
 from bulkgladly.gladly.change import Action, Change, Found, Held, same_value
 from bulkgladly.gladly.decisions import changed_since, create_of, remember
-from bulkgladly.gladly.identity import digest64, fingerprint
+from bulkgladly.gladly.fingerprints import held_fingerprints
+from bulkgladly.gladly.identity import digest64
 from bulkgladly.gladly.outcomes import unread
 from bulkgladly.gladly.spec import ImportSpec, Policy, Procedure, Record, Steps
 from bulkgladly.messages import Reply, Request
 from bulkgladly.plans.planned_changes import PlannedChange, ending_of, memory_of
-from bulkgladly.records import Mode, Outcome, Problem, Stage, Word
-from bulkgladly.times import time_of, to_milliseconds
+from bulkgladly.records import FORGOTTEN, Mode, Outcome, Problem, Stage, Word
 
 __all__ = ("PlannedSteps",)
 
@@ -161,8 +161,8 @@ class PlannedSteps:
             return next((name for name, value in before.items() if not _is_same(held.get(name), value)), None)
         # Nobody has read it: memory has the fingerprint of what was accepted last.
         accepted = record.known.accepted if record.known is not None else {}
-        names = [one.field for one in planned.fields if one.field in accepted]
-        return next((name for name in names if accepted[name] not in _fingerprints(held.get(name))), None)
+        names = [one.field for one in planned.fields if accepted.get(one.field, FORGOTTEN) != FORGOTTEN]
+        return next((name for name in names if accepted[name] not in held_fingerprints(held.get(name))), None)
 
     def _decided_again(self, record: Record, planned: PlannedChange) -> Steps:
         """Write a change of an object whose steps decide by reading, if they decide as they did for the plan."""
@@ -192,16 +192,6 @@ def _look_once(looking: Generator[Request, Reply, Found]) -> Generator[Request, 
 def _is_same(held: Any, seen: Any) -> bool:
     """Tell whether two values are the same in both directions: nothing was taken away, and nothing was added."""
     return same_value(held, seen) and same_value(seen, held)
-
-
-def _fingerprints(held: Any) -> set[str]:
-    """Return the fingerprints of a held value in the forms in which a row may have had it."""
-    moment = time_of(held) if isinstance(held, str) else None
-    forms = [held, *([held.strip()] if isinstance(held, str) else [])]
-    found = {fingerprint(one) for one in forms}
-    if moment is not None:
-        found.add(fingerprint(to_milliseconds(moment)))
-    return found if held not in (None, "") else {*found, fingerprint(None), fingerprint("")}
 
 
 def _moved(gladly_id: str | None, detail: str, attr: str | None = None, *, status: int | None = None) -> Outcome:

@@ -6,6 +6,7 @@ Only this module tells a full disk from a wrong name, a lock and a damaged file.
 import contextlib
 import errno
 import os
+import resource
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,6 +121,8 @@ def database_error(error: Exception, path: Path) -> BulkgladlyError:
     code = _code(error)
     if code == sqlite3.SQLITE_FULL or "is full" in str(error) or (code in _MAY_BE_FULL and _has_little_room(path)):
         return _disk_full(path)
+    if code in _MAY_BE_FULL and _is_at_limit(path):
+        return DiskFull(f"{path}: {_FULL[errno.EFBIG]}, then resume")
     if is_locked(error):
         return JournalError(f"{path} is locked by another process; end that process, then try again")
     is_mistake = isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError)
@@ -148,6 +151,17 @@ def _disk_full(path: Path) -> DiskFull:
 def _code(error: BaseException) -> int:
     """Return SQLite's primary error code; 0 if there is none."""
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def _is_at_limit(path: Path) -> bool:
+    """Tell whether a database, or a file that belongs to it, is about as long as files of this process may be."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if limit == resource.RLIM_INFINITY:
+        return False
+    with contextlib.suppress(OSError):
+        mine = [one for one in path.parent.iterdir() if path.name in one.name]
+        return any(one.stat().st_size + _LITTLE_ROOM > limit for one in mine)
+    return False
 
 
 def _has_little_room(path: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from bulkgladly import Pace, Report, UsageError
+from bulkgladly import Pace, Report, RunFolder, UsageError
 from bulkgladly.emulator import Emulator
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.imports.baseline import INDEX
@@ -20,8 +20,11 @@ from bulkgladly.lake.rows import Origin
 from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.runs.observer import Observer
+from bulkgladly.undo.run_undo import start_undo
+from bulkgladly.undo.undo_options import UndoOptions
 from tests.flows.conftest import TOKEN, World, person
 from tests.flows.quickly import start_export, start_import
+from tests.flows.test_verify_run import verified
 
 
 def somebody(number: int, **more: Any) -> dict[str, Any]:
@@ -270,6 +273,74 @@ async def test_the_newest_version_counts_and_what_was_gone_or_merged(world: Worl
     assert world.asked() == {"createCustomer": 1}
     assert report.counts["unchanged"] == 2
     assert {line["gladly_id"] for line in world.result(report, "success")} == set(ids.values())
+
+
+async def test_a_merged_id_leads_to_the_newest_profile_of_the_customer_who_remains(world: World) -> None:
+    """That one is compared, and not its version at the time when somebody asked for the merged one."""
+    lake = await a_known_organisation(world, somebodies(3))
+    store = world.emulator.store
+    one, two, last = list(store.customers)
+    store.merge(one, two)
+    store.merge(two, last)
+    heir = store.customers[last]
+    written(world, "profiles", [{**heir, "_asked_id": one}, {**heir, "_asked_id": two}])
+    heir["name"] = "Newer Name"
+    written(world, "profiles", [heir])
+    now = {"name": "Newer Name", "address": heir["address"]}
+    rows = [{**somebody(0, **now), "id": one}, {**somebody(1, **now), "id": two}]
+    world.forget()
+
+    report, _ = await compared(world, rows, lake, key=None, ignore_columns=("crm",))
+    by_email, _ = await compared(world, [somebody(2, crm="x", name="Newer Name")], lake, namespace="other")
+
+    assert world.asked() == {}
+    assert (report.counts["unchanged"], by_email.counts["unchanged"]) == (2, 1)
+    assert {line["gladly_id"] for line in world.result(report, "success")} == {last}
+    assert report.baseline is not None
+    assert report.baseline["objects"] == 1
+
+
+@pytest.mark.parametrize("is_fresh", [True, False])
+async def test_a_merge_that_only_an_event_tells_is_followed(is_fresh: bool, world: World) -> None:
+    """If nobody has fetched the customer who remains since, what they hold is not known, and Gladly tells it."""
+    lake = await a_known_organisation(world, somebodies(2))
+    store = world.emulator.store
+    merged, heir = list(store.customers)
+    store.merge(merged, heir)
+    now = {"name": "Newer Name", "address": store.customers[heir]["address"]}
+    store.customers[heir]["name"] = "Newer Name"
+    content = {"sourceCustomerId": merged, "destinationCustomerId": heir}
+    event = {"id": "e-1", "type": "CUSTOMER/MERGED", "timestamp": utc_now().isoformat(), "content": content}
+    written(world, "events", [event])
+    if is_fresh:
+        written(world, "profiles", [store.customers[heir]])
+    world.forget()
+
+    report, _ = await compared(world, [somebody(0, **now)], lake)
+
+    assert report.counts["unchanged"] == 1
+    assert [line["gladly_id"] for line in world.result(report, "success")] == [heir]
+    assert world.asked() == ({} if is_fresh else {"createCustomer": 1, "getCustomer": 2})
+
+
+@pytest.mark.parametrize("by", ["verify", "undo"])
+async def test_what_was_forgotten_is_sent_although_an_older_data_set_has_it(by: str, world: World) -> None:
+    """`verify --forget` and `undo` have seen, or restored, what Gladly holds; the data set is from before."""
+    await world.run(world.csv([somebody(0, name="Before")]))
+    changed = await world.run(world.csv([somebody(0)]), undoable=True)
+    lake = await exported(world, world.folder / "lake")
+    if by == "undo":
+        options = UndoOptions(run=changed.run, pace=world.options.pace, state_dir=world.state)
+        await start_undo(RunFolder(Path(changed.folder)), world.credentials, options, environment=world.environment)
+    else:
+        [held] = world.emulator.store.customers.values()
+        held["name"] = "Before"
+        await verified(world, forget=True)
+    assert list(world.names().values()) == ["Before"]
+
+    report, _ = await compared(world, [somebody(0)], lake)
+
+    assert (report.counts["updated"], list(world.names().values())) == (1, [somebody(0)["name"]])
 
 
 async def test_what_cannot_be_used_is_refused_before_anything_is_sent(world: World) -> None:

@@ -1,5 +1,6 @@
 """Customers that others have made, merged, or that come twice in one input."""
 
+import shutil
 from typing import Any
 
 import pytest
@@ -300,3 +301,36 @@ async def test_equal_values_in_different_fields_are_no_equal_rows(world: World) 
     report = await world.rows(rows)
 
     assert report.rejects_by_code == {"duplicate_key": 1}
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True])
+@pytest.mark.parametrize("more", [{}, {"read_first": True}, {"undoable": True}, {"phone:1": "+12125550123"}])
+async def test_what_merge_has_kept_stays_however_later_changes_are_read(
+    more: dict[str, Any], is_forgotten: bool, world: World
+) -> None:
+    """A look writes no more than the row has changed; without a state, the conflict comes again, and fills again."""
+    world.emulator.add_customer(id="theirs", name="Their Name", emails=[{"original": "person.0@example.org"}])
+    flags = {name: value for name, value in more.items() if value is True}
+    fields = {name: value for name, value in more.items() if value is not True}
+    await world.rows([person(0)], on_conflict="merge")
+    if is_forgotten:
+        shutil.rmtree(world.state)
+
+    first = await world.rows([person(0, address="1 Example Lane", **fields)], on_conflict="merge", **flags)
+    second = await world.rows([person(0, address="2 Example Lane", **fields)], on_conflict="merge", **flags)
+
+    assert (first.counts["updated"], second.counts["updated"]) == (1, 1)
+    [held] = world.emulator.store.customers.values()
+    assert (held["name"], held["address"]) == ("Their Name", "2 Example Lane")
+
+
+async def test_a_look_does_not_take_back_what_people_have_changed_elsewhere(world: World) -> None:
+    """A list is read before it is written; that shows a name which the row does not ask to change."""
+    await world.rows([person(0)])
+    [held] = world.emulator.store.customers.values()
+    held["name"] = "By a person"
+
+    await world.rows([person(0, **{"phone:1": "+12125550123"})])
+
+    [held] = world.emulator.store.customers.values()
+    assert (held["name"], len(held["phones"])) == ("By a person", 1)

@@ -162,3 +162,19 @@ async def test_mistakes_are_named_before_anything_is_sent(
 
     assert said in str(refused.value)
     assert not world.asked()
+
+
+async def test_a_deletion_that_reads_first_never_uses_the_id_of_a_merged_customer(world: World) -> None:
+    """It could delete the survivor; and who is gone already is remembered as gone, as without the look."""
+    await world.rows([person(0), person(1), person(2)])
+    store = world.emulator.store
+    [merged], [gone], [heir] = (store.find_by_email(f"person.{number}@example.org") for number in range(3))
+    store.merge(merged["id"], heir["id"])
+    store.customers.pop(gone["id"])
+    world.forget()
+
+    report = await world.rows([person(0), person(1)], mode="delete", undoable=True)
+
+    assert (report.rejects_by_code, report.counts["unchanged"]) == ({"moved": 1}, 1)
+    assert world.asked() == {"getCustomer": 3}
+    assert (await world.rows([person(0), person(2)], is_complete=True)).missing == 0

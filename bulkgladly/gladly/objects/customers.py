@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from bulkgladly.gladly.baseline_plan import BaselinePlan, BaselineSource
+from bulkgladly.gladly.baseline_plan import BaselinePlan, BaselineSource, MergeSource
 from bulkgladly.gladly.change import Found, Held
 from bulkgladly.gladly.contacts import email_identity, phone_identity
 from bulkgladly.gladly.customer_rows import (
@@ -32,6 +32,8 @@ from bulkgladly.gladly.customer_rows import (
 from bulkgladly.gladly.data_sets import FLAG, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, OpenMap, Struct
 from bulkgladly.gladly.endpoints import Collision, Endpoint, Search, Unique, look
 from bulkgladly.gladly.exports import IDS_OF_CUSTOMERS, LiveExport, Parent
+from bulkgladly.gladly.foresight import merged_away
+from bulkgladly.gladly.left_as_sent import SentForm
 from bulkgladly.gladly.outcomes import unread
 from bulkgladly.gladly.owners import ATTRIBUTES_FIELD, CONTACT_LISTS, OwnedFields
 from bulkgladly.gladly.preparation import segment
@@ -217,8 +219,10 @@ def _looked_at(record: Record, gladly_id: str) -> Search:
     profile = found.held
     if profile is None:
         return unread(found.reply, gladly_id)
+    if found.gladly_id != gladly_id:
+        return merged_away(found, gladly_id)  # the search was out of date
     if any(holds_email(profile, address) for _, address in _addresses(record.payload, by_phone=False)):
-        return found._replace(gladly_id=gladly_id)  # of one that was merged since, the deletion itself says so
+        return found
     detail = "the search for the row's email address returned a customer without it; nothing was deleted"
     return Outcome.rejected(Problem("ambiguous", detail, "emails", Stage.CONFLICT), gladly_id=gladly_id)
 
@@ -311,10 +315,14 @@ CUSTOMERS = ImportSpec(
         details=differing_parts_of,
         surplus=surplus_of,
     ),
-    deletes_by_id=True,
+    as_sent=SentForm(
+        SCALARS,
+        {"emails": (), "phones": ("type", "regionCode", "extension", "smsPreference")},
+        unique_addresses,
+    ),
     baseline=BaselinePlan(
         (
-            BaselineSource("profiles"),
+            BaselineSource("profiles", tells_merges=True),
             BaselineSource(
                 "customers",
                 is_whole=False,
@@ -326,6 +334,9 @@ CUSTOMERS = ImportSpec(
         _AT.changes,
         addresses=unique_addresses,
         wanted=addresses_to_match,
+        merges=(
+            MergeSource("events", "sourceCustomerId", "destinationCustomerId", "timestamp", within="entity=CUSTOMER"),
+        ),
     ),
 )
 
