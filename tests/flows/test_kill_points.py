@@ -19,6 +19,7 @@ from bulkgladly.journal.run_writes import RunWrites
 from bulkgladly.messages import NotedWrite, Reply, Request
 from bulkgladly.records import Known, Mode
 from tests.flows.conftest import World, people, person
+from tests.flows.test_baseline import a_known_organisation
 
 ROWS = 40
 
@@ -309,6 +310,22 @@ async def test_what_was_held_before_is_kept_wherever_it_dies(
 
     assert report.counts["updated"] == report.counts["read"] == ROWS
     assert first_names(world, report) == {number: [f"Sample Person {number}"] for number in range(ROWS)}
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_what_was_held_before_is_kept_beside_a_data_set(point: str, world: World, plug: Plug) -> None:
+    """What a data set says of a row takes nothing away from what the journal has of it."""
+    lake = await a_known_organisation(world, people(8))
+    path = world.ndjson([person(number, name=f"Changed {number}") for number in range(8)], "changed.ndjson")
+    plug.at(point, 3)
+    with pytest.raises(Crash):
+        await world.run(path, pace=Pace(unlimited=True, concurrency=4), baseline=lake, undoable=True)
+    plug.out()
+
+    report = await world.resume(state=plug.after)
+
+    assert report.counts["updated"] == report.counts["read"] == 8
+    assert first_names(world, report) == {number: [f"Sample Person {number}"] for number in range(8)}
 
 
 @pytest.mark.parametrize(
