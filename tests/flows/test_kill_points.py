@@ -313,6 +313,23 @@ async def test_what_was_held_before_is_kept_wherever_it_dies(
 
 
 @pytest.mark.parametrize("point", POINTS)
+async def test_a_look_that_a_kill_has_prevented_is_still_to_come(point: str, world: World, plug: Plug) -> None:
+    """Nobody has agreed to the other records, so the next process stops as well."""
+    plug.at(point, 3 if point != "before intent" else 1)
+    with pytest.raises(Crash):
+        await world.run(world.ndjson(people(ROWS)), pace=Pace(unlimited=True, concurrency=4), canary=8)
+    plug.out()
+    begun = len(world.emulator.store.customers)
+
+    look = await world.resume(state=plug.after)
+    rest = await world.resume(state=plug.after)
+
+    assert "sent for you to check" in (look.reason or "")
+    assert 8 <= look.counts["created"] <= begun + 8
+    assert rest.counts["created"] == len(world.emulator.store.customers) == ROWS
+
+
+@pytest.mark.parametrize("point", POINTS)
 async def test_what_was_held_before_is_kept_beside_a_data_set(point: str, world: World, plug: Plug) -> None:
     """What a data set says of a row takes nothing away from what the journal has of it."""
     lake = await a_known_organisation(world, people(8))
