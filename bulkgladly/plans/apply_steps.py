@@ -8,6 +8,7 @@ from typing import Any
 
 from bulkgladly.gladly.change import Action, Change, Found, Held, same_value
 from bulkgladly.gladly.decisions import changed_since, create_of, remember
+from bulkgladly.gladly.earlier_attempts import deleted_before, word_of_accepted
 from bulkgladly.gladly.identity import digest64, fingerprint
 from bulkgladly.gladly.outcomes import unread
 from bulkgladly.gladly.spec import ImportSpec, Policy, Procedure, Record, Steps
@@ -125,9 +126,9 @@ class PlannedSteps:
         if found.reply is not None:
             return unread(found.reply, planned.gladly_id)
         if found.held is None:
-            return self._gone(planned)
+            return self._gone(record, planned)
         if self._is_as_wanted(planned, found.held):
-            return Outcome(Word.UNCHANGED, planned.gladly_id, accepted=remember(record))
+            return Outcome(word_of_accepted(record), planned.gladly_id, accepted=remember(record))
         if (moved := self._moved_field(record, planned, found.held)) is not None:
             return _moved(planned.gladly_id, f"{moved} is no longer as the plan saw it", moved)
         return (yield from self._spec.apply(record, self._policy, self._change(record, planned, found.held)))
@@ -144,9 +145,9 @@ class PlannedSteps:
             held,
         )
 
-    def _gone(self, planned: PlannedChange) -> Outcome:
+    def _gone(self, record: Record, planned: PlannedChange) -> Outcome:
         if planned.action == Action.DELETE:
-            return Outcome(Word.UNCHANGED, gladly_id=planned.gladly_id)
+            return deleted_before(record, Outcome(Word.UNCHANGED, gladly_id=planned.gladly_id))
         return _moved(planned.gladly_id, "it was deleted in Gladly since the plan was made", status=404)
 
     def _is_as_wanted(self, planned: PlannedChange, held: Held) -> bool:

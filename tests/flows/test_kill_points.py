@@ -16,9 +16,12 @@ from bulkgladly.emulator import drop_reply, status
 from bulkgladly.journal.entries import Intent, Reservation
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.run_writes import RunWrites
+from bulkgladly.journal.runs import list_runs
 from bulkgladly.messages import NotedWrite, Reply, Request
+from bulkgladly.plans.apply_plan import resume_apply
 from bulkgladly.records import Known, Mode
 from tests.flows.conftest import World, people, person
+from tests.flows.planning import apply, plan
 from tests.flows.test_baseline import a_known_organisation
 
 ROWS = 40
@@ -342,6 +345,26 @@ async def test_what_was_held_before_is_kept_beside_a_data_set(point: str, world:
     report = await world.resume(state=plug.after)
 
     assert report.counts["updated"] == report.counts["read"] == 8
+    assert first_names(world, report) == {number: [f"Sample Person {number}"] for number in range(8)}
+
+
+@pytest.mark.parametrize("mode", [Mode.UPDATE, Mode.DELETE])
+@pytest.mark.parametrize("point", POINTS)
+async def test_what_an_apply_has_written_counts_wherever_it_dies(
+    point: str, mode: Mode, world: World, plug: Plug
+) -> None:
+    """A record that is as the plan wants it, by the process that was killed, is not called unchanged."""
+    await world.rows(people(8))
+    await plan(world, [person(number, name=f"Changed {number}") for number in range(8)], live=True, mode=mode)
+    plug.at(point, 3)
+    with pytest.raises(Crash):
+        await apply(world, pace=lambda _: Pace(unlimited=True, concurrency=3))
+    plug.out()
+    [run] = [run for run in list_runs(plug.after) if run.header().settings.get("plan") is not None]
+
+    report = await resume_apply(run, world.credentials, environment=world.environment)
+
+    assert report.counts["updated" if mode is Mode.UPDATE else "deleted"] == report.counts["read"] == 8, report.counts
     assert first_names(world, report) == {number: [f"Sample Person {number}"] for number in range(8)}
 
 
