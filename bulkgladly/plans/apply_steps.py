@@ -8,7 +8,7 @@ from typing import Any
 
 from bulkgladly.gladly.change import Action, Change, Found, Held, same_value
 from bulkgladly.gladly.decisions import changed_since, create_of, remember
-from bulkgladly.gladly.earlier_attempts import deleted_before, word_of_accepted
+from bulkgladly.gladly.earlier_attempts import deleted_before, is_written, word_of_accepted
 from bulkgladly.gladly.identity import digest64, fingerprint
 from bulkgladly.gladly.outcomes import unread
 from bulkgladly.gladly.spec import ImportSpec, Policy, Procedure, Record, Steps
@@ -129,6 +129,9 @@ class PlannedSteps:
             return self._gone(record, planned)
         if self._is_as_wanted(planned, found.held):
             return Outcome(word_of_accepted(record), planned.gladly_id, accepted=remember(record))
+        if is_written(record, planned.gladly_id, found.held):
+            # By this run before it was killed. What others have changed since stays, as after a run that was not.
+            return Outcome(Word.UPDATED, planned.gladly_id, accepted=remember(record))
         if (moved := self._moved_field(record, planned, found.held)) is not None:
             return _moved(planned.gladly_id, f"{moved} is no longer as the plan saw it", moved)
         return (yield from self._spec.apply(record, self._policy, self._change(record, planned, found.held)))
@@ -153,7 +156,8 @@ class PlannedSteps:
     def _is_as_wanted(self, planned: PlannedChange, held: Held) -> bool:
         """Tell whether there is nothing to write: somebody else has, or this run before it was killed."""
         after = planned.after()
-        return planned.action == Action.UPDATE and all(_is_same(held.get(name), value) for name, value in after.items())
+        # In one direction: Gladly adds to what it gets, such as the normalized form of an address.
+        return planned.action == Action.UPDATE and all(same_value(held.get(name), one) for name, one in after.items())
 
     def _moved_field(self, record: Record, planned: PlannedChange, held: Held) -> str | None:
         """Return the first field that Gladly no longer holds as the plan saw it."""
