@@ -7,7 +7,7 @@ is in the journal, and comes with the record.
 from collections.abc import Callable, Iterator, Mapping
 
 from bulkgladly.choices import Owner
-from bulkgladly.gladly.change import Action, Found, Held, same_value
+from bulkgladly.gladly.change import Action, Found, Held, same_in_map, same_value
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.owners import Owners
 from bulkgladly.gladly.spec import Record
@@ -113,6 +113,6 @@ def _has(held: Held, part: Held) -> bool:
     if isinstance(value, Mapping):
         within = held.get(name)
         return all(
-            same_value(within.get(key) if isinstance(within, Mapping) else None, one) for key, one in value.items()
+            same_in_map(within.get(key) if isinstance(within, Mapping) else None, one) for key, one in value.items()
         )
     return same_value(held.get(name), value)
