@@ -173,7 +173,8 @@ class PlannedSteps:
         """Write a change of an object whose steps decide by reading, if they decide as they did for the plan."""
         change = yield from self._spec.decide(record, self._policy)
         if change.end is not None:
-            is_moved = change.end.word not in (Word.UNCHANGED, Word.UNKNOWN)
+            # An end as written is that of this run, before it was killed.
+            is_moved = change.end.word in (Word.REJECTED, Word.SKIPPED)
             return _moved(planned.gladly_id, f"{change.end.detail or 'it has changed'}") if is_moved else change.end
         is_same = (change.action, change.id) == (planned.action, planned.gladly_id)
         if not is_same or not _is_same(dict(change.after), planned.after()):

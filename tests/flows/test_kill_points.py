@@ -361,6 +361,25 @@ async def resumed_apply(world: World, plug: Plug) -> Report:
     return report
 
 
+HOURS = {"timezone": "Europe/Paris", "monday": [{"start": "09:00", "stop": "17:00"}]}
+
+
+@pytest.mark.parametrize("point", POINTS[1:4])
+async def test_what_an_apply_has_written_of_a_schedule_counts_as_well(point: str, world: World, plug: Plug) -> None:
+    """Objects whose steps decide by reading find what was written before; it has not moved."""
+    row = {"crm": "1", "name": "Paris", "officeHours": HOURS}
+    await world.rows([row], resource="business-hours")
+    await plan(world, [{**row, "name": "Lyon"}], live=True, resource="business-hours", mode=Mode.UPDATE)
+    plug.at(point, 1)
+    with pytest.raises(Crash):
+        await apply(world)
+    plug.out()
+
+    report = await resumed_apply(world, plug)
+
+    assert report.counts["updated"] == 1, report.rejects_by_code
+
+
 @pytest.mark.parametrize("edits", [{"name": "Somebody Else"}, {"name": "Somebody Else", "emails": []}])
 async def test_what_people_do_after_an_apply_was_killed_stays(edits: dict[str, Any], world: World, plug: Plug) -> None:
     """The record was written as planned, so it does not count as moved, and it is not written again."""
