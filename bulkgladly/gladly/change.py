@@ -19,6 +19,7 @@ __all__ = (
     "after_change",
     "creating",
     "lacking",
+    "same_in_map",
     "same_moment",
     "same_set",
     "same_value",
@@ -120,15 +121,28 @@ def same_value(held: Any, wanted: Any) -> bool:
     if _is_nothing(held) and _is_nothing(wanted):
         return True
     if isinstance(held, Mapping) and isinstance(wanted, Mapping):
-        return all(same_value(held.get(name), value) for name, value in wanted.items())
+        return all(same_in_map(held.get(name), value) for name, value in wanted.items())
     if isinstance(held, list) and isinstance(wanted, list):
         return same_set(held, wanted)
-    return bool(held == wanted) or same_moment(held, wanted) or _same_text(held, wanted)
+    is_same = isinstance(held, bool) is isinstance(wanted, bool) and bool(held == wanted)
+    return is_same or same_moment(held, wanted) or _same_text(held, wanted)
 
 
 def same_set(held: list[Any], wanted: list[Any]) -> bool:
     """Tell whether two lists hold the same values, in any order."""
-    return len(held) == len(wanted) and all(any(same_value(one, other) for one in held) for other in wanted)
+    return len(held) == len(wanted) and all(any(_same_entry(one, other) for one in held) for other in wanted)
+
+
+def same_in_map(held: Any, wanted: Any) -> bool:
+    """Tell whether two values of a name are the same: an attribute that is false says more than one that is absent."""
+    return held is wanted if held is False or wanted is False else same_value(held, wanted)
+
+
+def _same_entry(held: Any, wanted: Any) -> bool:
+    # Of an entry, such as an address that is not the primary one, Gladly need not show what is false.
+    if isinstance(held, Mapping) and isinstance(wanted, Mapping):
+        return all(same_value(held.get(name), value) for name, value in wanted.items())
+    return same_value(held, wanted)
 
 
 def same_moment(held: Any, wanted: Any) -> bool:
@@ -143,4 +157,5 @@ def _same_text(held: Any, wanted: Any) -> bool:
 
 
 def _is_nothing(value: Any) -> bool:
-    return value is None or value in ("", [], {}, False)
+    # Not by `in`: 0 equals False, and says something.
+    return value is None or value is False or value in ("", [], {})

@@ -26,9 +26,11 @@ __all__ = (
     "create_of",
     "deletion_of",
     "ended",
+    "first_create",
     "gap_filling",
     "gone",
     "gone_before",
+    "is_elsewhere",
     "missing",
     "not_there",
     "remember",
@@ -59,11 +61,13 @@ def by_memory(at: Endpoint, record: Record, policy: Policy) -> Change | None:
         return deletion_of(at.object, record, known.gladly_id if known is not None else record.id) if is_meant else None
     if known is None or (record.doubt and not is_update):
         # If in doubt, an earlier process may have created it: look, never repeat blindly.
-        return None if is_update or record.doubt else _first_create(at, record, policy)
+        return None if is_update or record.doubt else first_create(at, record, policy)
     changed = changed_since(record, known)
     if policy.mode is Mode.CREATE:
+        if changed and is_elsewhere(record, known):
+            return None
         # A create never updates. Its own conflict shows whether the object still differs, and rejects the row.
-        return _first_create(at, record, policy) if changed else _as_accepted(at, record, known)
+        return first_create(at, record, policy) if changed else _as_accepted(at, record, known)
     # No request can change what only a create sets, so a difference there costs none.
     changed = [name for name in changed if name not in at.fixed]
     if not changed:
@@ -217,6 +221,11 @@ def changed_since(record: Record, known: Known) -> list[str]:
     ]
 
 
+def is_elsewhere(record: Record, known: Known) -> bool:
+    """Tell whether a create would not meet the object that the key of a record stands for, and make a second one."""
+    return not record.has_own_id and known.gladly_id != record.id
+
+
 def remember(record: Record) -> dict[str, str]:
     """Return the fingerprints of what Gladly holds after a change; fields that the row does not name are kept."""
     return {**(record.known.accepted if record.known else {}), **record.fingerprints}
@@ -229,7 +238,8 @@ def _is_read_anyway(record: Record, policy: Policy, changed: list[str]) -> bool:
     return is_unread or has_before_image(record)
 
 
-def _first_create(at: Endpoint, record: Record, policy: Policy) -> Change | None:
+def first_create(at: Endpoint, record: Record, policy: Policy) -> Change | None:
+    """Return the change of a record of which nothing exists; None if it must not be created and may be there."""
     barrier = at.may_create(record, policy)
     if barrier is None:
         return create_of(at.object, record)

@@ -4,17 +4,17 @@ A resume reads again what it has to decide on, and may find its own first attemp
 is in the journal, and comes with the record.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from bulkgladly.choices import Owner
-from bulkgladly.gladly.change import Action, Found, Held
+from bulkgladly.gladly.change import Action, Found, Held, same_in_map, same_value
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.owners import Owners
 from bulkgladly.gladly.spec import Record
 from bulkgladly.messages import Effect
 from bulkgladly.records import Outcome, Word
 
-__all__ = ("deleted_before", "has_before_image", "noted_update", "word_of_accepted", "word_of_equal")
+__all__ = ("deleted_before", "has_before_image", "is_written", "noted_update", "word_of_accepted", "word_of_equal")
 
 
 def has_before_image(record: Record) -> bool:
@@ -40,6 +40,23 @@ def noted_update(at: Endpoint, record: Record, gladly_id: str, held: Held, owner
         if any(not at.changes(held, part, whole) for part in _written_parts(effect.before, shown)):
             return effect
     return None
+
+
+def is_written(record: Record, gladly_id: str | None, held: Held) -> bool:
+    """Tell whether an earlier process has certainly updated an object, whatever others have changed of it since.
+
+    A change is carried out whole or not at all. So it was if one of its fields is held as it was written, and none
+    as it was before.
+    """
+    for one in record.written:
+        effect = one.effect
+        if effect.before is None or effect.action != Action.UPDATE or effect.gladly_id != gladly_id:
+            continue
+        parts = list(_written_parts(effect.before, effect.after))
+        is_as_before = any(_has(held, part) for part in map(_part_of(effect.before), parts))
+        if not is_as_before and any(_has(held, part) for part in parts):
+            return True
+    return False
 
 
 def deleted_before(record: Record, end: Outcome) -> Outcome:
@@ -75,3 +92,27 @@ def _written_parts(before: Held, after: Held) -> Iterator[Held]:
         held = before.get(name)
         held = held if isinstance(held, Mapping) else {}
         yield from ({name: {key: part}} for key, part in value.items() if held.get(key) != part)
+
+
+def _part_of(held: Held) -> Callable[[Held], Held]:
+    """Return what gives the part of an object that stands where another part stands."""
+
+    def part(like: Held) -> Held:
+        [(name, value)] = like.items()
+        if not isinstance(value, Mapping):
+            return {name: held.get(name)}
+        within = held.get(name)
+        return {name: {key: within.get(key) if isinstance(within, Mapping) else None for key in value}}
+
+    return part
+
+
+def _has(held: Held, part: Held) -> bool:
+    """Tell whether an object has a part; an object or list that is not there has nothing."""
+    [(name, value)] = part.items()
+    if isinstance(value, Mapping):
+        within = held.get(name)
+        return all(
+            same_in_map(within.get(key) if isinstance(within, Mapping) else None, one) for key, one in value.items()
+        )
+    return same_value(held.get(name), value)

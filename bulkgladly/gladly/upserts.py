@@ -18,6 +18,7 @@ from bulkgladly.gladly.decisions import (
     by_look,
     by_memory,
     ended,
+    first_create,
     gone,
     gone_before,
     missing,
@@ -75,9 +76,16 @@ class Upserts:
         if change is not None:
             return change  # no look is needed for most records
         sight = Sight.OURS if record.doubt and policy.mode is not Mode.UPDATE else Sight.SOUGHT
+        if policy.mode is Mode.CREATE and not record.doubt:
+            sight = Sight.IN_THE_WAY  # its key stands for an object with another id
         found = yield from self._first_look(record, policy, sight)
         if isinstance(found, Outcome):
             return ended(self._at.object, record, deleted_before(record, found))
+        if sight is Sight.IN_THE_WAY and found.held is None:
+            if found.reply is not None:  # nothing was sent, so nothing is in doubt
+                return ended(self._at.object, record, unread(found.reply, found.gladly_id), found)
+            if (new := first_create(self._at, record, policy)) is not None:
+                return new
         return (yield from decided_by(self._at, record, policy, found, sight))
 
     def apply(self, record: Record, policy: Policy, change: Change) -> Steps:
@@ -101,7 +109,7 @@ class Upserts:
     def _first_look(self, record: Record, policy: Policy, sight: Sight) -> Generator[Request, Reply, Found | Outcome]:
         if policy.mode is Mode.DELETE:
             return (yield from self._victim(record, policy))
-        if record.known is not None and sight is Sight.SOUGHT:
+        if record.known is not None and sight is not Sight.OURS:
             return (yield from look(self._at, record, record.known.gladly_id))
         if policy.mode is Mode.UPDATE and self._at.locate is not None:
             return (yield from self._at.locate(record))

@@ -4,15 +4,19 @@ import anyio
 
 from bulkgladly.commands import next_command
 from bulkgladly.gladly.spec import ImportSpec
+from bulkgladly.journal.databases import reading
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.records import Outcome, Word
 from bulkgladly.runs.observer import counted
 from bulkgladly.runs.stages import Stop
 
-__all__ = ("FOR_A_LOOK", "Canary")
+__all__ = ("CANARY", "FOR_A_LOOK", "Canary", "canary_owed")
 
 FOR_A_LOOK = "sent for you to check in Gladly; `resume` sends the others"
 """In the reason of a run that a canary has stopped."""
+
+CANARY = "canary"
+"""The note in the journal of how many records a session sends before somebody has a look; 0 when all have ended."""
 
 _MOST_NAMED = 5
 _WRITTEN = (Word.CREATED, Word.UPDATED, Word.DELETED)
@@ -27,10 +31,15 @@ class Canary:
 
     def __init__(self, most: int, stop: Stop) -> None:
         self._most, self._stop = most, stop
-        self._begun = self._ended = 0
+        self._begun = self._ended = self._settled = 0
         self._all_ended = anyio.Event()
         self._seen: list[str] = []
         self._first = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all that may be sent before the look have their outcome."""
+        return self._settled >= self._most
 
     async def admits(self) -> bool:
         """Tell whether a record may be sent. If not, all that may have ended when this returns, and the run stops.
@@ -49,6 +58,7 @@ class Canary:
 
         `name` is how a command names its row.
         """
+        self._settled += 1
         if outcome.word in _WRITTEN and outcome.gladly_id and len(self._seen) < _MOST_NAMED:
             self._first = self._first or name
             self._seen.append(f"{place} {outcome.word.value} {outcome.gladly_id}")
@@ -68,7 +78,7 @@ class Canary:
 
         None if the run went on to its end, or nothing was written.
         """
-        if self._ended < self._most or not self._seen:
+        if not self.is_over or not self._seen:
             return []
         more = self._most - len(self._seen)
         others = f" and {counted(more, 'other record')}" if more > 0 else ""
@@ -83,3 +93,16 @@ class Canary:
         if spec.reversal is not None and not spec.contacts_people:
             lines.append(f"to take it all back: `{command('undo')}`")
         return lines
+
+
+def canary_owed(run: RunFolder) -> int | None:
+    """Return how many records the last session of a run was to send for a look, if it ended or died before that.
+
+    Raises:
+        JournalDamaged: The journal cannot be read.
+    """
+    with reading(run.path / "journal.sqlite") as journal:
+        row = journal.execute("SELECT value FROM meta WHERE name = ?", (CANARY,)).fetchone()
+    # A process that died before it noted this has sent nothing, so what the run began with holds.
+    found = run.header().settings.get("limits", {}).get("canary") if row is None else int(row[0])
+    return found or None

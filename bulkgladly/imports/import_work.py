@@ -14,7 +14,7 @@ from bulkgladly.gladly.spec import ImportSpec, Policy
 from bulkgladly.imports.baseline import INDEX, Baseline
 from bulkgladly.imports.baseline_findings import told_lines
 from bulkgladly.imports.baseline_index import remove_index
-from bulkgladly.imports.canary import Canary
+from bulkgladly.imports.canary import CANARY, Canary, canary_owed
 from bulkgladly.imports.drafts import DraftReader
 from bulkgladly.imports.forecast import Forecast, estimate_of, foreseen, state_of
 from bulkgladly.imports.import_options import ImportOptions
@@ -99,9 +99,7 @@ class ImportWork:
 
     async def begin(self) -> None:
         """Announce how long the run takes, and what of it cannot be repeated."""
-        most = self._options.limits.canary
-        if self._spec.contacts_people and not await self.journal.has_sent():
-            most = 1  # people get messages, so only one is sent until somebody has checked it
+        most = await self._canary_size()
         self._importer.canary = Canary(most, self._stop) if most is not None else None
         if self._options.is_complete and not self._done_before:
             await self._note_known()
@@ -130,6 +128,20 @@ class ImportWork:
         is_to_choose = not self._done_before and self._options.plan is None
         if is_to_choose and (note := note_on_undo(self._spec, self._policy, estimate)) is not None:
             self._observer.note(note)
+
+    async def _canary_size(self) -> int | None:
+        """Return after how many records somebody has a look; None if this session needs none.
+
+        A look that a kill or a stop has prevented is still to come: nobody has agreed to the other records.
+        """
+        most = self._options.limits.canary
+        if most is None:
+            most = await anyio.to_thread.run_sync(canary_owed, self._session.run)
+        if self._spec.contacts_people and not await self.journal.has_sent():
+            most = 1  # people get messages, so only one is sent until somebody has checked it
+        if most is not None:
+            await self.journal.note(CANARY, str(most))
+        return most
 
     async def _note_known(self) -> None:
         """Keep how many objects are known before the first row: a share of these may be missing at the end."""
@@ -225,6 +237,8 @@ class ImportWork:
         if (canary := self._importer.canary) is not None:
             for line in canary.lines(self._session.run, self._spec):
                 self._observer.note(line)
+            if canary.is_over:
+                await self.journal.note(CANARY, "0")
         await self.journal.flush()
         if self._stop.exit_code in _WELL and (problem := await self._look_back()) is not None:
             # A limit may have ended the run already; it matters more that outcomes may belong to other rows.

@@ -8,6 +8,7 @@ from typing import Any
 
 from bulkgladly.gladly.change import Action, Change, Found, Held, same_value
 from bulkgladly.gladly.decisions import changed_since, create_of, remember
+from bulkgladly.gladly.earlier_attempts import deleted_before, is_written, word_of_accepted
 from bulkgladly.gladly.fingerprints import held_fingerprints
 from bulkgladly.gladly.identity import digest64
 from bulkgladly.gladly.outcomes import unread
@@ -125,9 +126,12 @@ class PlannedSteps:
         if found.reply is not None:
             return unread(found.reply, planned.gladly_id)
         if found.held is None:
-            return self._gone(planned)
+            return self._gone(record, planned)
         if self._is_as_wanted(planned, found.held):
-            return Outcome(Word.UNCHANGED, planned.gladly_id, accepted=remember(record))
+            return Outcome(word_of_accepted(record), planned.gladly_id, accepted=remember(record))
+        if is_written(record, planned.gladly_id, found.held):
+            # By this run before it was killed. What others have changed since stays, as after a run that was not.
+            return Outcome(Word.UPDATED, planned.gladly_id, accepted=remember(record))
         if (moved := self._moved_field(record, planned, found.held)) is not None:
             return _moved(planned.gladly_id, f"{moved} is no longer as the plan saw it", moved)
         return (yield from self._spec.apply(record, self._policy, self._change(record, planned, found.held)))
@@ -144,15 +148,16 @@ class PlannedSteps:
             held,
         )
 
-    def _gone(self, planned: PlannedChange) -> Outcome:
+    def _gone(self, record: Record, planned: PlannedChange) -> Outcome:
         if planned.action == Action.DELETE:
-            return Outcome(Word.UNCHANGED, gladly_id=planned.gladly_id)
+            return deleted_before(record, Outcome(Word.UNCHANGED, gladly_id=planned.gladly_id))
         return _moved(planned.gladly_id, "it was deleted in Gladly since the plan was made", status=404)
 
     def _is_as_wanted(self, planned: PlannedChange, held: Held) -> bool:
         """Tell whether there is nothing to write: somebody else has, or this run before it was killed."""
         after = planned.after()
-        return planned.action == Action.UPDATE and all(_is_same(held.get(name), value) for name, value in after.items())
+        # In one direction: Gladly adds to what it gets, such as the normalized form of an address.
+        return planned.action == Action.UPDATE and all(same_value(held.get(name), one) for name, one in after.items())
 
     def _moved_field(self, record: Record, planned: PlannedChange, held: Held) -> str | None:
         """Return the first field that Gladly no longer holds as the plan saw it."""
@@ -168,7 +173,8 @@ class PlannedSteps:
         """Write a change of an object whose steps decide by reading, if they decide as they did for the plan."""
         change = yield from self._spec.decide(record, self._policy)
         if change.end is not None:
-            is_moved = change.end.word not in (Word.UNCHANGED, Word.UNKNOWN)
+            # An end as written is that of this run, before it was killed.
+            is_moved = change.end.word in (Word.REJECTED, Word.SKIPPED)
             return _moved(planned.gladly_id, f"{change.end.detail or 'it has changed'}") if is_moved else change.end
         is_same = (change.action, change.id) == (planned.action, planned.gladly_id)
         if not is_same or not _is_same(dict(change.after), planned.after()):

@@ -93,8 +93,9 @@ def open_costs(spec: ImportSpec, record: Record, policy: Policy, *, first: str |
                 found[name] = int(policy.mode in (Mode.CREATE, Mode.UPSERT) and not is_known)
             case "to delete":
                 found[name] = int(policy.mode is Mode.DELETE)
-            case "to update":
-                found[name] = int(policy.mode is not Mode.DELETE)
+            case "to update" if policy.mode is not Mode.DELETE:
+                # Written without a look, one that was merged takes a second update.
+                found[name] = 1 + int(record.known is not None and first in (None, name))
             case _ if name.startswith("find"):
                 found[name] = 0 if is_known else _searches(record.payload)
             case _:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from bulkgladly.gladly.change import Held, same_value
+from bulkgladly.gladly.change import Held, same_in_map, same_value
 from bulkgladly.gladly.reversal import Identity, Reversal
 from bulkgladly.undo.undo_images import UNREAD, Image, ObjectImages
 
@@ -90,13 +90,14 @@ def decide_undo(
     return parts.decision()
 
 
-def fate_of(image: Image, held: Any, *, is_later: bool = False) -> UndoFate:
-    """Return what becomes of a whole value."""
+def fate_of(image: Image, held: Any, *, is_later: bool = False, is_in_map: bool = False) -> UndoFate:
+    """Return what becomes of a whole value, or of one of a map."""
+    same = _same_in_map if is_in_map else _same
     if image.before is UNREAD:
         return UndoFate.UNREAD
-    if _same(held, image.before):
+    if same(held, image.before):
         return UndoFate.NOTHING
-    return UndoFate.RESTORE if _same(held, image.left) and not is_later else UndoFate.KEEP
+    return UndoFate.RESTORE if same(held, image.left) and not is_later else UndoFate.KEEP
 
 
 def undone_list(before: list[Any], left: list[Any], held: list[Any], identity: Identity) -> FieldUndo:
@@ -167,7 +168,7 @@ class _Parts:
         now = held if isinstance(held, Mapping) else {}
         whole, cleared = dict(now), []
         for key, image in images.items():
-            fate = fate_of(image, now.get(key), is_later=is_later)
+            fate = fate_of(image, now.get(key), is_later=is_later, is_in_map=True)
             self._named[fate].append(f"{name}.{key}")
             if fate is UndoFate.RESTORE and image.before is None:
                 del whole[key]
@@ -218,13 +219,17 @@ def _same_field(name: str, left: Any, held: Any, reversal: Reversal) -> bool:
         return _same_entries(held or [], left or [], reversal.lists[name])
     if name in reversal.maps:
         first, second = left or {}, held or {}
-        return all(_same(second.get(key), first.get(key)) for key in {*first, *second})
+        return all(_same_in_map(second.get(key), first.get(key)) for key in {*first, *second})
     return _same(held, left)
 
 
 def _same(held: Any, wanted: Any) -> bool:
     """Tell whether two values are equal in both directions: nothing was added to either."""
     return same_value(held, wanted) and same_value(wanted, held)
+
+
+def _same_in_map(held: Any, wanted: Any) -> bool:
+    return same_in_map(held, wanted) and same_in_map(wanted, held)
 
 
 def _same_entries(held: list[Any], wanted: list[Any], identity: Identity) -> bool:

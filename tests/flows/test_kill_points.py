@@ -16,9 +16,13 @@ from bulkgladly.emulator import drop_reply, status
 from bulkgladly.journal.entries import Intent, Reservation
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.run_writes import RunWrites
+from bulkgladly.journal.runs import list_runs
 from bulkgladly.messages import NotedWrite, Reply, Request
+from bulkgladly.plans.apply_plan import resume_apply
 from bulkgladly.records import Known, Mode
-from tests.flows.conftest import World, people, person
+from tests.flows.conftest import World, check_report, people, person
+from tests.flows.planning import apply, plan
+from tests.flows.test_baseline import a_known_organisation
 
 ROWS = 40
 
@@ -309,6 +313,125 @@ async def test_what_was_held_before_is_kept_wherever_it_dies(
 
     assert report.counts["updated"] == report.counts["read"] == ROWS
     assert first_names(world, report) == {number: [f"Sample Person {number}"] for number in range(ROWS)}
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_look_that_a_kill_has_prevented_is_still_to_come(point: str, world: World, plug: Plug) -> None:
+    """Nobody has agreed to the other records, so the next process stops as well."""
+    plug.at(point, 3 if point != "before intent" else 1)
+    with pytest.raises(Crash):
+        await world.run(world.ndjson(people(ROWS)), pace=Pace(unlimited=True, concurrency=4), canary=8)
+    plug.out()
+    begun = len(world.emulator.store.customers)
+
+    look = await world.resume(state=plug.after)
+    rest = await world.resume(state=plug.after)
+
+    assert "sent for you to check" in (look.reason or "")
+    assert 8 <= look.counts["created"] <= begun + 8
+    assert rest.counts["created"] == len(world.emulator.store.customers) == ROWS
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_what_was_held_before_is_kept_beside_a_data_set(point: str, world: World, plug: Plug) -> None:
+    """What a data set says of a row takes nothing away from what the journal has of it."""
+    lake = await a_known_organisation(world, people(8))
+    path = world.ndjson([person(number, name=f"Changed {number}") for number in range(8)], "changed.ndjson")
+    plug.at(point, 3)
+    with pytest.raises(Crash):
+        await world.run(path, pace=Pace(unlimited=True, concurrency=4), baseline=lake, undoable=True)
+    plug.out()
+
+    report = await world.resume(state=plug.after)
+
+    assert report.counts["updated"] == report.counts["read"] == 8
+    assert first_names(world, report) == {number: [f"Sample Person {number}"] for number in range(8)}
+
+
+def changed(number: int) -> dict[str, Any]:
+    """Another name, and lists of which Gladly shows more than it gets."""
+    more = {"email:2": f"person.{number}.b@example.org", "phone:1": "(212) 555-0123", "customAttribute:tier": "gold"}
+    return person(number, name=f"Changed {number}", **more)
+
+
+async def resumed_apply(world: World, plug: Plug) -> Report:
+    [run] = [run for run in list_runs(plug.after) if run.header().settings.get("plan") is not None]
+    report = await resume_apply(run, world.credentials, environment=world.environment)
+    check_report(report)
+    return report
+
+
+HOURS = {"timezone": "Europe/Paris", "monday": [{"start": "09:00", "stop": "17:00"}]}
+
+
+@pytest.mark.parametrize("point", POINTS[1:4])
+async def test_what_an_apply_has_written_of_a_schedule_counts_as_well(point: str, world: World, plug: Plug) -> None:
+    """Objects whose steps decide by reading find what was written before; it has not moved."""
+    row = {"crm": "1", "name": "Paris", "officeHours": HOURS}
+    await world.rows([row], resource="business-hours")
+    await plan(world, [{**row, "name": "Lyon"}], live=True, resource="business-hours", mode=Mode.UPDATE)
+    plug.at(point, 1)
+    with pytest.raises(Crash):
+        await apply(world)
+    plug.out()
+
+    report = await resumed_apply(world, plug)
+
+    assert report.counts["updated"] == 1, report.rejects_by_code
+
+
+@pytest.mark.parametrize("edits", [{"name": "Somebody Else"}, {"name": "Somebody Else", "emails": []}])
+async def test_what_people_do_after_an_apply_was_killed_stays(edits: dict[str, Any], world: World, plug: Plug) -> None:
+    """The record was written as planned, so it does not count as moved, and it is not written again."""
+    await world.rows([person(0)])
+    await plan(world, [changed(0)], live=True, phone_region="US")
+    plug.at("after commit on the server, before the reply", 1)
+    with pytest.raises(Crash):
+        await apply(world)
+    plug.out()
+    [profile] = world.emulator.store.customers.values()
+    profile |= edits
+    world.forget()
+
+    report = await resumed_apply(world, plug)
+
+    assert report.counts["updated"] == 1
+    assert "updateCustomer" not in world.asked()
+
+
+async def test_an_apply_that_has_not_written_does_not_say_so(world: World, plug: Plug) -> None:
+    """Somebody has changed one field in the same way, and the others are as before."""
+    await world.rows([person(0)])
+    await plan(world, [changed(0)], live=True, phone_region="US")
+    plug.at("after intent, before send", 1)
+    with pytest.raises(Crash):
+        await apply(world)
+    plug.out()
+    [profile] = world.emulator.store.customers.values()
+    profile["name"] = "Changed 0"
+
+    report = await resumed_apply(world, plug)
+
+    assert (report.counts["rejected"], report.rejects_by_code) == (1, {"moved": 1})
+
+
+@pytest.mark.parametrize("mode", [Mode.UPDATE, Mode.DELETE])
+@pytest.mark.parametrize("point", POINTS)
+async def test_what_an_apply_has_written_counts_wherever_it_dies(
+    point: str, mode: Mode, world: World, plug: Plug
+) -> None:
+    """A record that is as the plan wants it, by the process that was killed, is not called unchanged."""
+    await world.rows(people(8))
+    await plan(world, [changed(number) for number in range(8)], live=True, mode=mode, phone_region="US")
+    plug.at(point, 3)
+    with pytest.raises(Crash):
+        await apply(world, pace=lambda _: Pace(unlimited=True, concurrency=3))
+    plug.out()
+
+    report = await resumed_apply(world, plug)
+
+    assert report.counts["updated" if mode is Mode.UPDATE else "deleted"] == report.counts["read"] == 8, report.counts
+    assert first_names(world, report) == {number: [f"Sample Person {number}"] for number in range(8)}
 
 
 @pytest.mark.parametrize(

@@ -366,6 +366,19 @@ async def test_a_live_plan_is_resumed(world: World) -> None:
     assert report.counts["created"] == 20
 
 
+@pytest.mark.parametrize("value", [False, 0])
+async def test_an_attribute_that_says_zero_or_no_is_written(value: Any, world: World) -> None:
+    """It is not what an absent one says."""
+    rows = await imported(world, 1)
+    await plan(world, [{**rows[0], "customAttribute:new": value}], live=True)
+
+    report = await apply(world)
+
+    [profile] = world.emulator.store.customers.values()
+    assert report.counts["updated"] == 1
+    assert profile["customAttributes"] == {"new": value}
+
+
 async def test_a_resumed_apply_does_not_call_its_own_records_moved(world: World) -> None:
     """Responses are lost, and the run ends in the middle; the rest is done by the resume."""
     rows = await imported(world, 3)

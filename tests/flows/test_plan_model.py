@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from bulkgladly import ImportOptions, Pace, Report
@@ -97,12 +97,34 @@ def settled(examples: int) -> settings:
         deadline=None,
         derandomize=True,
         database=None,
-        phases=(Phase.generate, Phase.shrink),
+        phases=(Phase.explicit, Phase.generate, Phase.shrink),
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
 
 
+ADA, BELA, CLEO = NAMES
+USUAL = {"on_conflict": "quarantine", "on_duplicate": "reject"}
+KNOWN_ELSEWHERE = Scene(
+    held=[],
+    merged=False,
+    before=[{"crm": "c-0", "name": ADA, "id": "own-0"}],
+    rows=[{"crm": "c-0", "name": BELA, "id": "own-0"}, {"crm": "c-0", "name": BELA}],
+    choice={"mode": "create", **USUAL},
+)
+"""The key of a row without an id stands for a customer with an id of its own."""
+MERGED_INTO_ANOTHER_ROW = Scene(
+    held=[],
+    merged=True,
+    before=[{"crm": "c-0", "name": ADA, "id": "own-0"}, {"crm": "c-1", "name": BELA, "id": "own-1"}],
+    rows=[{"crm": "c-1", "name": ADA, "id": "own-1"}, {"crm": "c-0", "name": CLEO, "id": "own-0"}],
+    choice={"mode": "update", **USUAL},
+)
+"""Two rows write to the customer into whom the first was merged."""
+
+
 @given(scene=SCENES)
+@example(scene=KNOWN_ELSEWHERE)
+@example(scene=MERGED_INTO_ANOTHER_ROW)
 @settled(6)
 def test_a_live_plan_is_what_its_apply_does(scene: Scene) -> None:
     """Requests made are requests planned, operation by operation, and records end as was said."""

@@ -16,7 +16,7 @@ import anyio.to_thread
 import orjson
 import pytest
 
-from bulkgladly import Pace, Report
+from bulkgladly import Limits, Pace, Report
 from bulkgladly.emulator.faults.fault import Fault
 from bulkgladly.errors import RunSilent, UsageError
 from bulkgladly.imports.run_import import start_import as import_files
@@ -416,6 +416,27 @@ async def test_the_first_records_are_sent_for_a_look(is_killed: bool, world: Wor
     rest = await world.resume()
     assert (rest.exit_code, rest.counts["created"]) == (0, 9)
     assert world.asked() == {"createCustomer": 9}
+
+
+@pytest.mark.parametrize("is_given_again", [False, True])
+async def test_a_look_that_a_stop_has_prevented_is_still_to_come(is_given_again: bool, world: World) -> None:
+    """Nobody has agreed to the other records: a resume sends only so many, and stops; the next sends the rest."""
+    first = await world.run(
+        world.ndjson(people(12)), canary=4, max_requests=3, pace=Pace(unlimited=True, concurrency=1)
+    )
+    if is_given_again:
+        first = await world.resume(limits=Limits(canary=6, max_requests=3), pace=Pace(unlimited=True, concurrency=1))
+    begun = world.asked()["createCustomer"]
+
+    look = await world.resume()
+    rest = await world.resume()
+
+    assert (first.exit_code, first.reason) == (10, "the limit of 3 requests was reached")
+    assert begun < 6
+    more = 6 if is_given_again else 4
+    assert (look.exit_code, look.counts["created"]) == (10, begun + more)
+    assert look.reason == f"{more} records were sent for you to check in Gladly; `resume` sends the others"
+    assert (rest.exit_code, rest.counts["created"]) == (0, 12)
 
 
 async def test_a_canary_is_not_refused_because_all_rows_would_take_too_long(world: World) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bulkgladly.messages import Repeat, Reply
+from bulkgladly.messages import Effect, NotedWrite, Repeat, Reply
 from bulkgladly.records import Problem, Word
 from tests.unit.stepping import BROKEN, DONE, GONE, LOST, created, play, prepared, record_of, refusal, reply
 
@@ -71,6 +71,30 @@ def test_a_state_that_forbids_it_is_looked_at(answer: Reply, asked: Reply, word:
     assert (played.outcome.word, played.outcome.code) == (word, code)
     if code == "invalid_state":
         assert "--force-close" in (played.outcome.detail or "")
+
+
+def test_a_state_that_a_killed_process_has_set_counts_as_updated() -> None:
+    """Gladly refuses to do again what was done; the row is not unchanged, or undo would leave the conversation so."""
+    effect = Effect("update", "talk", None, {"status": {"value": "CLOSED"}})
+    record = record_of("conversations", CLOSE, "update")
+    record = record._replace(written=[NotedWrite(1, 1, "patchConversation", effect)])
+
+    played = play("conversations", "update", record, [STATE, held()])
+
+    assert played.outcome.word is Word.UPDATED
+
+
+@pytest.mark.parametrize("is_noted", [True, False])
+def test_topics_that_a_killed_process_has_removed_count_as_deleted(is_noted: bool) -> None:
+    """They are not found any more."""
+    effect = Effect("delete", "talk", {"topicIds": ["t-1"]}, {"topicIds": ["t-1"]})
+    record = record_of("conversation-topics", {"conversationId": "talk", "topicIds": "t-1"}, "delete")
+    if is_noted:
+        record = record._replace(written=[NotedWrite(1, 1, "deleteTopicFromConversation", effect)])
+
+    played = play("conversation-topics", "delete", record, [GONE, held(topicIds=[])])
+
+    assert played.outcome.word is (Word.DELETED if is_noted else Word.UNCHANGED)
 
 
 @pytest.mark.parametrize("answer", [GONE, refusal(400, "invalid", "topicIds")])

@@ -467,11 +467,30 @@ def test_read_first_reads_before_every_change() -> None:
 def test_a_changed_record_is_a_reject_in_create_mode() -> None:
     """A known customer with other content is not overwritten."""
     record = row()
-    record = record._replace(known=known(record, name="Ada Old"))
+    record = record._replace(known=known(record, record.id, name="Ada Old"))
 
     played = play("create", record, [taken(), got(name="Ada Old")])
 
     assert (played.outcome.word, played.outcome.code) == (Word.REJECTED, "taken")
+
+
+@pytest.mark.parametrize(
+    ("replies", "calls", "word"),
+    [
+        ([got(name="Ada Old")], ["GET /held"], Word.REJECTED),
+        ([got()], ["GET /held"], Word.UNCHANGED),
+        ([GONE, CREATED], ["GET /held", "POST"], Word.CREATED),
+        ([BROKEN], ["GET /held"], Word.REJECTED),
+    ],
+)
+def test_no_second_customer_is_created_for_a_key(replies: list[Reply], calls: list[str], word: Word) -> None:
+    """The key of the row stands for a customer with another id, whom a create would not meet."""
+    record = row()
+    record = record._replace(known=known(record, name="Ada Old"))
+
+    played = play("create", record, replies)
+
+    assert (played.calls, played.outcome.word) == (calls, word)
 
 
 @pytest.mark.parametrize("mode", ["upsert", "update"])

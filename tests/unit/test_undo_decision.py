@@ -173,6 +173,18 @@ def test_attributes_are_judged_by_their_names() -> None:
     assert decision.cleared == {"customAttributes": ("new",)}
 
 
+@pytest.mark.parametrize("value", [0, False, 0.0])
+def test_an_attribute_that_says_zero_or_no_is_a_value(value: Any) -> None:
+    """A run that added it is taken back, and one that removed it as well."""
+    without, having = {"customAttributes": {"tier": "gold"}}, {"customAttributes": {"tier": "gold", "new": value}}
+
+    removed = decide(Write("update", without, having), having)
+    added = decide(Write("update", having, {"customAttributes": {"new": None}}), without)
+
+    assert removed.changes == without
+    assert added.changes == having
+
+
 def test_a_field_of_a_later_run_is_kept() -> None:
     """Even if it holds what this run left; but not if it is as it was before."""
     write = Write("update", {"name": "A", "address": "x"}, {"name": "B", "address": "y"})

@@ -10,6 +10,7 @@ from bulkgladly.choices import Owner
 from bulkgladly.gladly.change import Change, Found, Held, lacking, writing
 from bulkgladly.gladly.data_sets import ASKED_ID, MOMENT, TEXT, TEXTS, DataColumn, DataSetPlan, ListOf, texts_of
 from bulkgladly.gladly.decisions import ended, update_of
+from bulkgladly.gladly.earlier_attempts import word_of_accepted
 from bulkgladly.gladly.endpoints import Endpoint, Look
 from bulkgladly.gladly.exports import (
     IDS_OF_CONVERSATIONS,
@@ -156,7 +157,7 @@ def _patch(record: Record, body: Mapping[str, Any], change: Change) -> Steps:
     if held is None:
         return unknown(asked, record.id) if reply.lost else unread(asked, record.id)
     if not _lacks(held, {**body, "status": record.payload.get("status")} if "status" in body else body):
-        return Outcome(Word.UPDATED if reply.lost else Word.UNCHANGED, gladly_id=record.id)
+        return Outcome(Word.UPDATED if reply.lost else word_of_accepted(record), gladly_id=record.id)
     return _ended(record, reply)
 
 

@@ -7,6 +7,7 @@ import orjson
 
 from bulkgladly.gladly.change import Change, Found, Held, writing
 from bulkgladly.gladly.decisions import deletion_of, ended, update_of
+from bulkgladly.gladly.earlier_attempts import deleted_before
 from bulkgladly.gladly.endpoints import Search
 from bulkgladly.gladly.fields import ALWAYS, MAX_ID, Field, Kind, column_plan
 from bulkgladly.gladly.objects.conversations import (
@@ -107,7 +108,7 @@ def _remove(record: Record, _policy: Policy, change: Change) -> Steps:
         if outcome.word is not Word.DELETED:
             return outcome
         word = Word.DELETED
-    return Outcome(word, gladly_id=conversation_id)
+    return deleted_before(record, Outcome(word, gladly_id=conversation_id))
 
 
 def _topics_left(held: Held, payload: Held) -> dict[str, Any]:
