@@ -24,7 +24,7 @@ from bulkgladly.journal.ledger import Ledger, Openings
 from bulkgladly.journal.results import count_by_word, rejects, rejects_by_code
 from bulkgladly.journal.schema import JOURNAL_VERSION
 from bulkgladly.journal.state import State
-from bulkgladly.records import Claim, Known, Mark, Outcome, Position, Problem, Word
+from bulkgladly.records import FORGOTTEN, Claim, Known, Mark, Outcome, Position, Problem, Word
 from bulkgladly.storage.failures import database_error
 
 SCOPE = ("https://example.gladly.com", "customers", "default")
@@ -218,7 +218,7 @@ async def test_what_was_taken_back_is_forgotten(tmp_path: Path) -> None:
         known = await again.known(["k-0", "k-1", "k-2", "k-9"])
 
     assert known == {
-        "k-1": Known("id-1", {"emails": "2"}),
+        "k-1": Known("id-1", {"name": FORGOTTEN, "emails": "2"}),
         "k-2": Known("id-2", {"name": "1", "emails": "2"}),
     }
 
@@ -310,6 +310,7 @@ async def test_what_surely_was_not_sent_can_be_sent(how: str, tmp_path: Path) ->
     await ledger.reserve(intent(0), reservation("k"))
     if how == "refused":
         ledger.settle(0, place(0), Outcome.rejected(Problem("blank", "x")), key="k", is_reserved=True)
+        await ledger.flush()
     else:
         await ledger.withdraw([0], reserved=["k"])
     again = reserving(tmp_path, "b")

@@ -24,7 +24,7 @@ from bulkgladly.undo.run_undo import start_undo
 from bulkgladly.undo.undo_options import UndoOptions
 from tests.flows.conftest import TOKEN, World, person
 from tests.flows.quickly import start_export, start_import
-from tests.flows.test_verify_run import verified
+from tests.flows.verifying import verified
 
 
 def somebody(number: int, **more: Any) -> dict[str, Any]:

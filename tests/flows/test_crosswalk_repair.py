@@ -175,5 +175,5 @@ async def test_no_lie_moves_or_forgets_a_key(world: World) -> None:
     report = await repair(world, forget_deleted=True, max_forgotten=1.0)
 
     assert {key: gladly_id for key, gladly_id in before.items() if key != gone} == ids(world)
-    assert (report.exit_code, report.counts["deleted"], report.counts["updated"]) == (1, 1, 0)
+    assert (report.exit_code, report.counts["forgotten"], report.counts["corrected"]) == (1, 1, 0)
     assert report.counts["unknown"] == len(LIES)

@@ -103,7 +103,8 @@ async def test_a_clock_that_was_set_back_hides_no_earlier_run(world: World) -> N
     second = await world.rows([{**people(1)[0], "name": "New"}])
 
     told = await story_of(world, second, "c-0")
-    assert told.decision == f"Run {first.run} knew the key; what had changed in name was written without a look."
+    written = "what had changed in name was written without reading it first"
+    assert told.decision == f"Run {first.run} knew the key; {written}."
     assert "No run before this one knew the key" in str((await story_of(world, first, "c-0")).decision)
 
 

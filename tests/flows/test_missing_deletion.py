@@ -180,7 +180,8 @@ async def test_a_retry_forbids_it_and_a_clock_that_was_set_back_hides_no_import(
     """What a retry has sent since is in no file of the import that found it missing."""
     wrong = {**person(7), "email:1": "nobody"}
     early = await world.run(world.csv([*people(5), wrong], "early.csv"))
-    report = await world.run(world.csv(people(2)), **DELETE, missing_limit=90, max_requests=2)
+    alone = Pace(unlimited=True, concurrency=1)
+    report = await world.run(world.csv(people(2)), **DELETE, missing_limit=90, max_requests=3, pace=alone)
     child = RunFolder(world.state / "runs" / (report.missing_run or ""))
     assert report.missing_deleted == 1
     again = await retry_import(

@@ -28,6 +28,7 @@ from tests.flows.planning import plan as planned
 from tests.flows.quickly import start_import
 from tests.flows.test_import_objects import forget_state, task
 from tests.flows.test_import_objects_kills import KINDS, rows_of
+from tests.flows.verifying import chosen, terms, verified
 
 LEFT_OUT = "not compared, because Gladly sets it itself or never shows it"
 
@@ -63,21 +64,6 @@ def persons(count: int) -> list[dict[str, Any]]:
         }
         for n in range(count)
     ]
-
-
-def terms(world: World) -> Terms:
-    return Terms(world.credentials, Observer(), environment=world.environment)
-
-
-def chosen(world: World, **more: Any) -> VerifyOptions:
-    return VerifyOptions(**{"pace": world.options.pace, "state_dir": world.state, **more})
-
-
-async def verified(world: World, **more: Any) -> VerifyReport:
-    """Verify the last run."""
-    report = await verify_run(world.last_run(), chosen(world, **more), terms(world))
-    assert report.adds_up, report.counts
-    return report
 
 
 async def compared(world: World, rows: list[dict[str, Any]], resource: str = "customers", **more: Any) -> VerifyReport:
