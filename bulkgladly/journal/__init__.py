@@ -1,8 +1,8 @@
 """What is settled: one SQLite file per run, one state file that outlives runs, and the result files.
 
 A run has a folder (`run_folder`) with a header (`run_header`); `runs` finds those of a state directory. What is settled
-goes through the one `writer`: the outcomes of records by the `ledger` (`entries` are what it is told, `positions` and
-`record_tables` what it keeps), the results of units by `units`. `run_writes` reads what a run has changed, with what
+goes through the one `writer`: the outcomes of records by the `ledger` (`entries` are what it is told; `positions`,
+`row_claims` and `record_tables` what it keeps), the results of units by `units`. `run_writes` reads what a run has changed, with what
 Gladly held before, and which requests each record took; `record_lookup` finds single records.
 
 The `state` outlives runs, and `state_reader` reads it without one; `organisations` keeps there which organisation a

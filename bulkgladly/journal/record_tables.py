@@ -11,7 +11,6 @@ import orjson
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.journal.entries import (
     Admission,
-    Clash,
     Intent,
     LedgerEntry,
     Reservation,
@@ -21,13 +20,14 @@ from bulkgladly.journal.entries import (
     known_by,
 )
 from bulkgladly.journal.positions import Frontier
+from bulkgladly.journal.row_claims import RowClaims
 from bulkgladly.journal.schema import insert_rows
 from bulkgladly.journal.state import State
 from bulkgladly.journal.writer import Contents
 from bulkgladly.messages import Effect, NotedWrite
 from bulkgladly.records import Known, Mark, Position, Word
 
-__all__ = ("RecordTables", "intent_rows", "take_claims", "write_rows")
+__all__ = ("RecordTables", "intent_rows", "write_rows")
 
 _NO_WRITES: tuple[NotedWrite, ...] = ()
 _INSERT_WRITES = "INSERT OR REPLACE INTO writes (seq, nth, operation, action, gladly_id, before, after, at)"
@@ -62,6 +62,7 @@ class RecordTables(Contents[LedgerEntry]):
         if self.counts[Word.REJECTED.value]:
             codes = "SELECT coalesce(code, '?'), count(*) FROM records WHERE word = 'rejected' GROUP BY 1"
             self.reject_codes.update(dict(self._connection.execute(codes)))
+        self._claims = RowClaims(self._connection)
         self.frontier = Frontier(self.mark, above)
         self.done_above = {seq for first, last in above for seq in range(first, last + 1)}
         # All rows below the mark are settled, so this reads only what was in flight.
@@ -100,7 +101,7 @@ class RecordTables(Contents[LedgerEntry]):
             self.frontier.admit(row.seq, row.position)
         keys = [row.key for row in rows if row.key]
         known = self._state.known(keys + [row.former_key for row in rows if row.former_key is not None])
-        clashes = take_claims(self._connection, [row for row in rows if row.claims])
+        clashes = self._claims.take(rows)
         return [
             Standing(
                 known=known_by(known, row.key, row.former_key) if row.key else None,
@@ -269,29 +270,6 @@ def _noted(row: tuple[Any, ...]) -> NotedWrite:
     seq, nth, operation, action, gladly_id, before, after, at = row
     effect = Effect(action, gladly_id, None if before is None else orjson.loads(before), orjson.loads(after))
     return NotedWrite(seq, nth, operation, effect, at)
-
-
-def take_claims(connection: sqlite3.Connection, rows: Sequence[Admission]) -> dict[int, Clash]:
-    """Let each row take its claims; return a clash for those that came too late."""
-    claims = [
-        (claim.digest, row.seq, row.content, row.position.file, row.position.number)
-        for row in rows
-        for claim in row.claims
-    ]
-    insert = "INSERT OR IGNORE INTO claims (digest, seq, content, file, number)"
-    # Usually no claim is taken yet, and the number of inserted rows says so without a query for each of them.
-    if insert_rows(connection, insert, claims) == len(claims):
-        return {}
-    clashes: dict[int, Clash] = {}
-    select = "SELECT seq, content, file, number FROM claims WHERE digest = ?"
-    for row in rows:
-        for claim in row.claims:
-            seq, content, file, number = connection.execute(select, (claim.digest,)).fetchone()
-            if seq != row.seq:
-                is_equal = claim.attr == "key" and content == row.content
-                clashes[row.seq] = Clash(claim.attr, number, file, is_equal)
-                break
-    return clashes
 
 
 def _record_row(one: SettledRow) -> tuple[Any, ...]:

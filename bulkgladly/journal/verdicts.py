@@ -13,7 +13,7 @@ import orjson
 from bulkgladly.journal.databases import open_journal, reading
 from bulkgladly.journal.entries import Admission, Clash
 from bulkgladly.journal.positions import Frontier
-from bulkgladly.journal.record_tables import take_claims
+from bulkgladly.journal.row_claims import RowClaims
 from bulkgladly.journal.schema import insert_rows, make_tables
 from bulkgladly.journal.timeline import Sample, write_samples
 from bulkgladly.journal.writer import Contents, Writer, earlier_vitals, usable, write_note
@@ -174,13 +174,14 @@ class _VerdictTables(Contents[RowVerdict]):
             self.mark = Mark(row[0], None if row[1] is None else Position(row[1], row[2], row[3]))
             above = orjson.loads(row[4])
             self.counts.update(orjson.loads(row[5]))
+        self._claims = RowClaims(self._connection)
         self.frontier = Frontier(self.mark, above)
         self.done_above = {seq for first, last in above for seq in range(first, last + 1)}
 
     def admit(self, rows: Sequence[Admission], *, moves_mark: bool) -> dict[int, Clash]:
         for row in rows if moves_mark else ():
             self.frontier.admit(row.seq, row.position)
-        return take_claims(self._connection, [row for row in rows if row.claims])
+        return self._claims.take(rows)
 
     def write(self, entries: Sequence[RowVerdict]) -> None:
         now, rows = self._clock(), []
