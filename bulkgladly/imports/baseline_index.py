@@ -14,27 +14,24 @@ import orjson
 
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.gladly.identity import digest64
+from bulkgladly.journal.schema import insert_rows
 from bulkgladly.storage.durable import partial_of, sync_file, sync_folder, touch_private
 from bulkgladly.storage.failures import database_error
 
 __all__ = ("ASKED", "BaselineIndex", "HeldObject", "IndexBuilder", "IndexedRow", "id_digest", "remove_index")
 
-FORMAT = 1
+FORMAT = 2
 ASKED = "_asked_id"
 """The member of a held object with the id that was requested, if that was merged into the object."""
 _GROUP = 500
 _TABLES = """
 CREATE TABLE objects (n INTEGER PRIMARY KEY, whole INTEGER NOT NULL, at INTEGER NOT NULL, held BLOB NOT NULL);
-CREATE TABLE ids (
-    digest INTEGER PRIMARY KEY, n INTEGER, whole INTEGER NOT NULL, at INTEGER NOT NULL, line INTEGER NOT NULL
-);
+CREATE TABLE ids (digest INTEGER PRIMARY KEY, n INTEGER, at INTEGER NOT NULL);
+CREATE TABLE read_ids (digest INTEGER, n INTEGER, whole INTEGER, at INTEGER, line INTEGER);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
-_NEWEST = (
-    "INSERT INTO ids VALUES (?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE"
-    " SET n = excluded.n, whole = excluded.whole, at = excluded.at, line = excluded.line"
-    " WHERE (excluded.whole, excluded.at, excluded.line) >= (ids.whole, ids.at, ids.line)"
-)
+# Sorted at once, so that the tree is written from one end to the other; of each id, the last one stays.
+_NEWEST = "INSERT OR REPLACE INTO ids SELECT digest, n, at FROM read_ids ORDER BY digest, whole, at, line, n"
 # Gone at the time of `at`: what was fetched before that no longer counts.
 _GONE = "UPDATE ids SET n = NULL WHERE digest = ? AND at <= ?"
 
@@ -86,27 +83,23 @@ class IndexBuilder:
 
     def add(self, rows: Sequence[IndexedRow]) -> None:
         """Add rows; the newest of each id counts, and a whole one before any other."""
-        first = self._number
+        numbered = list(enumerate(rows, self._number))
         self._number += len(rows)
         with _ours(self._path):
-            objects = [(at, row.is_whole, row.at, row.held) for at, row in enumerate(rows, first)]
-            self._connection.executemany("INSERT INTO objects VALUES (?, ?, ?, ?)", objects)
-            # In the order of the digests, so that neighbours in the tree are written together.
-            ids = sorted(
-                (digest, at, row.is_whole, row.at, row.line)
-                for at, row in enumerate(rows, first)
-                for digest in row.digests
-            )
-            self._connection.executemany(_NEWEST, ids)
+            objects = [(n, whole, at, held) for n, (_, whole, at, _, held) in numbered]
+            insert_rows(self._connection, "INSERT INTO objects", objects)
+            ids = [(digest, n, whole, at, line) for n, (all_, whole, at, line, _) in numbered for digest in all_]
+            insert_rows(self._connection, "INSERT INTO read_ids", ids)
 
-    def forget(self, gone: Iterable[tuple[int, int]]) -> None:
-        """Leave out objects that Gladly no longer had at a time: digests of ids, with that time."""
+    def finish(self, about: Mapping[str, Any], gone: Iterable[tuple[int, int]] = ()) -> None:
+        """Give the index its name; `about` is what `BaselineIndex.about` returns then.
+
+        Objects that Gladly no longer had at a time are left out; `gone` has the digests of their ids, with that time.
+        """
         with _ours(self._path):
+            self._connection.execute(_NEWEST)
+            self._connection.execute("DROP TABLE read_ids")
             self._connection.executemany(_GONE, gone)
-
-    def finish(self, about: Mapping[str, Any]) -> None:
-        """Give the index its name; `about` is what `BaselineIndex.about` returns then."""
-        with _ours(self._path):
             seen = bytearray(self._number)
             for (number,) in self._connection.execute("SELECT n FROM ids WHERE n IS NOT NULL"):
                 seen[number] = 1
@@ -153,9 +146,12 @@ class BaselineIndex:
         """Close the file."""
         self._connection.close()
 
-    def by_id(self, digests: Sequence[int]) -> dict[int, HeldObject]:
-        """Return the newest object of each id that there is, by the digest of the id."""
-        return self._found("SELECT digest, objects.n, objects.whole, objects.at, held FROM ids", digests)
+    def by_id(self, ids: Iterable[str]) -> dict[str, HeldObject]:
+        """Return the newest object of each id that there is; for the id of one that was merged, what it became."""
+        asked = {id_digest(one): one for one in ids}
+        found = self._found("SELECT digest, objects.n, objects.whole, objects.at, held FROM ids", list(asked))
+        named = ((asked[digest], one) for digest, one in found.items())
+        return {name: one for name, one in named if one.held["id"] == name or one.held.get(ASKED) == name}
 
     def by_address(self, digests: Sequence[int]) -> dict[int, HeldObject | None]:
         """Return the object that has an address, by the digest of the address; None if several have it."""

@@ -1,6 +1,5 @@
 """From the published rows of a data set to the index that an import asks: pinned, read once, in bounded memory."""
 
-import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ from bulkgladly.lake.schemas import DATA_SETS, EXTRA, LINE
 __all__ = ("PinnedRows", "pinned", "write_index")
 
 _GONE_SINCE = "_gone_since"
-_ROWS_AT_ONCE = 500
+_ROWS_AT_ONCE = 1_024
 
 
 class PinnedRows(NamedTuple):
@@ -106,7 +105,6 @@ def _write(builder: IndexBuilder, rows: PinnedRows, plan: BaselinePlan, is_stopp
                 times = [row.at for row in found.rows if row.at]
                 newest = max(newest, *times, 0)
                 oldest = min([one for one in (oldest, *times) if one], default=0)
-    builder.forget(gone)
     builder.finish(
         {
             "lake": str(rows.folder.path),
@@ -116,7 +114,8 @@ def _write(builder: IndexBuilder, rows: PinnedRows, plan: BaselinePlan, is_stopp
             "oldest": oldest,
             "newest": newest,
             "empty": sorted(plan.fields - filled),
-        }
+        },
+        gone,
     )
     return True
 
@@ -161,25 +160,28 @@ def _piece(table: Any, how: _PartColumns) -> _Piece:
     asked = table.column(ASKED).to_pylist() if ASKED in how.about else [None] * size
     was_gone = table.column(_GONE_SINCE).is_valid().to_pylist() if _GONE_SINCE in how.about else [False] * size
     found = _Piece([], [], set())
-    rows = zip(objects_in(table, how.shown), asked, was_gone, times, lines, strict=True)
-    for line, asked_id, is_gone, at, number in rows:
+    rows, as_held, is_whole = found.rows, how.source.as_held, how.is_whole
+    for line, asked_id, is_gone, at, number in zip(
+        objects_in(table, how.shown), asked, was_gone, times, lines, strict=True
+    ):
         gladly_id = line.get("id")
         if not isinstance(gladly_id, str):
             continue
         if is_gone:
             found.gone.append((id_digest(gladly_id), at or 0))
             continue
-        held = how.source.as_held(line)
-        if not how.is_whole:
+        held = as_held(line)
+        if not is_whole:
             found.filled.update(held)
         digests = [id_digest(gladly_id)]
         if asked_id is not None and asked_id != gladly_id:
             # Asked for by this id, Gladly returned the customer into whom it was merged.
             held[ASKED] = asked_id
             digests.append(id_digest(asked_id))
-        # What is not text that can be stored cannot be compared either; such a row is as good as not there.
-        with contextlib.suppress(TypeError):
-            found.rows.append(IndexedRow(digests, how.is_whole, at or 0, number or 0, orjson.dumps(held)))
+        try:
+            rows.append(IndexedRow(digests, is_whole, at or 0, number or 0, orjson.dumps(held)))
+        except TypeError:
+            continue  # what is not text that can be stored cannot be compared either
     if how.is_whole:
         found.filled.update(how.shown)
     return found

@@ -137,7 +137,7 @@ def _compared(
     for at, known in zip(places, baseline.add(drafts, [result[at].known for at in places]), strict=True):
         if known is not result[at].known:
             before = result[at]
-            result[at] = Standing(known, before.doubt, before.clash, before.sent_at)
+            result[at] = Standing(known, before.doubt, before.clash, before.sent_at, before.written)
     return result
 
 

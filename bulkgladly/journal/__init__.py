@@ -2,8 +2,8 @@
 
 A run has a folder (`run_folder`) with a header (`run_header`); `runs` finds those of a state directory. What is settled
 goes through the one `writer`: the outcomes of records by the `ledger` (`entries` are what it is told; `positions`,
-`row_claims` and `record_tables` what it keeps), the results of units by `units`. `run_writes` reads what a run has changed, with what
-Gladly held before, and which requests each record took; `record_lookup` finds single records.
+`row_claims` and `record_tables` what it keeps), the results of units by `units`. `run_writes` reads what a run has
+changed, with what Gladly held before, and which requests each record took; `record_lookup` finds single records.
 
 The `state` outlives runs, and `state_reader` reads it without one; `organisations` keeps there which organisation a
 host is, and the `crosswalk` in it is read whole, taken in and repaired. `databases` opens the SQLite files, whose

@@ -102,6 +102,8 @@ class RecordTables(Contents[LedgerEntry]):
         keys = [row.key for row in rows if row.key]
         known = self._state.known(keys + [row.former_key for row in rows if row.former_key is not None])
         clashes = self._claims.take(rows)
+        if not known and not clashes and not self._doubts and not self._written:
+            return [Standing()] * len(rows)
         return [
             Standing(
                 known=known_by(known, row.key, row.former_key) if row.key else None,
@@ -192,13 +194,14 @@ class RecordTables(Contents[LedgerEntry]):
             outcome, key = one.outcome, one.key
             if key is None:
                 continue
-            if outcome.word is Word.CREATED and outcome.gladly_id:
-                made.append((key, outcome.gladly_id))
-            if outcome.word is Word.DELETED:
+            word, gladly_id, *_, accepted = outcome
+            if word is Word.CREATED and gladly_id:
+                made.append((key, gladly_id))
+            if word is Word.DELETED:
                 gone += [key] if one.former_key is None else [key, one.former_key]
-            elif outcome.accepted is not None:
-                known.append((key, outcome.gladly_id or "", outcome.accepted))
-            elif one.is_reserved and outcome.word is not Word.UNKNOWN:
+            elif accepted is not None:
+                known.append((key, gladly_id or "", accepted))
+            elif one.is_reserved and word is not Word.UNKNOWN:
                 refused.append(key)
         if known:
             self._state.remember(known)
@@ -273,19 +276,8 @@ def _noted(row: tuple[Any, ...]) -> NotedWrite:
 
 
 def _record_row(one: SettledRow) -> tuple[Any, ...]:
-    outcome = one.outcome
-    return (
-        one.seq,
-        *one.position,
-        one.key,
-        outcome.word._value_,  # for each row, and `value` takes three times as long
-        outcome.gladly_id,
-        outcome.stage and outcome.stage.value,
-        outcome.status,
-        outcome.code,
-        outcome.attr,
-        outcome.detail,
-        one.attempts,
-        one.at,
-        one.original,
-    )
+    seq, position, outcome, key, _, attempts, original, at, *_ = one
+    word, gladly_id, stage, *about, _ = outcome
+    # The texts of words and stages are taken for each row, and `value` takes three times as long.
+    told = (word._value_, gladly_id, stage and stage._value_, *about)
+    return (seq, *position, key, *told, attempts, at, original)
