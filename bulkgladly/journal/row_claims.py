@@ -9,6 +9,7 @@ from bulkgladly.journal.schema import insert_rows
 
 __all__ = ("RowClaims", "SeenDigests")
 
+_INSERT = "INSERT INTO claims (digest, seq, content, file, number)"
 _GROUP = 500
 _LOOKS_WITHOUT_INDEX = 10
 """An index takes as long as ten passes over the table, so a resume does not begin with it."""
@@ -91,9 +92,6 @@ class RowClaims:
             for digest, seq, content, file, number in self._connection.execute(sql, part):
                 found[digest] = (seq, content, file, number)
         return found
-
-
-_INSERT = "INSERT INTO claims (digest, seq, content, file, number)"
 
 
 class SeenDigests:
