@@ -169,8 +169,7 @@ class Claim(NamedTuple):
     digest: int
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What is known from earlier requests: the id under which Gladly holds a record, and what it last accepted.
 
     `accepted` maps field names to fingerprints. The id is empty if Gladly chooses it and the
@@ -240,6 +239,12 @@ class ListColumn:
     prefix: str
     value: str
     parts: Mapping[str, str]
+    choices: tuple[str, ...] = ()
+    """The parts that are read as "choice", whatever is passed."""
+
+    def __post_init__(self) -> None:
+        """Find the choices once, since each entry of each row needs them."""
+        object.__setattr__(self, "choices", tuple(part for part, kind in self.parts.items() if kind == "choice"))
 
 
 @dataclass(frozen=True, slots=True)

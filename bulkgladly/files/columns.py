@@ -110,8 +110,7 @@ def _take_list(payload: Nested, value: Any, spec: ListColumn) -> None:
         return
     if not isinstance(value, list):
         raise ColumnProblem.of("not_a_list", spec.field, f"must be a list of objects with {spec.value!r}")
-    items = [_nested_item(item, spec, index) for index, item in enumerate(value)]
-    kept = [item for item in items if item]
+    kept = [made for index, item in enumerate(value) if (made := _nested_item(item, spec, index))]
     if kept or not value:
         payload[spec.field] = kept
 
@@ -130,8 +129,8 @@ def _nested_item(item: Any, spec: ListColumn, index: int) -> Nested | None:
             where = f"{spec.field}[{index}].{spec.value}"
             raise ColumnProblem.of("no_value", where, "is missing, but other parts of this entry are given")
         return None
-    for part, cell in kept.items():
-        if type(cell) is str and spec.parts.get(part) == "choice":
+    for part in spec.choices:
+        if type(cell := kept.get(part)) is str:
             kept[part] = cell.upper()
     return kept
 

@@ -71,7 +71,7 @@ def clean_emails(items: Iterable[Any]) -> list[dict[str, Any]]:
         ContactProblem: An entry is not an address, or more than one is primary.
     """
     if (plain := _plain_entry(items, _EMAIL_PARTS)) is not None and is_plain_email(plain["original"]):
-        return [{"original": plain["original"], **({"primary": plain["primary"]} if "primary" in plain else {})}]
+        return [plain]
     cleaned: dict[str, dict[str, Any]] = {}
     for index, item in enumerate(items):
         attr = f"emails[{index}]"
@@ -102,7 +102,7 @@ def clean_phones(items: Iterable[Any], region: str | None) -> list[dict[str, Any
     """
     plain = _plain_entry(items, _PHONE_PARTS)
     if plain is not None and plain.get("type", "HOME") in PHONE_TYPES and is_plain_number(plain["original"]):
-        return [{part: plain[part] for part in ("original", "type", "primary") if part in plain}]
+        return [plain]
     cleaned: dict[str, dict[str, Any]] = {}
     for index, item in enumerate(items):
         attr = f"phones[{index}]"

@@ -139,17 +139,12 @@ def draft_of(
     # Earlier versions derived the id from the key as it was written. Only for a key that was cleaned does that
     # differ, and then the object may exist under the former id.
     former = key.former if own_id is None else None
+    former_id = derive_id(policy.host, name, policy.namespace, former) if former is not None else None
+    gladly_id = own_id or derive_id(policy.host, name, policy.namespace, key.text)
+    prints = fingerprints_of(payload, policy.owners)
+    # By position, as in `ready`: this is called for every row.
     return Draft(
-        row=row,
-        key=key.text,
-        id=own_id or derive_id(policy.host, name, policy.namespace, key.text),
-        has_own_id=own_id is not None,
-        payload=payload,
-        fingerprints=fingerprints_of(payload, policy.owners),
-        claims=claims,
-        links=links,
-        former_key=key.former,
-        former_id=derive_id(policy.host, name, policy.namespace, former) if former is not None else None,
+        row, key.text, gladly_id, own_id is not None, payload, prints, claims, links, (), key.former, former_id
     )
 
 

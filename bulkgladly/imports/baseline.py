@@ -15,7 +15,7 @@ from bulkgladly.gladly.identity import digest64
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
 from bulkgladly.gladly.table import IMPORTS
 from bulkgladly.imports.baseline_findings import BaselineFindings, moment_of_micros
-from bulkgladly.imports.baseline_index import ASKED, BaselineIndex, HeldObject, id_digest
+from bulkgladly.imports.baseline_index import BaselineIndex, HeldObject
 from bulkgladly.records import Known, Mode
 
 __all__ = ("INDEX", "Baseline", "check_baseline")
@@ -131,35 +131,31 @@ class Baseline:
         """
         result = list(known)
         asked = [
-            (at, [(id_digest(one), one) for one in _ids_of(draft, earlier)])
+            (at, draft, earlier, _ids_of(draft, earlier))
             for at, (draft, earlier) in enumerate(zip(drafts, known, strict=True))
             if _is_open(draft, earlier)
         ]
         if not asked:
             return result
-        by_id = self._index.by_id([digest for _, ids in asked for digest, _ in ids])
+        by_id = self._index.by_id([one for *_, ids in asked for one in ids])
         strangers: list[int] = []
-        for at, ids in asked:
-            draft, earlier = drafts[at], known[at]
+        for at, draft, earlier, ids in asked:
             # A row with an id of its own means the object with that id, even if another has its addresses.
             if earlier is None and not draft.has_own_id and self._plan.has_addresses:
                 strangers.append(at)
-            for digest, one in ids:
-                held = by_id.get(digest)
-                if held is not None and (held.held["id"] == one or held.held.get(ASKED) == one):
-                    result[at] = self._known(draft, earlier, held, by="id")
-                    break
-            self.findings.asked += earlier is None
+            held = next(filter(None, map(by_id.get, ids)), None)
+            if held is not None:
+                result[at] = self._known(draft, earlier, held, by="id")
+        self.findings.asked += sum(earlier is None for _, _, earlier, _ in asked)
         if strangers:
             self._match_by_address(drafts, strangers, result)
         return result
 
     def _known(self, draft: Draft, known: Known | None, found: HeldObject, *, by: str) -> Known:
         """Return what is known of a draft that a held object was found for, and count it."""
-        held, plan, at = found.held, self._plan, found.at / 1_000_000
-        prints = draft.fingerprints
-        unread = unread_in(plan, held, draft.payload, is_whole=found.is_whole)
-        accepted = accepted_by(plan, held, draft.payload, prints, self._policy.owners, unread=unread)
+        (_, is_whole, at, held), plan, payload = found, self._plan, draft.payload
+        unread = unread_in(plan, held, payload, is_whole=is_whole)
+        accepted = accepted_by(plan, held, payload, draft.fingerprints, self._policy.owners, unread=unread)
         if known is not None:
             # Earlier runs have sent the other fields, and what they remember is newer than any data set.
             accepted = {name: print_ for name, print_ in accepted.items() if name not in known.accepted}
@@ -171,7 +167,7 @@ class Baseline:
             self.findings.read_first += 1
             self.findings.lacking.update(unread)
         gladly_id = known.gladly_id if known is not None else str(held["id"])
-        return Known(gladly_id, accepted, held=held, held_at=at, unread=unread)
+        return Known(gladly_id, accepted, "", held, at / 1_000_000, unread)
 
     # --- rows that no id leads to ---
 
@@ -241,6 +237,7 @@ def _is_open(draft: Draft, known: Known | None) -> bool:
 
 
 def _ids_of(draft: Draft, known: Known | None) -> tuple[str, ...]:
+    """Return the ids under which the object of a draft may be, the likeliest first."""
     if known is not None:
         return (known.gladly_id,)
     return (draft.id,) if draft.former_id is None else (draft.id, draft.former_id)

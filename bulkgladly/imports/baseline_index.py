@@ -14,6 +14,7 @@ import orjson
 
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.gladly.identity import digest64
+from bulkgladly.journal.schema import insert_rows
 from bulkgladly.storage.durable import partial_of, sync_file, sync_folder, touch_private
 from bulkgladly.storage.failures import database_error
 
@@ -27,19 +28,15 @@ _MOST_MERGES = 5
 """How many merges, one after the other, lead from an id to an object."""
 _TABLES = """
 CREATE TABLE objects (n INTEGER PRIMARY KEY, whole INTEGER NOT NULL, at INTEGER NOT NULL, held BLOB NOT NULL);
-CREATE TABLE ids (
-    digest INTEGER PRIMARY KEY, n INTEGER, whole INTEGER NOT NULL, at INTEGER NOT NULL, line INTEGER NOT NULL
-);
+CREATE TABLE ids (digest INTEGER PRIMARY KEY, n INTEGER, whole INTEGER NOT NULL, at INTEGER NOT NULL);
+CREATE TABLE read_ids (digest INTEGER, n INTEGER, whole INTEGER, at INTEGER, line INTEGER);
 CREATE TABLE merged (
     digest INTEGER PRIMARY KEY, old TEXT NOT NULL, target INTEGER NOT NULL, heir TEXT NOT NULL, at INTEGER NOT NULL
 );
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
-_NEWEST = (
-    "INSERT INTO ids VALUES (?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE"
-    " SET n = excluded.n, whole = excluded.whole, at = excluded.at, line = excluded.line"
-    " WHERE (excluded.whole, excluded.at, excluded.line) >= (ids.whole, ids.at, ids.line)"
-)
+# Sorted at once, so that the tree is written from one end to the other; of each id, the last one stays.
+_NEWEST = "INSERT OR REPLACE INTO ids SELECT digest, n, whole, at FROM read_ids ORDER BY digest, whole, at, line, n"
 # Gone at the time of `at`: what was fetched before that no longer counts.
 _GONE = (
     "UPDATE ids SET n = NULL WHERE digest = ? AND at <= ?",
@@ -111,18 +108,13 @@ class IndexBuilder:
 
     def add(self, rows: Sequence[IndexedRow]) -> None:
         """Add rows; the newest of each id counts, and a whole one before any other."""
-        first = self._number
+        numbered = list(enumerate(rows, self._number))
         self._number += len(rows)
         with _ours(self._path):
-            objects = [(at, row.is_whole, row.at, row.held) for at, row in enumerate(rows, first)]
-            self._connection.executemany("INSERT INTO objects VALUES (?, ?, ?, ?)", objects)
-            # In the order of the digests, so that neighbours in the tree are written together.
-            ids = sorted(
-                (digest, at, row.is_whole, row.at, row.line)
-                for at, row in enumerate(rows, first)
-                for digest in row.digests
-            )
-            self._connection.executemany(_NEWEST, ids)
+            objects = [(n, whole, at, held) for n, (_, whole, at, _, held) in numbered]
+            insert_rows(self._connection, "INSERT INTO objects", objects)
+            ids = [(digest, n, whole, at, line) for n, (all_, whole, at, line, _) in numbered for digest in all_]
+            insert_rows(self._connection, "INSERT INTO read_ids", ids)
 
     def merge(self, merges: Iterable[tuple[str, str, int]]) -> None:
         """Add what was merged: the id, that of the object that remains, and when it was known (µs)."""
@@ -130,16 +122,16 @@ class IndexBuilder:
             rows = [(id_digest(old), old, id_digest(heir), heir, at) for old, heir, at in merges if old != heir]
             self._connection.executemany(_MERGED, rows)
 
-    def forget(self, gone: Iterable[tuple[int, int]]) -> None:
-        """Leave out objects that Gladly no longer had at a time: digests of ids, with that time."""
-        gone = list(gone)
+    def finish(self, about: Mapping[str, Any], gone: Sequence[tuple[int, int]] = ()) -> None:
+        """Give the index its name; `about` is what `BaselineIndex.about` returns then.
+
+        Objects that Gladly no longer had at a time are left out; `gone` has the digests of their ids, with that time.
+        """
         with _ours(self._path):
+            self._connection.execute(_NEWEST)
+            self._connection.execute("DROP TABLE read_ids")
             for statement in _GONE:
                 self._connection.executemany(statement, gone)
-
-    def finish(self, about: Mapping[str, Any]) -> None:
-        """Give the index its name; `about` is what `BaselineIndex.about` returns then."""
-        with _ours(self._path):
             self._follow_merges()
             seen = bytearray(self._number)
             for (number,) in self._connection.execute("SELECT n FROM ids WHERE n IS NOT NULL"):
@@ -193,15 +185,21 @@ class BaselineIndex:
         """Close the file."""
         self._connection.close()
 
-    def by_id(self, digests: Sequence[int]) -> dict[int, HeldObject]:
-        """Return the newest object of each id that there is, by the digest of the id.
+    def by_id(self, ids: Iterable[str]) -> dict[str, HeldObject]:
+        """Return the newest object of each id that there is.
 
         For an id that was merged that is the object that remains, with the id as `ASKED`. One that was fetched before
         the merge is left out: nobody knows what it holds since.
         """
-        found = self._found("SELECT digest, objects.n, objects.whole, objects.at, held FROM ids", digests)
-        if not self._has_merges:
-            return found
+        asked = {id_digest(one): one for one in ids}
+        found = self._found("SELECT digest, objects.n, objects.whole, objects.at, held FROM ids", list(asked))
+        if self._has_merges:
+            found |= self._survivors(list(asked))
+        named = ((asked[digest], one) for digest, one in found.items())
+        return {name: one for name, one in named if one.held["id"] == name or one.held.get(ASKED) == name}
+
+    def _survivors(self, digests: Sequence[int]) -> dict[int, HeldObject]:
+        found = {}
         sql = (
             "SELECT merged.digest, objects.n, objects.whole, objects.at, held, old, heir FROM merged"
             " JOIN ids ON ids.digest = merged.target JOIN objects ON objects.n = ids.n AND objects.at >= merged.at"

@@ -1,6 +1,5 @@
 """From the published rows of a data set to the index that an import asks: pinned, read once, in bounded memory."""
 
-import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ from bulkgladly.lake.schemas import DATA_SETS, EXTRA, LINE
 __all__ = ("PinnedRows", "pinned", "write_index")
 
 _GONE_SINCE = "_gone_since"
-_ROWS_AT_ONCE = 500
+_ROWS_AT_ONCE = 1_024
 
 
 class PinnedRows(NamedTuple):
@@ -116,7 +115,6 @@ def _write(builder: IndexBuilder, rows: PinnedRows, plan: BaselinePlan, is_stopp
             if is_stopped():
                 return False
             builder.merge(_merges_in(rows.folder, manifest, merges))
-    builder.forget(gone)
     builder.finish(
         {
             "lake": str(rows.folder.path),
@@ -126,7 +124,8 @@ def _write(builder: IndexBuilder, rows: PinnedRows, plan: BaselinePlan, is_stopp
             "oldest": oldest,
             "newest": newest,
             "empty": sorted(plan.fields - filled),
-        }
+        },
+        gone,
     )
     return True
 
@@ -175,25 +174,26 @@ def _piece(table: Any, how: _PartColumns) -> _Piece:
     asked = table.column(ASKED).to_pylist() if ASKED in how.about else [None] * size
     was_gone = table.column(_GONE_SINCE).is_valid().to_pylist() if _GONE_SINCE in how.about else [False] * size
     found = _Piece([], [], set(), [])
-    rows = zip(objects_in(table, how.shown), asked, was_gone, times, lines, strict=True)
-    for line, asked_id, is_gone, at, number in rows:
+    rows, as_held, is_whole = found.rows, how.source.as_held, how.is_whole
+    for line, asked_id, is_gone, at, number in zip(
+        objects_in(table, how.shown), asked, was_gone, times, lines, strict=True
+    ):
         gladly_id = line.get("id")
         if not isinstance(gladly_id, str):
             continue
         if is_gone:
             found.gone.append((id_digest(gladly_id), at or 0))
             continue
-        held = how.source.as_held(line)
-        if not how.is_whole:
+        held = as_held(line)
+        if not is_whole:
             found.filled.update(held)
         if how.source.tells_merges and asked_id is not None and asked_id != gladly_id:
             # Asked for by this id, Gladly returned the customer into whom it was merged.
             found.merged.append((asked_id, gladly_id, at or 0))
-        # What is not text that can be stored cannot be compared either; such a row is as good as not there.
-        with contextlib.suppress(TypeError):
-            found.rows.append(
-                IndexedRow([id_digest(gladly_id)], how.is_whole, at or 0, number or 0, orjson.dumps(held))
-            )
+        try:
+            rows.append(IndexedRow([id_digest(gladly_id)], is_whole, at or 0, number or 0, orjson.dumps(held)))
+        except TypeError:
+            continue  # what is not text that can be stored cannot be compared either
     if how.is_whole:
         found.filled.update(how.shown)
     return found

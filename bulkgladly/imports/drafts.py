@@ -136,7 +136,8 @@ def _compared(
     drafts = [item for at in places if isinstance(item := items[at], Draft)]
     for at, known in zip(places, baseline.add(drafts, [result[at].known for at in places]), strict=True):
         if known is not result[at].known:
-            result[at] = result[at]._replace(known=known)
+            before = result[at]
+            result[at] = Standing(known, before.doubt, before.clash, before.sent_at, before.written)
     return result
 
 

@@ -35,6 +35,8 @@ from bulkgladly.settings import Foreseen
 __all__ = ("ImportWork",)
 
 WORKERS_AT_MOST_ONCE = 4
+_MORE_UNLIMITED = 16
+"""Without a pace no request is ever due, and each batch waits for two threads."""
 NOTED_ROWS = 100_000
 REASONS_TOLD = 5
 _WELL = (None, 3, 10)
@@ -159,7 +161,7 @@ class ImportWork:
         self._choice.fits(self._session.organisation)
         await self._learn_names()
         bounds = self._session.bounds
-        size = bounds.rows_at_once * 4 if self._options.pace.unlimited else bounds.rows_at_once
+        size = bounds.rows_at_once * _MORE_UNLIMITED if self._options.pace.unlimited else bounds.rows_at_once
         await self._importer.read(size)
 
     async def _learn_names(self) -> None:

@@ -2,7 +2,8 @@
 
 A run has a folder (`run_folder`) with a header (`run_header`); `runs` finds those of a state directory. What is settled
 goes through the one `writer`. `row_journal` is what all runs over rows keep: from its `positions` a resume knows where
-to begin. The `ledger` keeps the outcomes of records (`entries` are what it is told, `record_tables` what it writes),
+to begin. The `ledger` keeps the outcomes of records (`entries` are what it is told, `record_tables` and
+`row_claims` what it writes),
 `verdicts` what a verification has seen, `units` how the units of an export ended.
 
 `run_writes` reads what a run has changed, with what Gladly held before, and which requests each record took;

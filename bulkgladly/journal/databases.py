@@ -27,8 +27,8 @@ def open_journal(journal: Path) -> sqlite3.Connection:
         JournalDamaged: Not a journal, or one written by a newer version.
         JournalError: It cannot be opened.
     """
-    # Claims touch pages all over the file: the rarer the checkpoints, the more changes share one copied page.
-    return open_durable(journal, JOURNAL, JOURNAL_VERSION, pragmas=("cache_size=-32000", "wal_autocheckpoint=8000"))
+    # An index of claims is changed all over: the rarer the checkpoints, the more changes share one copied page.
+    return open_durable(journal, JOURNAL, JOURNAL_VERSION, pragmas=("cache_size=-8000", "wal_autocheckpoint=8000"))
 
 
 def open_durable(

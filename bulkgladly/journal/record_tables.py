@@ -11,7 +11,6 @@ import orjson
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.journal.entries import (
     Admission,
-    Clash,
     Intent,
     LedgerEntry,
     Reservation,
@@ -20,6 +19,7 @@ from bulkgladly.journal.entries import (
     UndoneWrites,
     known_by,
 )
+from bulkgladly.journal.row_claims import RowClaims
 from bulkgladly.journal.row_journal import Checkpoint
 from bulkgladly.journal.schema import insert_rows
 from bulkgladly.journal.state import State
@@ -28,7 +28,7 @@ from bulkgladly.journal.writer import Contents, write_note
 from bulkgladly.messages import Effect, NotedWrite
 from bulkgladly.records import Known, Word
 
-__all__ = ("RecordTables", "intent_rows", "take_claims", "write_rows")
+__all__ = ("RecordTables", "intent_rows", "write_rows")
 
 _NO_WRITES: tuple[NotedWrite, ...] = ()
 _INSERT_WRITES = "INSERT OR REPLACE INTO writes (seq, nth, operation, action, gladly_id, before, after, at)"
@@ -57,6 +57,7 @@ class RecordTables(Contents[LedgerEntry]):
         if self._checkpoint.counts[Word.REJECTED.value]:
             codes = "SELECT coalesce(code, '?'), count(*) FROM records WHERE word = 'rejected' GROUP BY 1"
             self.reject_codes.update(dict(self._connection.execute(codes)))
+        self._claims = RowClaims(self._connection)
         # All rows below the mark are settled, so this reads only what was in flight.
         is_open = "seq >= ? AND seq NOT IN (SELECT seq FROM records WHERE seq >= ?)"
         since = (self._checkpoint.mark.seq,) * 2
@@ -102,7 +103,9 @@ class RecordTables(Contents[LedgerEntry]):
             self._checkpoint.frontier.admit(row.seq, row.position)
         keys = [row.key for row in rows if row.key]
         known = self._state.known(keys + [row.former_key for row in rows if row.former_key is not None])
-        clashes = take_claims(self._connection, [row for row in rows if row.claims])
+        clashes = self._claims.take(rows)
+        if not known and not clashes and not self._doubts and not self._written:
+            return [Standing()] * len(rows)
         return [
             Standing(
                 known=known_by(known, row.key, row.former_key) if row.key else None,
@@ -197,13 +200,14 @@ class RecordTables(Contents[LedgerEntry]):
             outcome, key = one.outcome, one.key
             if key is None:
                 continue
-            if outcome.word is Word.CREATED and outcome.gladly_id:
-                made.append((key, outcome.gladly_id))
-            if outcome.word is Word.DELETED:
+            word, gladly_id, *_, accepted = outcome
+            if word is Word.CREATED and gladly_id:
+                made.append((key, gladly_id))
+            if word is Word.DELETED:
                 gone += [key] if one.former_key is None else [key, one.former_key]
-            elif outcome.accepted is not None:
-                known.append((key, outcome.gladly_id or "", outcome.accepted))
-            elif one.is_reserved and outcome.word is not Word.UNKNOWN:
+            elif accepted is not None:
+                known.append((key, gladly_id or "", accepted))
+            elif one.is_reserved and word is not Word.UNKNOWN:
                 refused.append(key)
         if known:
             self._state.remember(known)
@@ -277,43 +281,9 @@ def _noted(row: tuple[Any, ...]) -> NotedWrite:
     return NotedWrite(seq, nth, operation, effect, at)
 
 
-def take_claims(connection: sqlite3.Connection, rows: Sequence[Admission]) -> dict[int, Clash]:
-    """Let each row take its claims; return a clash for those that came too late."""
-    claims = [
-        (claim.digest, row.seq, row.content, row.position.file, row.position.number)
-        for row in rows
-        for claim in row.claims
-    ]
-    insert = "INSERT OR IGNORE INTO claims (digest, seq, content, file, number)"
-    # Usually no claim is taken yet, and the number of inserted rows says so without a query for each of them.
-    if insert_rows(connection, insert, claims) == len(claims):
-        return {}
-    clashes: dict[int, Clash] = {}
-    select = "SELECT seq, content, file, number FROM claims WHERE digest = ?"
-    for row in rows:
-        for claim in row.claims:
-            seq, content, file, number = connection.execute(select, (claim.digest,)).fetchone()
-            if seq != row.seq:
-                is_equal = claim.attr == "key" and content == row.content
-                clashes[row.seq] = Clash(claim.attr, number, file, is_equal)
-                break
-    return clashes
-
-
 def _record_row(one: SettledRow) -> tuple[Any, ...]:
-    outcome = one.outcome
-    return (
-        one.seq,
-        *one.position,
-        one.key,
-        outcome.word._value_,  # for each row, and `value` takes three times as long
-        outcome.gladly_id,
-        outcome.stage and outcome.stage.value,
-        outcome.status,
-        outcome.code,
-        outcome.attr,
-        outcome.detail,
-        one.attempts,
-        one.at,
-        one.original,
-    )
+    seq, position, outcome, key, _, attempts, original, at, *_ = one
+    word, gladly_id, stage, *about, _ = outcome
+    # The texts of words and stages are taken for each row, and `value` takes three times as long.
+    told = (word._value_, gladly_id, stage and stage._value_, *about)
+    return (seq, *position, key, *told, attempts, at, original)

@@ -7,7 +7,8 @@ from typing import Any
 
 __all__ = ("JOURNAL", "JOURNAL_VERSION", "STATE", "insert_rows", "make_tables")
 
-JOURNAL_VERSION = 1
+JOURNAL_VERSION = 2
+"""2: nothing but its writer keeps a claim from being in the table twice, of which version 1 knows nothing."""
 STATEMENT_ROWS = (64, 16, 4, 1)  # few sizes, so that every statement stays prepared
 JOURNAL = """
 CREATE TABLE IF NOT EXISTS intents (
@@ -64,8 +65,8 @@ CREATE TABLE IF NOT EXISTS dropped (   -- values that records were sent without
     value  TEXT NOT NULL,            -- masked, unless the user wants to see it
     PRIMARY KEY (seq, nth)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS claims (
-    digest  INTEGER PRIMARY KEY,
+CREATE TABLE IF NOT EXISTS claims (   -- each digest once; it gets an index when that is needed
+    digest  INTEGER NOT NULL,
     seq     INTEGER NOT NULL,
     content INTEGER NOT NULL,        -- hash of the payload of the row that holds the claim
     file    INTEGER NOT NULL,

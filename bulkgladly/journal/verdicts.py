@@ -11,7 +11,7 @@ import orjson
 
 from bulkgladly.journal.databases import open_journal, reading
 from bulkgladly.journal.entries import Admission, Clash
-from bulkgladly.journal.record_tables import take_claims
+from bulkgladly.journal.row_claims import RowClaims
 from bulkgladly.journal.row_journal import Checkpoint, RowJournal
 from bulkgladly.journal.schema import insert_rows, make_tables
 from bulkgladly.journal.writer import Contents, usable
@@ -116,11 +116,12 @@ class _VerdictTables(Contents[RowVerdict]):
 
     def __init__(self, connection: sqlite3.Connection, checkpoint: Checkpoint, clock: Callable[[], float]) -> None:
         self._connection, self._checkpoint, self._clock = connection, checkpoint, clock
+        self._claims = RowClaims(connection)
 
     def admit(self, rows: Sequence[Admission], *, moves_mark: bool) -> dict[int, Clash]:
         for row in rows if moves_mark else ():
             self._checkpoint.frontier.admit(row.seq, row.position)
-        return take_claims(self._connection, [row for row in rows if row.claims])
+        return self._claims.take(rows)
 
     def write(self, entries: Sequence[RowVerdict]) -> None:
         now, rows = self._clock(), []
@@ -150,6 +151,7 @@ class _VerdictTables(Contents[RowVerdict]):
     def roll_back(self) -> None:
         with contextlib.suppress(sqlite3.Error, ValueError):
             self._checkpoint.load()
+            self._claims = RowClaims(self._connection)
 
 
 def _row_of(one: RowVerdict, now: float) -> tuple[Any, ...]:
