@@ -137,7 +137,7 @@ bulkgladly runs open
 # where the page of one run is, without a browser
 bulkgladly runs open 4a20f903 --print""",
     "runs pause": """\
-# from another terminal, while the run is in progress; part of its name will do
+# from another terminal, while the run is in progress (any part of its name)
 bulkgladly runs pause customers-upsert
 
 # the export of another state directory

@@ -163,6 +163,8 @@ class _ProjectRun:
             after = report_of_step(self._record, plan.step)
             state = "failed" if after.state == NOT_BEGUN else after.state
             reason = str(error)
+            if isinstance(error, TakenBackRun):  # the rest of the message is about an import without a project
+                reason = f"{reason.partition(';')[0]}; begin the step again: --again {plan.name}"
             if isinstance(error, InputChanged):
                 # The same command would end here again, and --new-run begins all steps.
                 self._next = run_command(self._project, self._options.state_dir, "--again", plan.name)

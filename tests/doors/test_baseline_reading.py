@@ -52,7 +52,7 @@ def test_a_data_set_that_changes_while_it_is_read_is_read_again(changes: int, is
         baseline.close()
         assert [path.name for path in run.iterdir()] == [INDEX]
     else:
-        with pytest.raises(InputError, match="changed each time it was read; wait until the dump into it has ended"):
+        with pytest.raises(InputError, match="changed each time it was read; wait until the dump into it has finished"):
             Baseline.opened(lake, IMPORTS["customers"], Policy(host=HOST), run, is_stopped=change)
         assert not list(run.iterdir())
 

@@ -11,6 +11,7 @@ from bulkgladly.crosswalk.repair_report import RepairOptions
 from bulkgladly.errors import UnfinishedRun
 from bulkgladly.journal.state import State
 from bulkgladly.journal.state_reader import StateReader
+from bulkgladly.records import FORGOTTEN
 from bulkgladly.runs.beginning import unfinished
 from tests.flows.conftest import World, people
 from tests.flows.planning import apply
@@ -72,5 +73,5 @@ async def test_what_another_run_writes_about_a_key_is_not_forgotten(world: World
     known = reader.known(["c-0", "c-1"])
     reader.close()
 
-    assert (known["c-0"].gladly_id, known["c-0"].accepted) == ("elsewhere", {"emails": "new"})
-    assert "name" not in known["c-1"].accepted
+    assert (known["c-0"].gladly_id, known["c-0"].accepted) == ("elsewhere", {"name": FORGOTTEN, "emails": "new"})
+    assert known["c-1"].accepted["name"] == FORGOTTEN

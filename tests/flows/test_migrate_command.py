@@ -195,7 +195,7 @@ def test_a_step_that_was_taken_back_is_begun_again(desk: Desk) -> None:
     done = desk.run("--again", "customers")
 
     assert (refused["exit_code"], refused["next_commands"]) == (2, ["bulkgladly migrate run --again customers"])
-    assert refused["reason"].endswith("sends only what was not sent yet; begin the step again: --again customers")
+    assert refused["reason"].endswith("which a resume would not send again; begin the step again: --again customers")
     assert states(done) == ["done", "done", "done", "no files"]
     assert desk.held() == {"customers": 3, "items": 3, "tasks": 1}
 

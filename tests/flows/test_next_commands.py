@@ -125,7 +125,7 @@ def test_a_run_that_was_undone_is_not_resumed_but_begun_again(program: HeardProg
     again = json.loads(program(*IMPORT, "--json").out)
 
     assert code == 2
-    assert "has taken back 1 object of it" in told
+    assert "took back 1 record of run" in told
     assert "bulkgladly import customers" in told
     assert "taken back since" in listed
     assert "next: bulkgladly resume" not in shown

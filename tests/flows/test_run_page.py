@@ -332,7 +332,7 @@ def test_runs_open_makes_the_page_and_says_where(
     assert codes == [0, 0, 0]
     assert first == second == str(path)
     assert orjson.loads("".join(rest)) == {"run": path.parent.name, "page": str(path)}
-    assert "there is no browser here" in said.err
+    assert "no browser found" in said.err
 
 
 def test_runs_open_shows_the_page_of_a_killed_run(mortals: Mortals, tmp_path: Path) -> None:
