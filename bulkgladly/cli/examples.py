@@ -50,7 +50,10 @@ bulkgladly plan customers customers.csv --key crm_id --out customers.plan
 # the same, after reading what would be overwritten from Gladly
 bulkgladly plan customers customers.csv --key crm_id --out live.plan --live""",
     "apply": """\
-# do what a plan says, and nothing else
+# one record first, for you to check; `bulkgladly resume` does the rest
+bulkgladly apply live.plan --canary 1
+
+# all of it, and nothing else
 bulkgladly apply live.plan
 
 # a plan that deletes, without being asked for confirmation

@@ -17,8 +17,17 @@ FIRST_OPTIONS: Mapping[str, tuple[str, ...]] = {
         *("--detailed-exitcode", "--force", "--show-values", "--rate", "--profile", "--json"),
     ),
     "apply": (
-        *("--yes", "--new-run", "--rate", "--max-duration", "--max-requests", "--max-errors", "--fail-on"),
-        *("--state-dir", "--profile", "--json"),
+        *(
+            "--canary",
+            "--yes",
+            "--new-run",
+            "--rate",
+            "--finish-by",
+            "--max-duration",
+            "--max-requests",
+            "--max-errors",
+        ),
+        *("--fail-on", "--state-dir", "--profile", "--json"),
     ),
     "check": (
         *("--key", "--map", "--mode", "--phone-region", "--invalid-contacts", "--ignore-columns", "--parents"),

@@ -164,7 +164,7 @@ Canary = Annotated[
     int | None,
     call_option(
         "--canary",
-        "Send N records, then stop for you to check them.",
+        "Write N records, then stop for you to check them (exit code 10); `resume` writes the rest.",
         _LIMITS,
         "N",
         min=1,
@@ -261,6 +261,10 @@ InputFiles = Annotated[
         help="NDJSON, CSV, Excel, Parquet or Arrow files; .gz, .zst; globs; - for standard input.",
         metavar="FILE",
     ),
+]
+PlannedFiles = Annotated[
+    list[str],
+    typer.Argument(help="NDJSON, CSV, Excel, Parquet or Arrow files; .gz, .zst; globs.", metavar="FILE"),
 ]
 RowsObject = Annotated[
     str,

@@ -65,7 +65,7 @@ class PlanFlags(FlagGroup):
 def plan(
     context: typer.Context,
     resource: flags.RowsObject,
-    files: flags.InputFiles,
+    files: flags.PlannedFiles,
     planning: PlanFlags,
     rows: ImportFlags,
     pace: RunPaceFlags,

@@ -86,7 +86,10 @@ def _rate_of(text: str) -> float | None:
     if text in ("0", "unlimited"):
         fix = "pause the run with `bulkgladly runs pause`" if text == "0" else "use usual for the run's own pace"
         raise UsageError(f"{text} is not a rate; {fix}")
-    rate = rate_of(text, what="")
+    try:
+        rate = rate_of(text, what="")
+    except UsageError as error:
+        raise UsageError(f"{error}, or usual for the run's own pace") from None
     if rate < LEAST_RATE:
         raise UsageError(f"{text} is below {LEAST_RATE} requests a second; pause the run with `bulkgladly runs pause`")
     return rate

@@ -50,7 +50,7 @@ async def start_repair(
     """
     spec, options = import_spec(resource_name), options or RepairOptions()
     if spec.name not in REPAIRED_OBJECTS:
-        names = ", ".join(REPAIRED_OBJECTS)
+        names = f"{', '.join(REPAIRED_OBJECTS[:-1])} and {REPAIRED_OBJECTS[-1]}"
         raise UsageError(f"{spec.name} cannot be requested by their id alone; `crosswalk repair` is for {names}")
     refuse_unlimited(options.pace, credentials)
     state = options.state_dir / "state.sqlite"

@@ -96,7 +96,7 @@ class DeletionGuard:
         known = record.known
         is_still = self._is_missing is None or (record.key, record.id) in self._is_missing
         if known is None or known.gladly_id != record.id or not is_still:
-            return _kept(record, "no_longer_missing", "its key stands for another customer by now, or for none")
+            return _kept(record, "no_longer_missing", "its key leads to another customer by now, or to none")
         digests = [digest for address in self._form.unique(held) for digest in address_digests(address)]
         if (row := self._owners.row_with(digests)) is not None:
             place = place_of_row(PurePath(self._inputs[row.file]).name, row.number)

@@ -76,7 +76,7 @@ _LEFT_OUT: Mapping[str, str] = {
     "taken": "skipped, because another record in Gladly has the address",
     "duplicate_address": "skipped, because another row has the address",
     "kept_merged": "kept, because people have merged it into another customer",
-    "kept_no_longer_missing": "kept, because its key stands for another customer by now, or for none",
+    "kept_no_longer_missing": "kept, because its key leads to another customer by now, or to none",
     "kept_in_the_files": "kept, because a row of the files has one of its addresses",
     "kept_changed_since": "kept, because Gladly holds something else than was sent last",
 }

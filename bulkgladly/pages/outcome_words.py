@@ -26,6 +26,7 @@ _SAME_AS = {
     "merged": "unknown",
     "not possible": "rejected",
     "kept": "unchanged",
+    "not deleted": "skipped",
     "nothing to do": "skipped",
     "not sent": "unchanged",
     "not sampled": "skipped",
@@ -54,10 +55,11 @@ _MEANINGS = {
     "missing": "not in Gladly",
     "merged": "merged into another customer",
     "unreadable": "could not be read in Gladly",
-    "not sent": "not sent by the run, so not compared",
+    "not sent": "not sent, so there is nothing to compare",
     "not sampled": "not in the sample",
     "restored": "as before the run",
     "kept": "changed by somebody since, and left as it is",
+    "not deleted": "kept: they may be somebody else's by now",
     "not possible": "cannot be taken back",
     "nothing to do": "as before the run, or no longer in Gladly",
     "to create": "new; not sent yet",
@@ -65,7 +67,7 @@ _MEANINGS = {
     "to delete": "in Gladly; not deleted yet",
     "open": "decided when the plan is applied",
     "found": "the key leads to its object in Gladly",
-    "corrected": "merged into another customer, to which the key leads now",
+    "corrected": "merged into another customer, to whom the key leads now",
     "forgotten": "deleted in Gladly; an import creates them again",
     "no longer there": "deleted in Gladly; an import does not create them again",
 }
@@ -77,6 +79,7 @@ _OF_ROWS = {
 }
 _SAID: Mapping[str, Mapping[str, str]] = {
     "undo": {"updated": "restored", "skipped": "kept", "unchanged": "nothing to do", "rejected": "not possible"},
+    "missing": {"skipped": "not deleted"},
     "plan": {"created": "to create", "updated": "to update", "deleted": "to delete"},
     "repair": {
         "unchanged": "found",
@@ -85,7 +88,7 @@ _SAID: Mapping[str, Mapping[str, str]] = {
         "rejected": "no longer there",
     },
 }
-"""By the mode of a run: what the words of its journal mean there."""
+"""By the mode of a run (`missing`: it deletes what an import lacked): what the words of its journal mean there."""
 
 
 @dataclass(frozen=True, slots=True)

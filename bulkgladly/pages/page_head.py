@@ -141,7 +141,8 @@ def figures_of(facts: RunFacts, outcomes: Outcomes, things: str) -> Iterator[Fig
         stops = len(facts.sessions) - 1
         is_smooth = facts.status == "complete"
         more = counted(stops, "interruption") if stops > 0 else "without interruption" if is_smooth else ""
-        yield Figure(duration_text(seconds), "of work", more)
+        # On a phone, "less than 1" and "s" would stand on two lines.
+        yield Figure("\N{NO-BREAK SPACE}".join(duration_text(seconds).rsplit(" ", 1)), "of work", more)
 
 
 def _gaps_in(units: Mapping[str, Mapping[str, int]]) -> int:

@@ -10,6 +10,7 @@ import orjson
 
 from bulkgladly.commands import next_command
 from bulkgladly.journal.run_folder import RunFolder
+from bulkgladly.journal.run_header import RunHeader
 from bulkgladly.pages.outcome_words import Outcomes, outcomes_of, said_of
 from bulkgladly.pages.pace_plot import PacePlot, pace_plot
 from bulkgladly.pages.page_head import IMPORT_MODES, Figure, Head, figures_of, head_of, moment_text
@@ -22,6 +23,7 @@ _MOST_REASONS = 12
 _MOST_TOLD = 20
 _THINGS = {"undo": "objects", "repair": "keys"}
 """What is counted by runs whose report does not say so yet."""
+_MISSING = "missing.ndjson"
 _STATES = {"gone": "lost: Gladly has deleted it", "failed": "not fetched; the next run tries again"}
 _FILES = {
     "run.json": "what the run began with",
@@ -74,7 +76,7 @@ def view_of(facts: RunFacts, zone: dt.tzinfo | None = None) -> PageView:
     """Return what a page says about a run, with times in a time zone (None: that of this machine)."""
     report, things = facts.report, _things_of(facts)
     reasons = [each for each in report.get("reasons", ()) if "reason" in each] or _by_code(facts)
-    mode = facts.header.mode
+    mode = _mode_of(facts.header)
     outcomes = outcomes_of(_counts_of(report, mode), is_export="out" in report)
     samples = [each._replace(counts=said_of(each.counts, mode)) for each in facts.samples]
     facts = replace(facts, samples=samples)
@@ -107,6 +109,13 @@ def view_of(facts: RunFacts, zone: dt.tzinfo | None = None) -> PageView:
         made=moment_text(facts.now, zone),
         is_bare="out" in report or facts.header.mode in IMPORT_MODES,
     )
+
+
+def _mode_of(header: RunHeader) -> str:
+    """Return the mode by which outcomes are named; `missing` for the deletion of what an import found missing."""
+    # `imports` writes that file for no other run; it is a layer above.
+    is_missing = header.parent is not None and any(PurePath(file.path).name == _MISSING for file in header.inputs)
+    return "missing" if header.mode == "delete" and is_missing else header.mode
 
 
 def _things_of(facts: RunFacts) -> str:
@@ -212,7 +221,8 @@ def _sessions(facts: RunFacts, zone: dt.tzinfo | None) -> list[dict[str, str]]:
                 "number": str(number),
                 "began": moment_text(each.began, zone),
                 "ended": "" if is_last and facts.is_running else moment_text(each.ended, zone),
-                "took": duration_text(max(0.0, (each.ended - each.began).total_seconds())),
+                # The moments are whole seconds, so a short session seems to have taken none.
+                "took": duration_text(max(0.5, (each.ended - each.began).total_seconds())),
                 "why": ending,
             }
         )

@@ -204,10 +204,9 @@ def _irrevocable(info: PlanInfo, spec: ImportSpec) -> list[str]:
 
 def _requests(info: PlanInfo) -> str:
     rows = [(name, _span(info.least.get(name, 0), most)) for name, most in sorted(info.most.items())]
-    said = "Requests of the apply. `getOrganization` is the check of the organisation before anything is sent"
-    said += (
-        "." if info.requests[0] == info.requests[1] else ", and a check, at most once a minute, that it is still there."
-    )
+    said = "These are what `apply` sends. `getOrganization` checks the organisation before anything is sent"
+    if info.requests[0] != info.requests[1]:
+        said += ", and at most once a minute that it is still there"
     return "\n\n".join(("## Requests", _table(("request", "number"), rows), f"{said}."))
 
 

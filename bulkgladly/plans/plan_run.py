@@ -226,6 +226,8 @@ class PlanWork:
         if is_whole:
             try:
                 info = self._write(common)
+                # As `check` ends: a resume, the page and a program are told the same as the command that planned.
+                end = end._replace(exit_code=1 if info.rejects else 0)
             except BulkgladlyError as error:
                 end = Ending("failed", error.exit_code, str(error))
         counts = {**dict.fromkeys(PlanReport.words, 0), **self._counts(info)}

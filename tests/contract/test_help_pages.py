@@ -76,6 +76,7 @@ EXIT_CODES: Mapping[str, int] = {
     LIVE_PLAN: 1,
     "bulkgladly plan customers customers.csv --key crm_id --out customers.plan": 1,
     "bulkgladly apply live.plan": 1,
+    "bulkgladly apply live.plan --canary 1": 1,
     "bulkgladly retry 4a20f903 --on-conflict update": 2,
 }
 """C3 has a local phone number: without a country it is rejected, and there is nothing to retry."""

@@ -152,7 +152,7 @@ async def test_a_plan_and_its_run_count_in_words_of_a_plan(world: World) -> None
     assert {word: number for word, number in report.counts.items() if number} == {"read": 6, **found}
     assert about_run(RunFolder(Path(first.folder)))["counts"] == found
     assert (report.changed, report.conflicts) == ({"name": 1}, 1)
-    assert report.rejects_by_code == {"invalid_email": 1, "taken": 1}
+    assert (report.exit_code, report.rejects_by_code) == (1, {"invalid_email": 1, "taken": 1})
     page = report.as_markdown()
     assert "| to update | 1 |" in page
     assert "| name | 1 |" in page

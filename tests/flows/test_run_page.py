@@ -170,8 +170,22 @@ def test_outcomes_are_called_what_they_are_in_each_kind_of_run(tmp_path: Path) -
     assert "the key leads to its object in Gladly 30" in repair
     assert "To look at 2 keys" in repair
     assert "did not arrive" not in repair
-    assert "not sent not sent by the run, so not compared 3" in verify
+    assert "not sent not sent, so there is nothing to compare 3" in verify
     assert not [page for page in (plan, undo, repair, verify) if "with the same values" in page or "not_" in page]
+
+
+def test_customers_who_are_kept_by_a_deletion_of_missing_ones_are_not_a_choice(tmp_path: Path) -> None:
+    """Nobody chose to leave them out: they may be somebody else's by now."""
+    of_mode(tmp_path, "delete", {"deleted": 4, "skipped": 3})
+    path = next(tmp_path.rglob("run.json"))
+    header = orjson.loads(path.read_bytes())
+    file = {"path": "missing.ndjson", "size": 1, "mtime_ns": 0, "digest": ""}
+    path.write_bytes(orjson.dumps({**header, "inputs": [file]}))
+
+    page = words_of(write_page(path.parent).read_text(encoding="utf-8"))
+
+    assert "not deleted kept: they may be somebody else's by now 3" in page
+    assert "as you chose" not in page
 
 
 def test_a_run_without_a_report_has_the_title_of_its_kind(tmp_path: Path) -> None:
