@@ -166,7 +166,7 @@ def _updated(
     if any(step.meaning == Meaning.TAKEN.value for step in trail):
         return f"Gladly had it already, so it was read; it differed{fields}, and only that was written"
     if any(step.operation.startswith(_READS) for step in trail):
-        return f"{_known_before(about)}; it was read first, differed{fields}, and only that was written"
+        return f"{_known_before(about)}; the object was read first, differed{fields}, and only that was written"
     return f"{_known_before(about)}; what had changed{fields} was written without reading it first"
 
 

@@ -90,7 +90,8 @@ class Canary:
         lines.append(f"to see what was sent for the first one, and why: `{command('explain', self._first)}`")
         if spec.proof is not None:
             lines.append(f"to compare what Gladly holds with the file: `{command('verify')}`")
-        if spec.reversal is not None and not spec.contacts_people:
+        # What is new can be taken back only where Gladly's API deletes such objects.
+        if spec.reversal is not None and spec.reversal.can_delete and not spec.contacts_people:
             lines.append(f"to take it all back: `{command('undo')}`")
         return lines
 

@@ -116,7 +116,7 @@ async def test_what_was_read_first_is_told_with_what_it_held(world: World) -> No
     masked = await story_of(world, report, "c-0", asked=OFFLINE)
     shown = await story_of(world, report, "c-0", asked=OFFLINE, show_values=True)
 
-    assert "it was read first, differed in name, customAttributes, and only that was written" in masked.decision
+    assert "the object was read first, differed in name, customAttributes, and only that was written" in masked.decision
     assert [one.meant for one in masked.requests] == ["read", "done"]
     assert [tuple(one) for one in masked.written] == [
         ("name", "updateCustomer", '"Aaaaaa Aaaaaa 9"', '"Aaa Aaaa"'),
