@@ -7,7 +7,7 @@ is in the journal, and comes with the record.
 from collections.abc import Callable, Iterator, Mapping
 
 from bulkgladly.choices import Owner
-from bulkgladly.gladly.change import Action, Found, Held, same_in_map, same_value
+from bulkgladly.gladly.change import Action, Found, Held, is_equal, same_in_map, same_value
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.owners import Owners
 from bulkgladly.gladly.spec import Record
@@ -91,7 +91,7 @@ def _written_parts(before: Held, after: Held) -> Iterator[Held]:
             continue
         held = before.get(name)
         held = held if isinstance(held, Mapping) else {}
-        yield from ({name: {key: part}} for key, part in value.items() if held.get(key) != part)
+        yield from ({name: {key: part}} for key, part in value.items() if not is_equal(held.get(key), part))
 
 
 def _part_of(held: Held) -> Callable[[Held], Held]:

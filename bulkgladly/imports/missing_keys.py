@@ -9,6 +9,7 @@ from bulkgladly.files.csv_forms import CsvForm, CsvLines
 from bulkgladly.gladly.identity import derive_id
 from bulkgladly.journal.missing import (
     MissingRecord,
+    has_accepted_rows,
     known_before,
     known_in,
     missing_records,
@@ -101,6 +102,12 @@ def why_none_deleted(folder: Path, scope: RunScope, missing: int, limit: float) 
     Raises:
         JournalDamaged: The journal or the state cannot be read.
     """
+    if not has_accepted_rows(folder):
+        # No limit is meant for that: such a file says nothing of what there is.
+        return (
+            f"the files have no row that was accepted, so {counted(missing, 'record')} of earlier runs would be "
+            "missing; correct the files, and import them again"
+        )
     # What this run has sent for the first time makes no deletion smaller: somebody has agreed to a share of the others.
     before = known_before(folder)
     known = before if before is not None else known_in(scope)

@@ -18,6 +18,7 @@ from bulkgladly.storage.failures import database_error
 __all__ = (
     "KNOWN_BEFORE",
     "MissingRecord",
+    "has_accepted_rows",
     "known_before",
     "known_in",
     "missing_records",
@@ -160,6 +161,13 @@ def _words(original: bytes) -> Iterator[str]:
     for between in (_BETWEEN_CELLS, _BETWEEN_WORDS):
         for word in between.split(text):
             yield word.strip(_AROUND)
+
+
+def has_accepted_rows(folder: Path) -> bool:
+    """Tell whether a run had a row that names its key and was not rejected."""
+    with reading(folder / "journal.sqlite") as journal:
+        sql = "SELECT 1 FROM records WHERE key IS NOT NULL AND word <> 'rejected' LIMIT 1"
+        return journal.execute(sql).fetchone() is not None
 
 
 def rows_without_key(folder: Path) -> int:
