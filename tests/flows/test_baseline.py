@@ -1,7 +1,9 @@
 """`--baseline`: a data set says what Gladly held, in place of a look; what it does not say is read first."""
 
 import shutil
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -388,6 +390,26 @@ async def test_a_resume_uses_what_was_read_whatever_has_become_of_the_data_set(w
     assert (resumed.exit_code, resumed.counts["unchanged"], resumed.counts["updated"]) == (0, 3, 1)
     # It has counted the rows that it has read itself, and says so.
     assert any(line.startswith("since the resume, ") for line in resumed.details)
+    assert world.asked() == {"updateCustomer": 1}
+
+
+@pytest.mark.parametrize("format_", [1, 99])
+async def test_a_resume_can_do_with_the_index_of_another_version(format_: int, world: World) -> None:
+    """That of the version before is used, whatever has become of the data set; any other is made again."""
+    rows = somebodies(4)
+    lake = await a_known_organisation(world, rows)
+    rows[3]["name"] = "Another Name"
+    stopped, _ = await compared(world, rows, lake, max_rows=2)
+    with closing(sqlite3.connect(Path(stopped.folder) / INDEX)) as index, index:
+        index.execute("DROP TABLE merged")
+        index.execute("ALTER TABLE ids ADD COLUMN line INTEGER")
+        index.execute("UPDATE meta SET value = json_set(value, '$.format', ?) WHERE name = 'about'", (format_,))
+    if format_ == 1:
+        shutil.rmtree(lake)
+
+    resumed = await world.resume()
+
+    assert (resumed.exit_code, resumed.counts["unchanged"], resumed.counts["updated"]) == (0, 3, 1)
     assert world.asked() == {"updateCustomer": 1}
 
 
