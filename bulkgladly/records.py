@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 __all__ = (
     "GONE",
+    "KEPT",
     "Claim",
     "ColumnPlan",
     "DroppedValue",
@@ -189,6 +190,8 @@ class Known(NamedTuple):
     unread: tuple[str, ...] = ()
 
 
+KEPT = "kept_"
+"""How the codes begin of objects that a deletion of what is missing has looked at and kept."""
 GONE = "_gone"
 """Stands among the accepted fields of an object that a deletion did not find. No field of Gladly's begins with `_`."""
 

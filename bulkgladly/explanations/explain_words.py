@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from bulkgladly.gladly.change import is_equal
 from bulkgladly.imports.reject_reasons import left_out, reason_for
 from bulkgladly.journal.record_lookup import SettledRecord
 from bulkgladly.journal.run_writes import TrailStep, WrittenChange
@@ -112,9 +113,9 @@ def fields_of(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Ite
         if isinstance(value, Mapping):
             parts = was if isinstance(was, Mapping) else {}
             for part, one in value.items():
-                if before is None or parts.get(part) != one:
+                if before is None or not is_equal(parts.get(part), one):
                     yield ToldField(f"{name}.{part}", parts.get(part), one)
-        elif before is None or was != value:
+        elif before is None or not is_equal(was, value):
             yield ToldField(name, was, value)
 
 

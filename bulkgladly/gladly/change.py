@@ -18,6 +18,7 @@ __all__ = (
     "Held",
     "after_change",
     "creating",
+    "is_equal",
     "lacking",
     "same_in_map",
     "same_moment",
@@ -114,6 +115,19 @@ def lacking(held: Mapping[str, Any], payload: Mapping[str, Any], names: Iterable
     moments and lists as sets; of an object only the parts in the payload are compared.
     """
     return {name: payload[name] for name in names if name in payload and not same_value(held.get(name), payload[name])}
+
+
+def is_equal(held: Any, wanted: Any) -> bool:
+    """Tell whether two JSON values are exactly equal. A flag equals no number, which it does in Python."""
+    if held != wanted:
+        return False
+    if isinstance(wanted, bool) or isinstance(held, bool):
+        return held is wanted
+    if isinstance(wanted, Mapping):
+        return all(is_equal(held[name], value) for name, value in wanted.items())
+    if isinstance(wanted, list):
+        return all(map(is_equal, held, wanted))
+    return True
 
 
 def same_value(held: Any, wanted: Any) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from bulkgladly.gladly.change import is_equal
 from bulkgladly.gladly.contacts import (
     ContactProblem,
     clean_emails,
@@ -99,7 +100,7 @@ def changes_to(profile: Mapping[str, Any], payload: Mapping[str, Any]) -> dict[s
     changes.update(union_for(profile, payload))
     if attributes := payload.get("customAttributes"):
         held = _object(profile.get("customAttributes"))
-        if any(held.get(key) != one for key, one in attributes.items()):
+        if not all(is_equal(held.get(key), one) for key, one in attributes.items()):
             changes["customAttributes"] = {**held, **attributes}
     return changes
 
@@ -115,7 +116,7 @@ def differing_parts_of(profile: Mapping[str, Any], payload: Mapping[str, Any], n
         return [
             FieldDifference(f"{name}.{key}", value, held.get(key))
             for key, value in (payload.get(name) or {}).items()
-            if held.get(key) != value
+            if not is_equal(held.get(key), value)
         ]
     if name not in CONTACT_LISTS:
         return [FieldDifference(name, payload.get(name), profile.get(name))]

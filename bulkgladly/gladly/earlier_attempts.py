@@ -7,7 +7,7 @@ is in the journal, and comes with the record.
 from collections.abc import Callable, Iterator, Mapping
 
 from bulkgladly.choices import Owner
-from bulkgladly.gladly.change import Action, Found, Held, same_in_map, same_value
+from bulkgladly.gladly.change import Action, Found, Held, is_equal, same_in_map, same_value
 from bulkgladly.gladly.endpoints import Endpoint
 from bulkgladly.gladly.owners import Owners
 from bulkgladly.gladly.spec import Record
@@ -59,12 +59,15 @@ def is_written(record: Record, gladly_id: str | None, held: Held) -> bool:
     return False
 
 
-def deleted_before(record: Record, end: Outcome) -> Outcome:
-    """Return the end of a deletion that found nothing: as deleted, if an earlier process has read the object."""
+def deleted_before(record: Record, end: Outcome, *, is_proved: bool = False) -> Outcome:
+    """Return the end of a deletion that found nothing: as deleted, if an earlier process has read the object.
+
+    With `is_proved`, a deletion only ever leaves when Gladly has shown in another way that there is such an object.
+    """
     if end.word is not Word.UNCHANGED:
         return end
     notes = (one.effect for one in record.written)
-    done = next((one for one in notes if one.action == Action.DELETE and one.before is not None), None)
+    done = next((one for one in notes if one.action == Action.DELETE and (is_proved or one.before is not None)), None)
     return end if done is None else end._replace(word=Word.DELETED, gladly_id=done.gladly_id)
 
 
@@ -91,7 +94,7 @@ def _written_parts(before: Held, after: Held) -> Iterator[Held]:
             continue
         held = before.get(name)
         held = held if isinstance(held, Mapping) else {}
-        yield from ({name: {key: part}} for key, part in value.items() if held.get(key) != part)
+        yield from ({name: {key: part}} for key, part in value.items() if not is_equal(held.get(key), part))
 
 
 def _part_of(held: Held) -> Callable[[Held], Held]:

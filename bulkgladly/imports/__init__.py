@@ -11,7 +11,7 @@ sent; a `rehearsal` sends to an emulator. `single_rows` sends rows that come one
 `dropped_values` says what a record is sent without, `overwriting` what is overwritten and cannot be taken back, and
 `preview` shows rows beside the records that they make. `baseline` says what a data set has of rows that no earlier run
 has sent, and `baseline_findings` what that was worth; the published rows (`baseline_rows`) are read into an index on
-disk (`baseline_index`).
+disk (`baseline_index`), and `baseline_changes` knows of which it says no more what Gladly holds.
 
 At the end `import_summary` accounts for every row, with the `run_findings` in the journal; `import_page` says so to
 people, in the words of `reject_reasons`, and `next_steps` says what to run next. `result_tables` writes what people

@@ -14,6 +14,7 @@ from bulkgladly.gladly.baseline_plan import BaselinePlan, accepted_by, unread_in
 from bulkgladly.gladly.identity import digest64
 from bulkgladly.gladly.spec import Draft, ImportSpec, Policy
 from bulkgladly.gladly.table import IMPORTS
+from bulkgladly.imports.baseline_changes import ChangedObjects, RowMatch, is_covered
 from bulkgladly.imports.baseline_findings import BaselineFindings, moment_of_micros
 from bulkgladly.imports.baseline_index import BaselineIndex, HeldObject
 from bulkgladly.records import Known, Mode
@@ -62,9 +63,11 @@ class Baseline:
     def __init__(self, index: BaselineIndex, plan: BaselinePlan, policy: Policy) -> None:
         """Use an index; `opened` builds it if needed."""
         self._index, self._plan, self._policy = index, plan, policy
+        self._updates_others = policy.mode is Mode.UPDATE or policy.on_conflict in ("update", "merge")
         about = index.about
         self._taken = bytearray(int(about["rows"]) // 8 + 1)
         """One bit for each object: whether a row was matched with it by an address."""
+        self._changed = ChangedObjects(int(about["rows"]))
         self.findings = BaselineFindings(
             lake=str(about["lake"]),
             data_sets=tuple(about["data_sets"]),
@@ -135,20 +138,25 @@ class Baseline:
             for at, (draft, earlier) in enumerate(zip(drafts, known, strict=True))
             if _is_open(draft, earlier)
         ]
+        pairs = zip(drafts, known, strict=True)
+        self.note_changed([one.gladly_id for draft, one in pairs if one is not None and not is_covered(draft, one)])
         if not asked:
             return result
         by_id = self._index.by_id([one for *_, ids in asked for one in ids])
         strangers: list[int] = []
+        matches: dict[int, RowMatch] = {}
         for at, draft, earlier, ids in asked:
             # A row with an id of its own means the object with that id, even if another has its addresses.
             if earlier is None and not draft.has_own_id and self._plan.has_addresses:
                 strangers.append(at)
             held = next(filter(None, map(by_id.get, ids)), None)
             if held is not None:
-                result[at] = self._known(draft, earlier, held, by="id")
+                found = result[at] = self._known(draft, earlier, held, by="id")
+                matches[at] = RowMatch(held.number, "id", is_changing=not is_covered(draft, found))
         self.findings.asked += sum(earlier is None for _, _, earlier, _ in asked)
         if strangers:
-            self._match_by_address(drafts, strangers, result)
+            self._match_by_address(drafts, strangers, result, matches)
+        self._leave_out_stale(matches, result, known)
         return result
 
     def _known(self, draft: Draft, known: Known | None, found: HeldObject, *, by: str) -> Known:
@@ -169,16 +177,61 @@ class Baseline:
         gladly_id = known.gladly_id if known is not None else str(held["id"])
         return Known(gladly_id, accepted, "", held, at / 1_000_000, unread)
 
+    # --- what the data set says no more, since this run writes it ---
+
+    def suspect(self, drafts: Sequence[Draft]) -> None:
+        """Note that rows may change the objects that they mean, whatever else is known of them."""
+        if not drafts:
+            return
+        self.note_changed([one for draft in drafts for one in _ids_of(draft, None)])
+        if self._plan.has_addresses:
+            for found in self._found_by_address(drafts, range(len(drafts))).values():
+                self._mark_other(None if found is None else found[1])
+
+    def note_changed(self, ids: Sequence[str]) -> None:
+        """Note that this run has changed the objects with these ids.
+
+        Raises:
+            JournalDamaged: The index cannot be read.
+        """
+        for held in self._index.by_id(ids).values() if ids else ():
+            self._changed.mark(held.number)
+
+    def _leave_out_stale(
+        self, matches: Mapping[int, RowMatch], result: list[Known | None], earlier: Sequence[Known | None]
+    ) -> None:
+        """Drop what was found of objects that an earlier row may change."""
+        for at in self._changed.stale(matches):
+            if earlier[at] is None and result[at] is not None:
+                self.findings.matched[matches[at].by] -= 1
+                self.findings.ambiguous += 1
+                result[at] = None
+
+    def _mark_other(self, held: HeldObject | None) -> None:
+        if held is not None and self._updates_others:
+            self._changed.mark(held.number)
+
     # --- rows that no id leads to ---
 
-    def _match_by_address(self, drafts: Sequence[Draft], at: Iterable[int], result: list[Known | None]) -> None:
+    def _found_by_address(
+        self, drafts: Sequence[Draft], at: Iterable[int]
+    ) -> dict[int, tuple[str, HeldObject | None] | None]:
+        """Return what `_match` says of each draft."""
         if not self._index.has_addresses:
             self._index.open_addresses(self._digests_of)
         groups = {one: self._plan.wanted(drafts[one].payload) for one in at}
         digests = {_address_digest(text) for each in groups.values() for group in each for text in group}
         found = self._index.by_address(list(digests))
-        for one, wanted in groups.items():
-            match = self._match(wanted, found)
+        return {one: self._match(wanted, found) for one, wanted in groups.items()}
+
+    def _match_by_address(
+        self,
+        drafts: Sequence[Draft],
+        at: Iterable[int],
+        result: list[Known | None],
+        matches: dict[int, RowMatch],
+    ) -> None:
+        for one, match in self._found_by_address(drafts, at).items():
             if match is None:
                 continue
             kind, held = match
@@ -189,11 +242,15 @@ class Baseline:
                     self.findings.matched["id"] -= 1
                     self.findings.ambiguous += 1
                     result[one] = None
+                    matches[one] = matches[one]._replace(is_changing=True)
+                    self._mark_other(held)
                 continue
             if held is None or self._is_taken(held.number):
                 self.findings.ambiguous += 1
+                self._mark_other(held)
                 continue
             result[one] = self._known_by_address(drafts[one], held, kind)
+            matches[one] = RowMatch(held.number, kind, is_changing=result[one] is None and self._updates_others)
 
     def _match(
         self, groups: Sequence[Sequence[str]], found: Mapping[int, HeldObject | None]

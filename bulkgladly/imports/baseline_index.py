@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from bulkgladly.errors import BulkgladlyError
+from bulkgladly.errors import BulkgladlyError, JournalDamaged
 from bulkgladly.gladly.identity import digest64
 from bulkgladly.journal.schema import insert_rows
 from bulkgladly.storage.durable import partial_of, sync_file, sync_folder, touch_private
@@ -21,6 +21,8 @@ from bulkgladly.storage.failures import database_error
 __all__ = ("ASKED", "BaselineIndex", "HeldObject", "IndexBuilder", "IndexedRow", "id_digest", "remove_index")
 
 FORMAT = 2
+_WITHOUT_MERGES = 1
+"""The format of an older version, whose runs are still resumed."""
 ASKED = "_asked_id"
 """The member of a held object with the id that was asked for, if that was merged into the object."""
 _GROUP = 500
@@ -177,9 +179,12 @@ class BaselineIndex:
             self._connection.execute("PRAGMA cache_size=-32000").close()
             row = self._connection.execute("SELECT value FROM meta WHERE name = 'about'").fetchone()
             self.about: Mapping[str, Any] = orjson.loads(row[0])
-            if self.about["format"] != FORMAT:
-                raise ValueError("it was written by another version")
-            self._has_merges = self._connection.execute("SELECT 1 FROM merged LIMIT 1").fetchone() is not None
+            written = self.about["format"]
+            if written not in (_WITHOUT_MERGES, FORMAT):
+                self._connection.close()
+                raise JournalDamaged(f"{path} was written by another version of bulkgladly")
+            has_merges = "SELECT 1 FROM merged LIMIT 1"
+            self._has_merges = written == FORMAT and self._connection.execute(has_merges).fetchone() is not None
 
     def close(self) -> None:
         """Close the file."""

@@ -13,7 +13,7 @@ from bulkgladly.gladly.outcomes import unread
 from bulkgladly.gladly.spec import ImportSpec, Policy, Record, Steps
 from bulkgladly.journal.owning_rows import OwningRows
 from bulkgladly.journal.run_folder import RunFolder
-from bulkgladly.records import Outcome, Stage, Word, place_of_row
+from bulkgladly.records import KEPT, Outcome, Stage, Word, place_of_row
 from bulkgladly.runs.observer import Estimate
 from bulkgladly.settings import Foreseen
 
@@ -108,4 +108,4 @@ class DeletionGuard:
 
 
 def _kept(record: Record, code: str, detail: str) -> Outcome:
-    return Outcome(Word.SKIPPED, record.id, Stage.CONFLICT, code=f"kept_{code}", detail=f"not deleted: {detail}")
+    return Outcome(Word.SKIPPED, record.id, Stage.CONFLICT, code=f"{KEPT}{code}", detail=f"not deleted: {detail}")

@@ -167,14 +167,14 @@ class Delivery:
     async def _note(self, pending: Pending, request: Request) -> None:
         """Write to the journal what must be known of a request after a crash.
 
-        What can be known no more once the request has left is on the disk before: that an object may be ours, and what
-        Gladly held before.
+        What can be known no more once the request has left is on the disk before: that an object may be ours, what
+        Gladly held before, and that an object was there which may be gone then.
         """
         writes = self._writes_of(pending, request)
         if request.repeat is Repeat.DETECTED:
             _note_moment([pending])
             await self._ledger.intend([_intent(pending.record, request)], writes)
-        elif any(one.effect.before is not None for one in writes):
+        elif any(one.effect.before is not None or one.effect.action == "delete" for one in writes):
             await self._ledger.intend((), writes)
         else:
             for one in writes:

@@ -133,6 +133,9 @@ def _compared(
     result = list(standings)
     # What an earlier process may have sent is looked up, whatever a data set says.
     places = [at for at, item in enumerate(items) if isinstance(item, Draft) and not standings[at].doubt]
+    # And that may have changed, or will change, an object that other rows mean.
+    pairs = zip(items, standings, strict=True)
+    baseline.suspect([item for item, one in pairs if isinstance(item, Draft) and one.doubt])
     drafts = [item for at in places if isinstance(item := items[at], Draft)]
     for at, known in zip(places, baseline.add(drafts, [result[at].known for at in places]), strict=True):
         if known is not result[at].known:

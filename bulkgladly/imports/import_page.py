@@ -205,6 +205,11 @@ def _missing(report: "Report", missing: int) -> str:
         told += f"; run {report.missing_run} deleted {done:,} of the {report.missing_to_delete:,} that imports created"
         if report.missing_kept:
             told += f", and kept {report.missing_kept:,}; `runs show {report.missing_run}` says why"
+    if report.missing_left:
+        told += (
+            f"; {report.missing_left:,} that earlier deletions have kept were not looked at again, since with them "
+            "more than --missing-limit are missing"
+        )
     return told + (doubt if report.rejects_without_key else "")
 
 

@@ -9,7 +9,7 @@ from bulkgladly.choices import Missing
 from bulkgladly.errors import BulkgladlyError, InputChanged, InputError
 from bulkgladly.files.inputs import Inputs
 from bulkgladly.imports.import_page import Reason, detail_lines, story_of, title_of
-from bulkgladly.imports.missing_keys import MISSING, MissingKeys, why_none_deleted, write_missing
+from bulkgladly.imports.missing_keys import MISSING, MissingKeys, is_above, why_none_deleted, write_missing
 from bulkgladly.imports.next_steps import commands_after
 from bulkgladly.imports.retry_rows import RejectKinds, kinds_of_rejects
 from bulkgladly.imports.run_findings import RunFindings, about_file, findings_in, names_of_inputs, settings_told
@@ -47,7 +47,8 @@ class Report(Summary):
     `missing` counts what earlier runs have sent and a complete input lacks (None if it was not called complete, or not
     read to its end); some of that may be in the `rejects_without_key`. With `--missing delete`, `missing_to_delete`
     is how much of it imports have created, and `missing_deleted` what the run `missing_run` has deleted of that;
-    `missing_kept` stayed, because it may be somebody else's by now.
+    `missing_kept` stayed, because it may be somebody else's by now. `missing_left` stayed in earlier deletions, and was
+    not looked at again, because with it more than the limit would be missing.
     `baseline` says what a data set was worth for the rows of the last session. `plan_applied` is the folder of the
     plan that the run applies. `files` has the result files by name. The rest is as in every summary.
     """
@@ -67,6 +68,7 @@ class Report(Summary):
     missing_to_delete: int = 0
     missing_deleted: int | None = None
     missing_kept: int = 0
+    missing_left: int = 0
     missing_run: str | None = None
     baseline: Mapping[str, Any] | None = None
     plan_applied: str | None = None
@@ -176,6 +178,7 @@ def publish(folder: RunFolder, inputs: Inputs, ending: Closing, common: Mapping[
         missing=None if gone is None else gone.number,
         rejects_without_key=0 if gone is None else gone.nameless,
         missing_to_delete=_to_delete(ending, end, gone),
+        missing_left=gone.ours_kept if gone is not None and _may_delete(ending, end) else 0,
         baseline=ending.baseline,
         plan_applied=None if header.plan is None else str(header.plan),
         inputs=names_of_inputs(folder),
@@ -202,7 +205,10 @@ def _missing(folder: RunFolder, ending: Closing, end: Ending) -> tuple[MissingKe
         gone = write_missing(folder.path, ending.scope)
         if ending.missing != Missing.DELETE or not gone.number:
             return gone, end
-        why = why_none_deleted(folder.path, ending.scope, gone.number, ending.missing_limit)
+        # What earlier deletions have kept is missing every night: it makes no good night a bad one.
+        why = why_none_deleted(folder.path, ending.scope, gone.number - gone.kept, ending.missing_limit)
+        if why is None and not is_above(gone.number, folder.path, ending.scope, ending.missing_limit):
+            gone = gone._replace(ours_kept=0)
         return gone, end if why is None else Ending("complete", _SHARE_LIMIT, why)
     except BulkgladlyError as error:
         return None, Ending("failed", error.exit_code, str(error))
@@ -210,8 +216,11 @@ def _missing(folder: RunFolder, ending: Closing, end: Ending) -> tuple[MissingKe
 
 def _to_delete(ending: Closing, end: Ending, gone: MissingKeys | None) -> int:
     """Return how many missing records are to be deleted; 0 if that was not asked for, or a limit forbids it."""
-    may_delete = ending.missing == Missing.DELETE and end.status == "complete" and end.exit_code != _SHARE_LIMIT
-    return gone.ours if gone is not None and may_delete else 0
+    return gone.ours - gone.ours_kept if gone is not None and _may_delete(ending, end) else 0
+
+
+def _may_delete(ending: Closing, end: Ending) -> bool:
+    return ending.missing == Missing.DELETE and end.status == "complete" and end.exit_code != _SHARE_LIMIT
 
 
 def _told_reject(inputs: Inputs, reject: RejectPlace) -> str:

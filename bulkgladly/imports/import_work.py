@@ -26,6 +26,7 @@ from bulkgladly.imports.step_choice import FreeSteps, StepChoice
 from bulkgladly.journal.ledger import Ledger
 from bulkgladly.journal.missing import KNOWN_BEFORE, known_before, known_in
 from bulkgladly.journal.reject_memory import RunScope, remember_rejects
+from bulkgladly.journal.run_outcomes import ids_updated
 from bulkgladly.journal.state_reader import StateReader
 from bulkgladly.records import Mode
 from bulkgladly.runs.observer import Estimate, counted
@@ -152,9 +153,11 @@ class ImportWork:
             await self.journal.note(KNOWN_BEFORE, str(known))
 
     def _opened_baseline(self, lake: Path) -> Baseline:
-        return Baseline.opened(
-            lake, self._spec, self._policy, self._session.run.path, is_stopped=lambda: self._stop.is_draining
-        )
+        run = self._session.run.path
+        found = Baseline.opened(lake, self._spec, self._policy, run, is_stopped=lambda: self._stop.is_draining)
+        if self._done_before:
+            found.note_changed(ids_updated(run))
+        return found
 
     async def read(self) -> None:
         """Resolve the names in the rows, then read and prepare the rows."""

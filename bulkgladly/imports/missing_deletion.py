@@ -71,7 +71,7 @@ async def delete_missing(
     )
 
     def make_input(place: Path) -> Path:
-        return _write_rows(place / DELETED_ROWS, folder.path, scope, most=report.missing_to_delete)
+        return _write_rows(place / DELETED_ROWS, folder.path, scope, report)
 
     own = _options_of(options)
     try:
@@ -99,8 +99,8 @@ async def delete_missing(
     return final
 
 
-def _write_rows(path: Path, parent: Path, scope: RunScope, *, most: int) -> Path:
-    """Write a row for each missing record that an import has created.
+def _write_rows(path: Path, parent: Path, scope: RunScope, report: Report) -> Path:
+    """Write a row for each missing record that an import has created, if the report does not leave it.
 
     Raises:
         UsageError: There are more than before: something else has changed the state.
@@ -109,10 +109,10 @@ def _write_rows(path: Path, parent: Path, scope: RunScope, *, most: int) -> Path
     def rows() -> Iterator[bytes]:
         with missing_records(parent, scope) as found:
             for one in found:
-                if is_ours(one, scope):
+                if is_ours(one, scope) and not (one.is_kept and report.missing_left):
                     yield orjson.dumps({_KEY: one.key, "id": one.gladly_id})
 
-    if publish_lines(path, rows()).rows > most:
+    if publish_lines(path, rows()).rows > report.missing_to_delete:
         raise UsageError(
             "another run has changed the state since the import, so nothing was deleted; import the files again"
         )

@@ -9,6 +9,7 @@ from bulkgladly.files.csv_forms import CsvForm, CsvLines
 from bulkgladly.gladly.identity import derive_id
 from bulkgladly.journal.missing import (
     MissingRecord,
+    has_accepted_rows,
     known_before,
     known_in,
     missing_records,
@@ -25,6 +26,7 @@ __all__ = (
     "DELETED_ROWS",
     "MISSING",
     "MissingKeys",
+    "is_above",
     "is_missing_deletion",
     "is_ours",
     "why_none_deleted",
@@ -40,13 +42,16 @@ _COLUMNS = ("key", "gladly_id")
 class MissingKeys(NamedTuple):
     """The file, if there are any, their number, and how many rejected rows name no key, so that one could be theirs.
 
-    `ours` are those that an import has created, as far as that is certain: no others are ever deleted.
+    `ours` are those that an import has created, as far as that is certain: no others are ever deleted. `kept` are those
+    that an earlier deletion has kept, `ours_kept` the part of them that is ours.
     """
 
     file: ResultFile | None
     number: int
     nameless: int
     ours: int = 0
+    kept: int = 0
+    ours_kept: int = 0
 
 
 def write_missing(folder: Path, scope: RunScope) -> MissingKeys:
@@ -57,12 +62,13 @@ def write_missing(folder: Path, scope: RunScope) -> MissingKeys:
     """
     path = folder / MISSING
     line = CsvLines(CsvForm(_COLUMNS, ",", '"', "utf-8")).line
-    ours = 0
+    ours = kept = ours_kept = 0
 
     def cells(records: Iterable[MissingRecord]) -> Iterator[tuple[str, str]]:
-        nonlocal ours
+        nonlocal ours, kept, ours_kept
         for one in records:
-            ours += is_ours(one, scope)
+            ours, kept = ours + is_ours(one, scope), kept + one.is_kept
+            ours_kept += one.is_kept and is_ours(one, scope)
             yield one.key, one.gladly_id
 
     with missing_records(folder, scope) as found:
@@ -72,7 +78,7 @@ def write_missing(folder: Path, scope: RunScope) -> MissingKeys:
         path.unlink(missing_ok=True)
         return MissingKeys(None, 0, 0)
     file = ResultFile(written.path, number, written.size, written.digest)
-    return MissingKeys(file, number, rejects_without_key(folder), ours)
+    return MissingKeys(file, number, rejects_without_key(folder), ours, kept, ours_kept)
 
 
 def is_ours(record: MissingRecord, scope: RunScope) -> bool:
@@ -95,16 +101,35 @@ def is_missing_deletion(header: RunHeader) -> bool:
     return is_child and any(Path(file.path).name == DELETED_ROWS for file in header.inputs)
 
 
+def is_above(missing: int, folder: Path, scope: RunScope, limit: float) -> bool:
+    """Tell whether a number of missing records is more than a limit, in percent of what earlier runs have sent.
+
+    Raises:
+        JournalDamaged: The journal or the state cannot be read.
+    """
+    return missing * 100 > _known(folder, scope) * limit
+
+
+def _known(folder: Path, scope: RunScope) -> int:
+    # What this run has sent for the first time makes no deletion smaller: somebody has agreed to a share of the others.
+    before = known_before(folder)
+    return before if before is not None else known_in(scope)
+
+
 def why_none_deleted(folder: Path, scope: RunScope, missing: int, limit: float) -> str | None:
     """Return why nothing may be deleted although records are missing, or None.
 
     Raises:
         JournalDamaged: The journal or the state cannot be read.
     """
-    # What this run has sent for the first time makes no deletion smaller: somebody has agreed to a share of the others.
-    before = known_before(folder)
-    known = before if before is not None else known_in(scope)
-    if missing * 100 > known * limit:
+    if not has_accepted_rows(folder):
+        # No limit is meant for that: such a file says nothing of what there is.
+        return (
+            f"the files have no row that was accepted, so {counted(missing, 'record')} of earlier runs would be "
+            "missing; correct the files, and import them again"
+        )
+    known = _known(folder, scope)
+    if is_above(missing, folder, scope, limit):
         share = f"{missing * 100 / known:.1f} %" if known else "all"
         return (
             f"{counted(missing, 'record')} of {known:,} ({share}) would be missing, more than --missing-limit "

@@ -18,6 +18,7 @@ from bulkgladly.storage.failures import database_error
 __all__ = (
     "KNOWN_BEFORE",
     "MissingRecord",
+    "has_accepted_rows",
     "known_before",
     "known_in",
     "missing_records",
@@ -41,13 +42,15 @@ _AROUND = " \u00a0\ufeff'=:"
 class MissingRecord(NamedTuple):
     """A source key and the id of its object. `made` is the id in the create, if an import is known to have sent one.
 
-    `is_shared` tells whether another namespace knows the object as well.
+    `is_shared` tells whether another namespace knows the object as well, `is_kept` whether an earlier deletion has kept
+    it, and no import has sent anything else since.
     """
 
     key: str
     gladly_id: str
     made: str | None
     is_shared: bool = False
+    is_kept: bool = False
 
 
 @contextlib.contextmanager
@@ -68,25 +71,31 @@ def missing_records(folder: Path, scope: RunScope) -> Iterator[Iterator[MissingR
         _gather_missing(journal, scope)
         _gather_others(journal, scope)
         rows = journal.execute(
-            "SELECT key, gladly_id, made, gladly_id IN (SELECT gladly_id FROM temp.others) FROM temp.missing"
+            "SELECT key, gladly_id, made, gladly_id IN (SELECT gladly_id FROM temp.others), kept FROM temp.missing"
             # An object that another key of this run stands for is there, also if that row was rejected.
             " WHERE gladly_id NOT IN (SELECT gladly_id FROM temp.others WHERE namespace = ?) ORDER BY key",
             (scope.namespace,),
         )
-        yield (MissingRecord(str(key), str(one), made, bool(is_shared)) for key, one, made, is_shared in rows)
+        yield (
+            MissingRecord(str(key), str(one), made, bool(is_shared), bool(kept))
+            for key, one, made, is_shared, kept in rows
+        )
 
 
 def _gather_missing(journal: sqlite3.Connection, scope: RunScope) -> None:
     """Write the keys that earlier runs have sent and this run had no row of into the table `missing`."""
     whose = (scope.host, scope.resource, scope.namespace)
     journal.execute(
-        "CREATE TEMP TABLE missing (gladly_id TEXT, key TEXT, made TEXT, PRIMARY KEY (gladly_id, key)) WITHOUT ROWID"
+        "CREATE TEMP TABLE missing (gladly_id TEXT, key TEXT, made TEXT, kept INTEGER, PRIMARY KEY (gladly_id, key))"
+        " WITHOUT ROWID"
     )
     journal.execute(
         "INSERT OR IGNORE INTO temp.missing"  # noqa: S608 - ours
-        " SELECT known.gladly_id, known.key, made.gladly_id FROM state.known"
+        " SELECT known.gladly_id, known.key, made.gladly_id, kept.key IS NOT NULL FROM state.known"
         " JOIN state.scopes ON scopes.id = known.scope"
         " LEFT JOIN state.made ON made.scope = known.scope AND made.key = known.key"
+        " LEFT JOIN state.kept ON kept.scope = known.scope AND kept.key = known.key"
+        " AND kept.gladly_id = known.gladly_id AND kept.accepted = known.accepted"
         f" WHERE {_KNOWN}"
         " AND known.key NOT IN (SELECT key FROM main.records WHERE key IS NOT NULL)"
         " AND known.key NOT IN (SELECT text FROM temp.unreadable)"
@@ -160,6 +169,13 @@ def _words(original: bytes) -> Iterator[str]:
     for between in (_BETWEEN_CELLS, _BETWEEN_WORDS):
         for word in between.split(text):
             yield word.strip(_AROUND)
+
+
+def has_accepted_rows(folder: Path) -> bool:
+    """Tell whether a run had a row that names its key and was not rejected."""
+    with reading(folder / "journal.sqlite") as journal:
+        sql = "SELECT 1 FROM records WHERE key IS NOT NULL AND word <> 'rejected' LIMIT 1"
+        return journal.execute(sql).fetchone() is not None
 
 
 def rows_without_key(folder: Path) -> int:

@@ -26,7 +26,7 @@ from bulkgladly.journal.state import State
 from bulkgladly.journal.turns import BEGAN, LAST
 from bulkgladly.journal.writer import Contents, write_note
 from bulkgladly.messages import Effect, NotedWrite
-from bulkgladly.records import Known, Word
+from bulkgladly.records import KEPT, Known, Word
 
 __all__ = ("RecordTables", "intent_rows", "write_rows")
 
@@ -71,6 +71,7 @@ class RecordTables(Contents[LedgerEntry]):
 
     def _note_begin(self) -> None:
         """Take the first turn of the run, unless an earlier process has."""
+        self._state.catch_up()
         if self._connection.execute("SELECT 1 FROM meta WHERE name = ?", (BEGAN,)).fetchone() is None:
             turn = self._state.next_turn()
             self._state.commit()
@@ -192,6 +193,8 @@ class RecordTables(Contents[LedgerEntry]):
         if gone_values := [(one.seq, nth, *value) for one in settled for nth, value in enumerate(one.dropped, 1)]:
             insert_rows(self._connection, "INSERT OR REPLACE INTO dropped", gone_values)
         self._remember(settled)
+        if kept := [one.key for one in settled if one.key is not None and (one.outcome.code or "").startswith(KEPT)]:
+            self._state.note_kept(kept)
 
     def _remember(self, settled: Sequence[SettledRow]) -> None:
         """Write to the state what later runs need to know of the keys of rows that have ended."""

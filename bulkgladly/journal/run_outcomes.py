@@ -5,10 +5,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from bulkgladly.journal.databases import open_reader
+from bulkgladly.journal.databases import open_reader, reading
 from bulkgladly.storage.failures import database_error
 
-__all__ = ("RunOutcome", "RunOutcomes")
+__all__ = ("RunOutcome", "RunOutcomes", "ids_updated")
 
 
 class RunOutcome(NamedTuple):
@@ -47,3 +47,14 @@ class RunOutcomes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._connection.close()
+
+
+def ids_updated(folder: Path) -> list[str]:
+    """Return the ids in Gladly of the objects that a run has updated.
+
+    Raises:
+        JournalDamaged: The journal cannot be read.
+    """
+    with reading(folder / "journal.sqlite") as connection:
+        sql = "SELECT DISTINCT gladly_id FROM records WHERE word = 'updated' AND gladly_id IS NOT NULL"
+        return [str(row[0]) for row in connection.execute(sql)]

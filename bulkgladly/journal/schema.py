@@ -138,6 +138,13 @@ CREATE TABLE IF NOT EXISTS made (     -- which of `known` imports have created, 
     gladly_id TEXT NOT NULL,         -- the id in the create; the key may stand for another object since, by a merge
     PRIMARY KEY (scope, key)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kept (     -- which of `known` were missing, and a deletion has kept
+    scope     INTEGER NOT NULL,
+    key       TEXT NOT NULL,
+    gladly_id TEXT NOT NULL,
+    accepted  TEXT NOT NULL,         -- as in `known` at that time: if it is sent again, it is not kept any more
+    PRIMARY KEY (scope, key)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS reserved ( -- keys in `known` without an id: who may have sent them
     scope   INTEGER NOT NULL,
     key     TEXT NOT NULL,

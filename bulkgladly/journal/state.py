@@ -17,7 +17,7 @@ import orjson
 from bulkgladly.errors import JournalDamaged
 from bulkgladly.journal.databases import open_state
 from bulkgladly.journal.schema import insert_rows
-from bulkgladly.journal.turns import next_turn
+from bulkgladly.journal.turns import newest_turn, next_turn
 from bulkgladly.records import FORGOTTEN, Known
 from bulkgladly.storage.failures import database_error
 
@@ -167,13 +167,24 @@ class State:
             made = [(self._scope, key, gladly_id) for key, gladly_id in rows]
             insert_rows(self._connection, "INSERT OR REPLACE INTO made", made)
 
+    def note_kept(self, keys: Sequence[str]) -> None:
+        """Keep that a deletion of what is missing has kept the objects of keys, as they are known now."""
+        copy = (
+            "INSERT OR REPLACE INTO kept SELECT scope, key, gladly_id, accepted FROM known WHERE scope = ? AND key = ?"
+        )
+        with self._ours():
+            self._begin()
+            for key in keys:
+                self._connection.execute(copy, (self._scope, key))
+
     def forget(self, keys: Sequence[str]) -> None:
         """Forget keys whose objects are deleted."""
         with self._ours():
             self._begin()
             for key in keys:
-                self._connection.execute("DELETE FROM known WHERE scope = ? AND key = ?", (self._scope, key))
-                self._connection.execute("DELETE FROM made WHERE scope = ? AND key = ?", (self._scope, key))
+                for table in ("known", "made", "kept"):
+                    forget = f"DELETE FROM {table} WHERE scope = ? AND key = ?"  # noqa: S608 - names of our own
+                    self._connection.execute(forget, (self._scope, key))
             if self._is_synced:
                 self._settle(keys)
 
@@ -202,6 +213,13 @@ class State:
         with self._ours():
             self._begin()
             return next_turn(self._connection)
+
+    def catch_up(self) -> None:
+        """Count turns on after all that the runs beside this file have taken; an older copy of it may be behind."""
+        with self._ours():
+            newest = newest_turn(self._connection, self._path.parent / "runs")
+            if newest is not None:
+                self._connection.execute("UPDATE turns SET turn = max(turn, ?) WHERE id = 0", (newest,))
 
     def commit(self) -> None:
         """End the open transaction, if there is one."""

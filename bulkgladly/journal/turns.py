@@ -14,7 +14,7 @@ from typing import NamedTuple
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.journal.databases import reading
 
-__all__ = ("BEGAN", "LAST", "RunTurns", "are_comparable", "is_before", "next_turn", "run_turns")
+__all__ = ("BEGAN", "LAST", "RunTurns", "are_comparable", "is_before", "newest_turn", "next_turn", "run_turns")
 
 BEGAN, LAST = "first_turn", "last_turn"
 """Notes in a journal: the turn that the run took when it began, and that of its last commit with an outcome."""
@@ -35,6 +35,20 @@ def next_turn(state: sqlite3.Connection) -> int:
     first = ((secrets.randbits(31) | 1) << _COUNTED_BITS) + 1
     state.execute("INSERT OR IGNORE INTO turns (id, turn) VALUES (0, ?)", (first,))
     return int(state.execute("SELECT turn FROM turns WHERE id = 0").fetchone()[0])
+
+
+def newest_turn(state: sqlite3.Connection, runs: Path) -> int | None:
+    """Return the newest turn that the journals of runs have from a state, if it is later than the state knows.
+
+    That is so if the state was restored from a copy, or has lost its last commits with the power. Given again, such a
+    turn would make a later run an earlier one.
+    """
+    found = state.execute("SELECT turn FROM turns WHERE id = 0").fetchone()
+    if found is None or not runs.is_dir():
+        return None
+    known = (run_turns(folder) for folder in runs.iterdir() if folder.is_dir())
+    newest = max((one.last for one in known if one is not None and are_comparable(one.last, found[0])), default=0)
+    return newest if newest > found[0] else None
 
 
 def are_comparable(first: int | None, second: int | None) -> bool:

@@ -9,6 +9,7 @@ import anyio.to_thread
 
 from bulkgladly.commands import next_command
 from bulkgladly.errors import UnfinishedRun, UsageError
+from bulkgladly.gladly.change import is_equal
 from bulkgladly.gladly.spec import ImportSpec
 from bulkgladly.journal.run_folder import RunFolder
 from bulkgladly.journal.run_writes import RunWrites
@@ -70,7 +71,8 @@ def _samples(plan: UndoPlan, writes: RunWrites, spec: ImportSpec) -> Iterator[tu
         fields = [SampleField(name, image.left, image.before) for name, image in images.fields.items()]
         for name, keys in images.maps.items():
             fields += [SampleField(f"{name}.{key}", image.left, image.before) for key, image in keys.items()]
-        yield one.gladly_id, tuple(one for one in fields if one.before is not UNREAD and one.before != one.left)
+        told = (one for one in fields if one.before is not UNREAD and not is_equal(one.before, one.left))
+        yield one.gladly_id, tuple(told)
 
 
 async def start_undo(

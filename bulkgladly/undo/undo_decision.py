@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from bulkgladly.gladly.change import Held, same_in_map, same_value
+from bulkgladly.gladly.change import Held, is_equal, same_in_map, same_value
 from bulkgladly.gladly.reversal import Identity, Reversal
 from bulkgladly.undo.undo_images import UNREAD, Image, ObjectImages
 
@@ -175,7 +175,7 @@ class _Parts:
                 cleared.append(key)
             elif fate is UndoFate.RESTORE:
                 whole[key] = image.before
-        if whole != now:
+        if not is_equal(whole, now):
             # Sent whole: whether a PATCH merges attributes with those that are there is UNKNOWN.
             self._changes[name] = None if is_new and not whole else whole
         if cleared:
@@ -243,7 +243,7 @@ def _same_entries(held: list[Any], wanted: list[Any], identity: Identity) -> boo
 
 def _same_entry(held: Any, wanted: Any) -> bool:
     if not isinstance(held, dict) or not isinstance(wanted, dict):
-        return bool(held == wanted)
+        return is_equal(held, wanted)
     return all(_same_part(part, held, wanted) for part in {*held, *wanted} - {"original", *_ADDED})
 
 

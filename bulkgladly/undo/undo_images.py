@@ -4,7 +4,7 @@ import enum
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from bulkgladly.gladly.change import Action, Held
+from bulkgladly.gladly.change import Action, Held, is_equal
 from bulkgladly.gladly.reversal import Reversal
 from bulkgladly.records import Word
 
@@ -110,5 +110,5 @@ def _add_names(images: dict[str, Image], field: str, before: Held | None, value:
         known = UNREAD if held is UNREAD else held.get(name) if isinstance(held, Mapping) else None
         if name in images:
             images[name] = Image(images[name].before, left)
-        elif known is UNREAD or known != left:
+        elif known is UNREAD or not is_equal(known, left):
             images[name] = Image(known, left)

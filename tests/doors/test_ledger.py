@@ -24,6 +24,7 @@ from bulkgladly.journal.ledger import Ledger, Openings
 from bulkgladly.journal.results import count_by_word, rejects, rejects_by_code
 from bulkgladly.journal.schema import JOURNAL_VERSION
 from bulkgladly.journal.state import State
+from bulkgladly.journal.turns import RunTurns, are_comparable, run_turns
 from bulkgladly.records import FORGOTTEN, Claim, Known, Mark, Outcome, Position, Problem, Word
 from bulkgladly.storage.failures import database_error
 
@@ -990,3 +991,32 @@ async def test_a_record_is_known_by_the_former_spelling_of_its_key_too(tmp_path:
     ledger.close()
 
     assert standing.known is None
+
+
+async def test_a_state_from_an_older_copy_counts_its_turns_on(tmp_path: Path) -> None:
+    """Or a run after the restore would be earlier than those that the copy does not know."""
+    state, copy = tmp_path / "state.sqlite", tmp_path / "copy.sqlite"
+
+    def ledger(name: str) -> Ledger:
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return Ledger(folder, state=state, scope=SCOPE)
+
+    def turns(name: str) -> RunTurns:
+        found = run_turns(tmp_path / "runs" / name)
+        assert found is not None
+        return found
+
+    ledger("first").close()
+    shutil.copyfile(state, copy)
+    for name in ("second", "third"):
+        ledger(name).close()
+    shutil.copyfile(copy, state)
+    again = ledger("second")  # a resume counts on as well, before any new run
+    await again.admit([admission(0)])
+    again.settle(0, place(0), created(0), key="k-0", attempts=1)
+    again.close()
+    ledger("fourth").close()
+
+    assert turns("first").began < turns("third").last < turns("second").last < turns("fourth").began
+    assert are_comparable(turns("first").began, turns("fourth").began)

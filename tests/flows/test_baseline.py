@@ -1,7 +1,9 @@
 """`--baseline`: a data set says what Gladly held, in place of a look; what it does not say is read first."""
 
 import shutil
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from bulkgladly import Pace, Report, RunFolder, UsageError
+from bulkgladly import Limits, Pace, Report, RunFolder, UsageError
 from bulkgladly.emulator import Emulator
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.imports.baseline import INDEX
@@ -388,6 +390,49 @@ async def test_a_resume_uses_what_was_read_whatever_has_become_of_the_data_set(w
     assert (resumed.exit_code, resumed.counts["unchanged"], resumed.counts["updated"]) == (0, 3, 1)
     # It has counted the rows that it has read itself, and says so.
     assert any(line.startswith("since the resume, ") for line in resumed.details)
+    assert world.asked() == {"updateCustomer": 1}
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+@pytest.mark.parametrize("own", [{}, {"id": ""}])
+@pytest.mark.parametrize("choice", [{"mode": "update"}, {"on_conflict": "update"}])
+async def test_what_a_row_changes_is_not_compared_with_the_data_set_any_more(
+    choice: dict[str, Any], own: dict[str, str], *, is_resumed: bool, world: World
+) -> None:
+    """A row with another key finds the customer by an address, and changes it; a later row says what it was before."""
+    first = {**somebody(0), "email:2": "second@example.org"}
+    lake = await a_known_organisation(world, [first])
+    [held] = world.emulator.store.customers.values()
+    own = dict.fromkeys(own, str(held["id"]))
+    found = {**dict.fromkeys(first, ""), "crm": "x", "name": "Another Name", "email:1": "second@example.org"}
+    later = {**first, "crm": "y", "email:2": ""}
+    rows = [{**found, **dict.fromkeys(own, "")}, {**later, **own}]
+
+    alone = Pace(unlimited=True, concurrency=1)
+    report, _ = await compared(world, rows, lake, **choice, pace=alone, max_rows=1 if is_resumed else None)
+    report = await world.resume(limits=Limits()) if is_resumed else report
+
+    assert (report.counts["updated"], report.counts["unchanged"]) == (2, 0), report.reasons
+    assert [one["name"] for one in world.emulator.store.customers.values()] == [first["name"]]
+
+
+@pytest.mark.parametrize("format_", [1, 99])
+async def test_a_resume_can_do_with_the_index_of_another_version(format_: int, world: World) -> None:
+    """That of the version before is used, whatever has become of the data set; any other is made again."""
+    rows = somebodies(4)
+    lake = await a_known_organisation(world, rows)
+    rows[3]["name"] = "Another Name"
+    stopped, _ = await compared(world, rows, lake, max_rows=2)
+    with closing(sqlite3.connect(Path(stopped.folder) / INDEX)) as index, index:
+        index.execute("DROP TABLE merged")
+        index.execute("ALTER TABLE ids ADD COLUMN line INTEGER")
+        index.execute("UPDATE meta SET value = json_set(value, '$.format', ?) WHERE name = 'about'", (format_,))
+    if format_ == 1:
+        shutil.rmtree(lake)
+
+    resumed = await world.resume()
+
+    assert (resumed.exit_code, resumed.counts["unchanged"], resumed.counts["updated"]) == (0, 3, 1)
     assert world.asked() == {"updateCustomer": 1}
 
 

@@ -101,6 +101,28 @@ async def test_what_people_have_changed_stays_and_what_they_have_added_elsewhere
     assert "4 records" in " ".join(report.details)
 
 
+async def test_who_was_kept_does_not_count_toward_the_limit_the_next_night(world: World) -> None:
+    """They are missing every night. Within the limit they are looked at again, and above it they stay."""
+    await world.run(world.csv(people(10)))
+    for number in (8, 9):
+        edited(world, number, name="Somebody Else")
+    assert (await world.run(world.csv(people(8)), **DELETE)).missing_kept == 2
+    edited(world, 9, name=person(9)["name"])
+    world.forget()
+
+    above = await world.run(world.csv(people(7)), **{**DELETE, "missing_limit": 20})
+
+    assert (above.exit_code, above.missing, above.missing_deleted, above.missing_left) == (0, 3, 1, 2)
+    assert world.asked() == {"getCustomer": 1, "deleteCustomer": 1}
+    assert any("2 that earlier deletions have kept were not looked at again" in line for line in above.details)
+    within = await world.run(world.csv(people(7)), **{**DELETE, "missing_limit": 30})
+    assert (within.missing_deleted, within.missing_kept, within.missing_left) == (1, 1, 0)
+    # Sent again, and then missing again, they count like everybody else.
+    await world.run(world.csv([*people(7), person(8, name="Another Name")]))
+    again = await world.run(world.csv(people(7)), **{**DELETE, "missing_limit": 10})
+    assert (again.exit_code, again.missing) == (3, 1)
+
+
 @pytest.mark.parametrize("bad", [{}, {"phone:1": "12"}])
 async def test_a_customer_whose_address_has_another_key_in_the_file_stays(bad: dict[str, str], world: World) -> None:
     """The source has renamed the key; its row is rejected, by Gladly or before anything is noted of its addresses."""

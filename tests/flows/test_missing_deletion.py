@@ -52,6 +52,20 @@ async def test_more_than_the_limit_deletes_nothing(world: World) -> None:
     assert len(world.names()) == 5
 
 
+@pytest.mark.parametrize("row", [None, person(1, **{"email:1": "no address"})])
+async def test_files_without_an_accepted_row_delete_nothing(row: dict[str, Any] | None, world: World) -> None:
+    """Whatever the limit is: an export that failed leaves an empty file, and says nothing of what there is."""
+    await world.run(world.csv(people(3)))
+
+    report = await world.run(world.ndjson([] if row is None else [row]), **DELETE, missing_limit=100)
+
+    missing = 3 if row is None else 2
+    assert (report.status, report.exit_code, report.missing) == ("complete", 3, missing)
+    assert (report.missing_to_delete, report.missing_run, len(world.names())) == (0, None, 3)
+    assert report.reason is not None
+    assert report.reason.startswith(f"the files have no row that was accepted, so {missing} records of earlier")
+
+
 async def test_a_customer_that_no_import_has_created_stays(world: World) -> None:
     """One was there under its own id, one was found by its address, and one was merged into another since."""
     options: Mapping[str, Any] = {"key": None, "ignore_columns": ("crm",)}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bulkgladly.gladly.spec import Draft
-from bulkgladly.messages import Repeat, Reply
+from bulkgladly.messages import Effect, NotedWrite, Repeat, Reply
 from bulkgladly.records import Problem, Word
 from tests.unit.stepping import BROKEN, DONE, GONE, LOST, created, play, prepared, record_of, refusal, remembered, reply
 
@@ -297,6 +297,15 @@ def test_a_webhook_is_disabled_and_deleted(fields: dict[str, Any], replies: list
     if word is Word.DELETED:
         calls = [call for call in played.calls if call != "getWebhook"]
         assert calls[-2:] == ["updateWebhook", "deleteWebhook"]
+
+
+@pytest.mark.parametrize(("action", "word"), [("delete", Word.DELETED), ("update", Word.UNCHANGED)])
+def test_a_webhook_that_a_killed_process_has_deleted_ends_as_deleted(action: str, word: Word) -> None:
+    """Nobody has read it, but it was disabled, or the deletion would not have left."""
+    noted = NotedWrite(0, 1, "deleteWebhook", Effect(action, "w-1", None, {}))
+    record = record_of("webhooks", {"id": "w-1"}, "delete")._replace(written=(noted,))
+
+    assert play("webhooks", "delete", record, [GONE]).outcome.word is word
 
 
 @pytest.mark.parametrize("url", ["http://example.org/hook", "example.org", "http://127.0.0.1.example.org"])

@@ -7,11 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkgladly.gladly.customer_rows import changes_to, gaps_in, prepare_customer
+from bulkgladly.explanations.explain_words import fields_of
+from bulkgladly.gladly.customer_rows import changes_to, differing_parts_of, gaps_in, prepare_customer
 from bulkgladly.gladly.identity import derive_id, digest64, fingerprint, key_of_content
 from bulkgladly.gladly.plain_profiles import holds_plainly
 from bulkgladly.gladly.spec import Draft, Policy
 from bulkgladly.records import Claim, Position, Problem, Row
+from bulkgladly.undo.undo_decision import decide_undo
+from bulkgladly.undo.undo_images import images_of
+from tests.unit.test_undo_decision import CUSTOMERS, Write
 
 HOST = "https://example.gladly.com"
 EMAILS = [{"original": "ada@example.org"}]
@@ -270,6 +274,25 @@ def test_what_gladly_adds_is_no_difference(payload: dict[str, Any]) -> None:
 def test_changes_are_what_the_profile_lacks(payload: dict[str, Any], changes: dict[str, Any]) -> None:
     """Only the fields that differ, and nothing that others have added is lost."""
     assert changes_to(PROFILE, payload) == changes
+
+
+@pytest.mark.parametrize(("held", "wanted"), [(True, 1), (0, False), ([True], [1]), ({"a": 1}, {"a": True}), (1, "1")])
+def test_a_flag_is_not_a_number(held: Any, wanted: Any) -> None:
+    """For Python it is: an attribute that goes from one to the other is written, shown, and taken back."""
+    profile, payload = ({"customAttributes": {"vip": one, "tier": "gold"}} for one in (held, wanted))
+
+    assert changes_to(profile, payload) == payload
+    assert differing_parts_of(profile, payload, "customAttributes") == [("customAttributes.vip", wanted, held)]
+    assert [one.field for one in fields_of(profile, payload)] == ["customAttributes.vip"]
+    images = images_of([Write("update", profile, payload)], CUSTOMERS)
+    assert images.maps == {"customAttributes": {"vip": (held, wanted)}}
+    assert decide_undo(images, payload, CUSTOMERS).changes == profile
+    assert changes_to(profile, profile) == {}
+
+
+def test_a_number_is_the_same_in_both_spellings() -> None:
+    """JSON has one kind of number."""
+    assert changes_to({"customAttributes": {"age": 1.0}}, {"customAttributes": {"age": 1}}) == {}
 
 
 @pytest.mark.parametrize("profile", [{}, {"emails": None}, {"emails": "x", "customAttributes": 3}, {"emails": ["x"]}])

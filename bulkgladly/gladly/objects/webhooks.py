@@ -184,7 +184,7 @@ def _decide_deletion(record: Record, policy: Policy) -> Deciding:
     if found.held is not None:
         return deletion_of("webhooks", record, found.gladly_id, before=found.held)
     end = Outcome(Word.UNCHANGED) if found.is_absent else unread(found.reply, None)
-    return ended("webhooks", record, deleted_before(record, end))
+    return ended("webhooks", record, deleted_before(record, end, is_proved=True))
 
 
 def _by_list(record: Record, policy: Policy, found: Found, *, may_be_ours: bool) -> Change:
@@ -230,7 +230,8 @@ def _delete(record: Record, policy: Policy, change: Change) -> Steps:
     disabling = update_of("webhooks", record, gladly_id, {"enabled": False}, before=change.before)
     disabled = yield writing(_change(record, gladly_id, disabling.after), disabling)
     if disabled.is_absent:
-        return deleted_before(record, Outcome(Word.UNCHANGED, gladly_id=gladly_id))
+        # An earlier process that was about to delete it had disabled it, so it was there.
+        return deleted_before(record, Outcome(Word.UNCHANGED, gladly_id=gladly_id), is_proved=True)
     if not disabled.is_confirmed:
         return unknown(disabled, gladly_id) if disabled.is_unclear else refused(disabled, gladly_id)
     return (yield from _STEPS.apply(record, policy, change))
