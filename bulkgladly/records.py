@@ -178,8 +178,8 @@ class Known(NamedTuple):
     it, if that is known.
 
     A data set may have told some of it (`--baseline`): `held` is then what Gladly held of the object
-    at `held_at` (seconds since 1970), and `unread` are the fields of the record of which that says
-    nothing.
+    at `held_at` (seconds since 1970), or empty if the record asks for nothing else, and `unread` are
+    the fields of the record of which that says nothing.
     """
 
     gladly_id: str

@@ -1,6 +1,7 @@
 """The numbering plans of the countries: a quick look whether a phone number is valid. Pure."""
 
 import re
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -30,20 +31,14 @@ def is_valid_as_written(e164: str) -> bool:
 
 
 class _Region(NamedTuple):
-    """The numbers of one region: which belong to it alone, their lengths, and the pattern of each kind of number."""
+    """The numbers of one region: which belong to it alone, and by their length, the pattern of those that are valid."""
 
     leading: re.Pattern[str] | None
-    lengths: frozenset[int]
-    general: re.Pattern[str]
-    kinds: tuple[tuple[frozenset[int], re.Pattern[str]], ...]
+    valid: Mapping[int, re.Pattern[str]]
 
     def has(self, national: str) -> bool:
-        size = len(national)
-        return (
-            size in self.lengths
-            and self.general.fullmatch(national) is not None
-            and any(size in lengths and pattern.fullmatch(national) for lengths, pattern in self.kinds)
-        )
+        pattern = self.valid.get(len(national))
+        return pattern is not None and pattern.fullmatch(national) is not None
 
 
 def _is_in_plan(national: str, regions: tuple[_Region, ...]) -> bool:
@@ -78,14 +73,21 @@ def _region_of(plan: phonenumbers.PhoneMetadata) -> _Region:
     kinds = (getattr(plan, name) for name in _KINDS_OF_NUMBER)
     general: Any = plan.general_desc
     lengths = frozenset(general.possible_length)
-    return _Region(
-        re.compile(plan.leading_digits) if plan.leading_digits else None,
-        lengths,
-        re.compile(general.national_number_pattern),
-        tuple(
-            # A kind without lengths of its own has those of its country.
-            (frozenset(kind.possible_length) or lengths, re.compile(kind.national_number_pattern))
-            for kind in kinds
-            if kind is not None and kind.national_number_pattern
-        ),
-    )
+    patterns = [
+        # A kind without lengths of its own has those of its country.
+        (frozenset(kind.possible_length) or lengths, kind.national_number_pattern)
+        for kind in kinds
+        if kind is not None and kind.national_number_pattern
+    ]
+    valid = {
+        size: _pattern_of(general.national_number_pattern, [text for sizes, text in patterns if size in sizes])
+        for size in lengths
+    }
+    leading = re.compile(plan.leading_digits) if plan.leading_digits else None
+    return _Region(leading, {size: pattern for size, pattern in valid.items() if pattern is not None})
+
+
+def _pattern_of(general: str, kinds: Sequence[str]) -> re.Pattern[str] | None:
+    """Return the pattern of texts that match the general one and one of the kinds, each of them as a whole."""
+    # One match instead of one for each kind; the plans have no references to groups, which would change their numbers.
+    return re.compile(rf"(?=(?:{general})\Z)(?:{'|'.join(kinds)})") if kinds else None

@@ -7,6 +7,7 @@ see docs/baseline.md for what can go wrong.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 from bulkgladly.errors import JournalDamaged, UsageError, Withdrawn
@@ -22,6 +23,10 @@ from bulkgladly.records import Known, Mode
 __all__ = ("INDEX", "Baseline", "check_baseline")
 
 INDEX = "baseline.sqlite"
+_READ_AT_ONCE = 128
+"""Few, so that an object is compared, and mostly freed, while it is in the processor's cache."""
+_EQUAL: Mapping[str, Any] = MappingProxyType({})
+"""What is kept of an object that holds all that its row asks for: nobody will look at it again."""
 _LOOKED_UP = "such a row is looked up in Gladly before anything is written"
 _LEFT_TO = {
     "quarantine": "--on-conflict quarantine rejects such a row; to update these customers, pass --on-conflict update",
@@ -140,20 +145,22 @@ class Baseline:
         ]
         pairs = zip(drafts, known, strict=True)
         self.note_changed([one.gladly_id for draft, one in pairs if one is not None and not is_covered(draft, one)])
-        if not asked:
-            return result
-        by_id = self._index.by_id([one for *_, ids in asked for one in ids])
-        strangers: list[int] = []
-        matches: dict[int, RowMatch] = {}
-        for at, draft, earlier, ids in asked:
-            # A row with an id of its own means the object with that id, even if another has its addresses.
-            if earlier is None and not draft.has_own_id and self._plan.has_addresses:
-                strangers.append(at)
-            held = next(filter(None, map(by_id.get, ids)), None)
-            if held is not None:
-                found = result[at] = self._known(draft, earlier, held, by="id")
-                matches[at] = RowMatch(held.number, "id", is_changing=not is_covered(draft, found))
         self.findings.asked += sum(earlier is None for _, _, earlier, _ in asked)
+        # A row with an id of its own means the object with that id, even if another has its addresses.
+        strangers = [
+            at
+            for at, draft, earlier, _ in asked
+            if earlier is None and not draft.has_own_id and self._plan.has_addresses
+        ]
+        matches: dict[int, RowMatch] = {}
+        for start in range(0, len(asked), _READ_AT_ONCE):
+            part = asked[start : start + _READ_AT_ONCE]
+            by_id = self._index.by_id([one for _, _, _, ids in part for one in ids])
+            for at, draft, earlier, ids in part:
+                held = next((by_id[one] for one in ids if one in by_id), None)
+                if held is not None:
+                    found = result[at] = self._known(draft, earlier, held, by="id")
+                    matches[at] = RowMatch(held.number, "id", is_changing=not is_covered(draft, found))
         if strangers:
             self._match_by_address(drafts, strangers, result, matches)
         self._leave_out_stale(matches, result, known)
@@ -162,6 +169,7 @@ class Baseline:
     def _known(self, draft: Draft, known: Known | None, found: HeldObject, *, by: str) -> Known:
         """Return what is known of a draft that a held object was found for, and count it."""
         (_, is_whole, at, held), plan, payload = found, self._plan, draft.payload
+        told: Mapping[str, Any] = held
         unread = unread_in(plan, held, payload, is_whole=is_whole)
         accepted = accepted_by(plan, held, payload, draft.fingerprints, self._policy.owners, unread=unread)
         if known is not None:
@@ -171,11 +179,13 @@ class Baseline:
             accepted = {**known.accepted, **accepted}
         else:
             self.findings.matched[by] += 1
+            if accepted is draft.fingerprints:
+                told = _EQUAL
         if unread:
             self.findings.read_first += 1
             self.findings.lacking.update(unread)
         gladly_id = known.gladly_id if known is not None else str(held["id"])
-        return Known(gladly_id, accepted, "", held, at / 1_000_000, unread)
+        return Known(gladly_id, accepted, "", told, at / 1_000_000, unread)
 
     # --- what the data set says no more, since this run writes it ---
 

@@ -200,8 +200,11 @@ class BaselineIndex:
         found = self._found("SELECT digest, objects.n, objects.whole, objects.at, held FROM ids", list(asked))
         if self._has_merges:
             found |= self._survivors(list(asked))
-        named = ((asked[digest], one) for digest, one in found.items())
-        return {name: one for name, one in named if one.held["id"] == name or one.held.get(ASKED) == name}
+        return {
+            name: one
+            for digest, one in found.items()
+            if one.held["id"] == (name := asked[digest]) or one.held.get(ASKED) == name
+        }
 
     def _survivors(self, digests: Sequence[int]) -> dict[int, HeldObject]:
         found = {}

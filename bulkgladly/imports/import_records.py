@@ -127,7 +127,9 @@ class Importer:
                 # The records before it must be with a worker first, or this one would wait forever.
                 await self._hand_over(begun)
                 record = await self._after_others(record)
-            if (pending := await self._begin(draft, record)) is not None:
+            # Nearly always without links, and then nothing is waited for.
+            pending = await self._begin(draft, record) if draft.links else self._begun(record)
+            if pending is not None:
                 begun.append(pending)
         await self._hand_over(begun)
 
@@ -141,16 +143,19 @@ class Importer:
         return record._replace(known=known)
 
     async def _begin(self, draft: Draft, record: Record) -> Pending | None:
-        """Start a record's steps, and make others wait for it; None if it needed no request.
+        """Resolve the open links of a draft, then start its record's steps; None if it needed no request.
 
-        Open links of its draft are resolved first: the records that they refer to have ended now.
+        The records that they refer to have ended now.
         """
-        if draft.links:
-            linked = await self._reader.linker.link_last(draft)
-            if isinstance(linked, Problem):
-                self._settlement.settle(draft.row, Outcome.rejected(linked), record)
-                return None
-            record = ready(linked, record.known, record.doubt, record.sent_at, record.rivals, record.written)
+        linked = await self._reader.linker.link_last(draft)
+        if isinstance(linked, Problem):
+            self._settlement.settle(draft.row, Outcome.rejected(linked), record)
+            return None
+        record = ready(linked, record.known, record.doubt, record.sent_at, record.rivals, record.written)
+        return self._begun(record)
+
+    def _begun(self, record: Record) -> Pending | None:
+        """Start a record's steps, and make others wait for it; None if it needed no request."""
         pending = self._started(record)
         if pending is not None:
             self._lanes.hold(record)

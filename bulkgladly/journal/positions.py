@@ -47,6 +47,10 @@ class Frontier:
         """Note that a row has ended."""
         self._settled.add(seq)
 
+    def settle_all(self, seqs: Iterable[int]) -> None:
+        """Note that rows have ended."""
+        self._settled.update(seqs)
+
     def is_settled(self, seq: int) -> bool:
         """Tell whether a row is settled."""
         return seq < self._mark.seq or seq in self._settled

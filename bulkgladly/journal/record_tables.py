@@ -161,8 +161,7 @@ class RecordTables(Contents[LedgerEntry]):
 
     def pass_by(self, seqs: Sequence[int]) -> None:
         """Let the low-water mark pass rows without an outcome."""
-        for seq in seqs:
-            self._checkpoint.frontier.settle(seq)
+        self._checkpoint.frontier.settle_all(seqs)
 
     def forget(self, keys: Sequence[str], fields: Collection[str] | None) -> None:
         """Let the state forget keys, or only what Gladly accepted of some fields."""
@@ -184,8 +183,7 @@ class RecordTables(Contents[LedgerEntry]):
         if counts[Word.REJECTED.value]:
             refused = [one.outcome for one in settled if one.outcome.word is Word.REJECTED]
             self.reject_codes.update([outcome.code or "?" for outcome in refused])
-        for one in settled:
-            self._checkpoint.frontier.settle(one.seq)
+        self._checkpoint.frontier.settle_all([one.seq for one in settled])
         insert_rows(self._connection, "INSERT OR REPLACE INTO records", [_record_row(one) for one in settled])
         insert_rows(
             self._connection, _INSERT_TRAILS, [(one.seq, one.trail) for one in settled if one.trail is not None]
@@ -285,8 +283,11 @@ def _noted(row: tuple[Any, ...]) -> NotedWrite:
 
 
 def _record_row(one: SettledRow) -> tuple[Any, ...]:
-    seq, position, outcome, key, _, attempts, original, at, *_ = one
-    word, gladly_id, stage, *about, _ = outcome
+    seq, (file, place, number), outcome, key, _, attempts, original, at, _, _, _ = one
+    word, gladly_id, stage, status, code, attr, detail, _ = outcome
     # The texts of words and stages are taken for each row, and `value` takes three times as long.
-    told = (word._value_, gladly_id, stage and stage._value_, *about)
-    return (seq, *position, key, *told, attempts, at, original)
+    told = word._value_
+    refused_at = None if stage is None else stage._value_
+    return (
+        seq, file, place, number, key, told, gladly_id, refused_at, status, code, attr, detail, attempts, at, original,
+    )  # fmt: skip

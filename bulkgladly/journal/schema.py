@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 __all__ = ("JOURNAL", "JOURNAL_VERSION", "STATE", "insert_rows", "make_tables")
@@ -195,7 +196,7 @@ def insert_rows(connection: sqlite3.Connection, insert: str, rows: Sequence[Sequ
         while len(rows) - at >= size:
             part = rows[at : at + size]
             sql = _statement(insert, len(part[0]), size)
-            inserted += connection.execute(sql, [value for row in part for value in row]).rowcount
+            inserted += connection.execute(sql, list(chain.from_iterable(part))).rowcount
             at += size
     return inserted
 

@@ -143,8 +143,8 @@ class Writer(Generic[E]):
     def _work(self) -> None:
         while True:
             jobs = [self._queue.get()]
-            while not self._queue.empty():
-                jobs.append(self._queue.get_nowait())
+            # Nobody else takes jobs out, so as many as there are now can be taken without a wait.
+            jobs += [self._queue.get_nowait() for _ in range(self._queue.qsize())]
             wanted = [job for job in jobs if job is not None]
             if wanted:
                 self._serve(wanted)
