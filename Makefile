@@ -47,8 +47,9 @@ demo: $(STAMP) ## import samples/ into a local emulator at 10/s, killed and resu
 migrate: $(STAMP) ## import a Zendesk export into a local emulator, killed and resumed
 	@$(BIN)/python -m samples.migrate
 
-soak: $(STAMP) ## the long tests: a kill at every step, random kills, hours of faults in minutes
+soak: $(STAMP) ## the long tests: a kill at every step, random kills, hours of faults in minutes, many examples
 	$(BIN)/pytest -m soak --timeout 3000
+	$(BIN)/pytest -n $(WORKERS) -m 'hypothesis and not soak' --hypothesis-profile many --timeout 3000
 
 faults: $(STAMP) ## every kind of request against every reply; writes docs/faults.md
 	$(BIN)/python -m tests.faults.table

@@ -28,7 +28,7 @@ SOURCE = Path(__file__).parent / "zendesk"
 ROOT = Path(__file__).parents[1]
 PROGRAM = [sys.executable, "-m", "bulkgladly"]
 USER, TOKEN = "agent@example.org", "emulator-token"
-ACTIVITIES_BEFORE_THE_KILL = 150
+ACTIVITIES_BEFORE_THE_KILL, FEW = 150, 15
 SHOWN = 12
 
 RUN = ("migrate", "run")
@@ -47,6 +47,7 @@ class Desk:
     folder: Path
     url: str
     environment: Mapping[str, str]
+    killed_after: int
 
     def run(self, *command: str, expected: int = 0, shown: str = "") -> None:
         """Run a command, and show it with the lines of its output that match `shown`.
@@ -74,7 +75,7 @@ class Desk:
         """Start the migration, and kill it once the emulator holds some activities."""
         show(list(command))
         process = subprocess.Popen([*PROGRAM, *command], cwd=self.folder, env=self.environment)
-        while process.poll() is None and self.counts()["items"] < ACTIVITIES_BEFORE_THE_KILL:
+        while process.poll() is None and self.counts()["items"] < self.killed_after:
             time.sleep(0.02)  # at 100 requests a second it is one or two too late
         process.kill()
         if process.wait() >= 0:
@@ -123,7 +124,7 @@ def lines(path: Path) -> Iterator[Json]:
         yield from map(json.loads, file)
 
 
-def set_up(folder: Path, url: str, today: dt.date) -> Desk:
+def set_up(folder: Path, url: str, today: dt.date, *, is_small: bool) -> Desk:
     """Create the folder with the mappings and an export that ends yesterday; the go-live is today."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -132,10 +133,10 @@ def set_up(folder: Path, url: str, today: dt.date) -> Desk:
     set_go_live(folder, today)
     until = (today - dt.timedelta(days=1)).isoformat()
     make = [sys.executable, str(SOURCE / "make_export.py"), "--until", until, "--folder", str(folder)]
-    subprocess.run(make, check=True)
+    subprocess.run([*make, "--small"] if is_small else make, check=True)
     own = {name: value for name, value in os.environ.items() if not name.startswith(("GLADLY_", "BULKGLADLY_"))}
     credentials = {"GLADLY_HOST": url, "GLADLY_USERNAME": USER, "GLADLY_API_TOKEN": TOKEN}
-    return Desk(folder, url, {**own, **credentials})
+    return Desk(folder, url, {**own, **credentials}, FEW if is_small else ACTIVITIES_BEFORE_THE_KILL)
 
 
 def set_go_live(folder: Path, day: dt.date) -> None:
@@ -229,10 +230,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Migrate the sample export into a local emulator.")
     parser.add_argument("--rate", type=int, default=50, help="requests a second that the emulator allows")
     parser.add_argument("--folder", type=Path, default=ROOT / ".demo" / "zendesk", help="replaced if it exists")
+    parser.add_argument("--small", action="store_true", help="of an export with a tenth of the comments")
     given = parser.parse_args()
     emulator, url = start_emulator(given.rate)
     try:
-        desk = set_up(given.folder, url, dt.datetime.now(dt.UTC).date())
+        desk = set_up(given.folder, url, dt.datetime.now(dt.UTC).date(), is_small=given.small)
         say(f"A stand-in for Gladly allows {given.rate} requests a second; Gladly itself allows 10.")
         migrate(desk)
         say("The export, the reports and the stand-in agree:")

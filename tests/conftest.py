@@ -30,9 +30,10 @@ def keep_bytecode() -> None:
 
 
 keep_bytecode()
-# How long an example takes says how busy the machine is.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
+# How long an example takes says how busy the machine is. Each run draws others, and `make soak` draws many.
+settings.register_profile("few", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("many", settings.get_profile("few"), max_examples=1000)
+settings.load_profile("few")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -314,6 +314,7 @@ def _is_open(number: int) -> bool:
 
 def _serve() -> None:
     """Import everything once, then fork for each line of the standard input."""
+    gc.disable()  # what is imported stays, and is nothing to collect
     importlib.import_module("bulkgladly.gladly.objects").__path__.extend(sys.argv[1:])
     package = importlib.import_module("bulkgladly")
     for module in pkgutil.walk_packages(package.__path__, "bulkgladly."):
@@ -351,6 +352,7 @@ def _warm_up() -> None:
             run()
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def _await(child: int, within_s: float) -> int:

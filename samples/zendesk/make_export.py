@@ -3,7 +3,8 @@
 An invented shop leaves Zendesk. The files have the names of fields that Zendesk's ticketing API
 documents: users (with their identities beside them, as `include=identities` gives them),
 organizations, and tickets with their comments inside, one object a line. The difficulties of real
-exports are planted in fixed places. `--until` moves all dates, so that the export ends on that day.
+exports are planted in fixed places. `--until` moves all dates, so that the export ends on that day. `--small` leaves
+out the customers and tickets of which there are many alike.
 """
 
 import argparse
@@ -21,6 +22,11 @@ HOST = "https://support.example.org"
 
 ORGANIZATIONS, STAFF, CUSTOMERS, TICKETS = 20, 8, 112, 150
 COMMENTS = 500
+SPOILED = frozenset({5, 10, 11, 20, 25, 33, 41, 45, 62, 65, 71, 72, 80, 81})
+"""The customers who are unlike the others, and the tickets."""
+PLANTED = frozenset({30, 31, 40, 50, 121, 122, *range(130, 137)})
+ORDINARY = frozenset({18, 42, 44})
+"""What a small export has of the other tickets: one of the customer with a long body, an attachment and a rating."""
 FIRST_ORGANIZATION, FIRST_USER, FIRST_TICKET, FIRST_COMMENT = 2_900_000_001, 3_600_000_001, 1001, 7_100_000_001
 SUPPORT, RETURNS = 4_500_001, 4_500_002
 ORDER_FIELD, CHANNEL_FIELD = 5_300_001, 5_300_002
@@ -336,15 +342,26 @@ def attachment(number: int) -> Json:
     }
 
 
-def write_export(folder: Path, until: dt.date) -> None:
+def write_export(folder: Path, until: dt.date, *, is_small: bool = False) -> None:
     """Write the three files of an export that ends on this day; older files are replaced."""
     chance = random.Random(20261120)
     end = dt.datetime.combine(until, dt.time(8), dt.UTC)
     people = staff(end) + customers(end, chance)
     tickets = Tickets(end, people, chance).all()
+    if is_small:
+        people, tickets = small(people, tickets)
     for name, records in (("organizations", organizations(end)), ("users", people), ("tickets", tickets)):
         text = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
         (folder / f"{name}.ndjson").write_text(text, encoding="utf-8")
+
+
+def small(people: list[Json], tickets: list[Json]) -> tuple[list[Json], list[Json]]:
+    """Return what is unlike the rest, a few others, and the users who have to do with them."""
+    kept = [tickets[number] for number in sorted(PLANTED | ORDINARY)]
+    needed = {people[STAFF + number]["id"] for number in SPOILED}
+    needed |= {one[name] for one in kept for name in ("requester_id", "assignee_id")}
+    needed |= {comment["author_id"] for one in kept for comment in one["comments"]}
+    return [one for one in people if one["id"] in needed], kept
 
 
 def main() -> None:
@@ -352,8 +369,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write the invented export of a shop that leaves Zendesk.")
     parser.add_argument("--until", type=dt.date.fromisoformat, default=UNTIL, help="the day on which it ends")
     parser.add_argument("--folder", type=Path, default=HERE, help="where the files go")
+    parser.add_argument("--small", action="store_true", help="only what is unlike the rest, and a few others")
     given = parser.parse_args()
-    write_export(given.folder, given.until)
+    write_export(given.folder, given.until, is_small=given.small)
 
 
 if __name__ == "__main__":

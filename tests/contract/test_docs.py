@@ -39,6 +39,7 @@ from bulkgladly.runs.observer import Estimate
 from bulkgladly.runs.summary import COUNT_WORDS
 from bulkgladly.settings import base_url
 from samples.migrate import set_go_live
+from tests.contract.syntax import nodes_of
 from tests.dying import Mortals
 
 ROOT = Path(__file__).parents[2]
@@ -125,20 +126,14 @@ NAMED = list(run_names())
 
 
 @cache
-def trees() -> list[ast.Module]:
-    return [ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES]
-
-
-@cache
 def texts_in_the_code() -> tuple[str, ...]:
     """Every text in the source; what is filled in stands as NUL."""
     found: list[str] = []
-    for node in (node for tree in trees() for node in ast.walk(tree)):
-        if isinstance(node, ast.JoinedStr):
+    for path in SOURCES:
+        found += [node.value for node in nodes_of(path, ast.Constant) if isinstance(node.value, str)]
+        for node in nodes_of(path, ast.JoinedStr):
             parts = [part.value if isinstance(part, ast.Constant) else "\0" for part in node.values]
             found.append("".join(map(str, parts)))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            found.append(node.value)
     return tuple(found)
 
 
@@ -366,10 +361,9 @@ def codes_given(call: ast.Call) -> Iterator[str]:
 def test_every_reject_code_is_documented() -> None:
     """Whatever code the program can give a row stands in docs/runs.md, and nothing else does."""
     given: set[str] = {"no_answer", "unsettled"}
-    for path, tree in zip(SOURCES, trees(), strict=True):
+    for path in SOURCES:
         if "emulator" not in path.parts:
-            calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-            given.update(code for call in calls for code in codes_given(call))
+            given.update(code for call in nodes_of(path, ast.Call) for code in codes_given(call))
     table = read("docs/runs.md").partition("| code | what to do |")[2].partition("\n\n")[0]
     told = {code for row in table.splitlines() for code in re.findall(r"`(\w+)`", row.split("|")[1] if row else "")}
 
@@ -454,7 +448,7 @@ def test_what_is_pointed_at_exists(page: Path) -> None:
 def test_the_architecture_names_classes_and_rooms_that_exist() -> None:
     """A class that is renamed, or a room that is moved, is renamed there as well."""
     page = prose(DOCS / "architecture.md")
-    classes = {node.name for tree in trees() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    classes = {node.name for path in SOURCES for node in nodes_of(path, ast.ClassDef)}
     rooms = {path.parent.name for path in (ROOT / "bulkgladly").glob("*/__init__.py")}
 
     assert set(re.findall(r"`([A-Z]\w*[a-z]\w*)`", page)) - classes == set()

@@ -4,11 +4,13 @@ import ast
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.contract.syntax import imported_in, nodes_of, tree_of
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "bulkgladly"
@@ -132,15 +134,9 @@ MODULES = {
 }
 
 
-@cache
-def tree_of(module: str) -> ast.Module:
+def code_of(module: str) -> ast.Module:
     """The code of a module; read when a test asks, since each worker imports this file and one runs it."""
-    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
-
-
-def trees() -> Iterator[tuple[str, ast.Module]]:
-    """Each module's name and its code."""
-    return ((name, tree_of(name)) for name in MODULES)
+    return tree_of(MODULES[module])
 
 
 def room_of(module: str) -> str:
@@ -156,10 +152,10 @@ def imports_of(tree: ast.AST) -> tuple[str, ...]:
 
 
 def _imports_of(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in imported_in(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             assert node.level == 0, f"line {node.lineno}: a relative import"
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
@@ -183,9 +179,15 @@ def own_imports(tree: ast.AST) -> set[str]:
 
 
 @cache
-def names_used(tree: ast.AST) -> frozenset[str]:
-    loaded = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return frozenset(loaded | {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)})
+def names_used(module: str) -> frozenset[str]:
+    path = MODULES[module]
+    loaded = {node.id for node in nodes_of(path, ast.Name)}
+    return frozenset(loaded | {node.attr for node in nodes_of(path, ast.Attribute)})
+
+
+def classes_in(modules: Iterable[str]) -> list[str]:
+    """The names of the classes of some modules."""
+    return [node.name for module in modules for node in nodes_of(MODULES[module], ast.ClassDef)]
 
 
 ORDINARY = [name for name in MODULES if name not in ("bulkgladly", "bulkgladly.__main__")]
@@ -199,7 +201,7 @@ def test_imports_point_downwards() -> None:
     wrong = {
         f"{module} must not import {name}"
         for module in ORDINARY
-        for name in own_imports(tree_of(module))
+        for name in own_imports(code_of(module))
         if room_of(name) not in (room_of(module), *MAY_IMPORT[room_of(module)]) or name == "bulkgladly"
     }
 
@@ -208,7 +210,7 @@ def test_imports_point_downwards() -> None:
 
 def test_the_root_only_points_at_public_names_when_it_is_loaded() -> None:
     """`import bulkgladly` costs nothing: everything but the version is looked up when first used."""
-    loaded = {name for name in loaded_imports(tree_of("bulkgladly")) if name.startswith("bulkgladly")}
+    loaded = {name for name in loaded_imports(code_of("bulkgladly")) if name.startswith("bulkgladly")}
 
     assert loaded == {"bulkgladly._version"}
 
@@ -225,7 +227,7 @@ def test_the_emulator_has_layers_of_its_own() -> None:
     """A folder of the emulator imports itself and what the table allows; the two top modules import all."""
     for module in EMULATOR:
         part = emulator_part_of(module)
-        found = {emulator_part_of(name) for name in own_imports(tree_of(module))}
+        found = {emulator_part_of(name) for name in own_imports(code_of(module))}
 
         allowed = {*EMULATOR_MAY_IMPORT, "emulator"} if part in EMULATOR_TOP else {part, *EMULATOR_MAY_IMPORT[part]}
 
@@ -243,9 +245,7 @@ def test_every_part_of_the_emulator_has_its_place() -> None:
 def test_no_name_stands_twice_in_the_emulator() -> None:
     """Neither two modules nor two classes have one name, so that each can be found by it."""
     modules = [name.split(".")[-1] for name in EMULATOR if not MODULES[name].name.startswith("__")]
-    classes = [
-        node.name.lstrip("_") for name in EMULATOR for node in ast.walk(tree_of(name)) if isinstance(node, ast.ClassDef)
-    ]
+    classes = [name.lstrip("_") for name in classes_in(EMULATOR)]
 
     assert sorted(modules) == sorted(set(modules))
     assert sorted(classes) == sorted(set(classes))
@@ -256,7 +256,7 @@ CORE = [name for name in MODULES if room_of(name) != "emulator" and not MODULES[
 
 def test_no_class_of_the_core_has_the_name_of_another() -> None:
     """A name leads to one place; what is private to two modules is confused in tracebacks all the same."""
-    classes = Counter(node.name for name in CORE for node in ast.walk(tree_of(name)) if isinstance(node, ast.ClassDef))
+    classes = Counter(classes_in(CORE))
 
     assert [name for name, times in classes.items() if times > 1] == []
 
@@ -271,7 +271,7 @@ def test_no_file_of_the_core_has_the_name_of_another() -> None:
 @pytest.mark.parametrize("room", sorted({room_of(name) for name in CORE if name.count(".") == 2} - {"lake"}))
 def test_the_head_of_a_room_says_where_to_begin(room: str) -> None:
     """It names each of its modules, and none that is gone; `lake` has a picture of its own, which is read below."""
-    head = ast.get_docstring(tree_of(f"bulkgladly.{room}")) or ""
+    head = ast.get_docstring(code_of(f"bulkgladly.{room}")) or ""
     modules = {name.split(".")[2] for name in MODULES if re.fullmatch(rf"bulkgladly\.{room}\.\w+", name)}
 
     assert set(re.findall(r"`(\w+)`", head)) == modules - {"__init__"}
@@ -298,7 +298,7 @@ def test_the_levels_agree_with_the_arrows() -> None:
 
 def test_no_module_imports_itself_by_a_detour() -> None:
     """No cycles among the imports that run when a module is loaded."""
-    left = {name: loaded_imports(tree) & set(MODULES) - {name} for name, tree in trees()}
+    left = {name: loaded_imports(code_of(name)) & set(MODULES) - {name} for name in MODULES}
 
     while free := [name for name, targets in left.items() if not targets & set(left)]:
         for name in free:
@@ -309,7 +309,7 @@ def test_no_module_imports_itself_by_a_detour() -> None:
 
 def floors_of_the_lake() -> dict[str, int]:
     """Module to floor, as the picture at the head of the package has it; a line without a number continues one."""
-    head = ast.get_docstring(tree_of("bulkgladly.lake")) or ""
+    head = ast.get_docstring(code_of("bulkgladly.lake")) or ""
     picture = head[head.index("the folder    ") :].splitlines()[1:]
     floors: dict[str, int] = {}
     floor = 0
@@ -331,7 +331,7 @@ def test_the_lake_is_built_as_it_is_drawn() -> None:
         for user, used in (
             (name.split(".")[2], found.split(".")[2])
             for name in modules
-            for found in own_imports(tree_of(name))
+            for found in own_imports(code_of(name))
             if found.startswith(prefix)
         )
         if user != used and floors[used] >= floors[user]
@@ -344,7 +344,7 @@ def test_words_drag_nothing_in(word: str) -> None:
     """The nouns that everybody shares need the standard library and orjson only."""
     foreign = {
         name.split(".")[0]
-        for name in imports_of(tree_of(f"bulkgladly.{word}"))
+        for name in imports_of(code_of(f"bulkgladly.{word}"))
         if name.split(".")[0] not in {*sys.stdlib_module_names, "bulkgladly", "keyring", *WORDS_MAY_USE}
     }
 
@@ -395,12 +395,19 @@ def test_a_library_stays_behind_its_door(library: str, homes: set[str]) -> None:
     """One module, or the room that is all about it, knows the library: its errors become ours in one place."""
     users = {
         name
-        for name, tree in trees()
+        for name in MODULES
         if room_of(name) != "emulator"
-        and (library in names_used(tree) or any(found.split(".")[0] == library for found in imports_of(tree)))
+        and (library in names_used(name) or any(found.split(".")[0] == library for found in imports_of(code_of(name))))
     }
 
     assert {"bulkgladly.lake" if room_of(name) == "lake" else name for name in users} == homes
+
+
+def is_printing(node: ast.Attribute) -> bool:
+    if node.attr in ("echo", "secho", "echo_via_pager"):
+        return True
+    is_stream = node.attr in ("stdout", "stderr", "stdin")
+    return is_stream and isinstance(node.value, ast.Name) and node.value.id == "sys"
 
 
 def test_text_leaves_the_program_in_one_place() -> None:
@@ -408,13 +415,11 @@ def test_text_leaves_the_program_in_one_place() -> None:
     homes = {"bulkgladly.cli.output", "bulkgladly.cli.streams", "bulkgladly.cli.display"}
     printers = {
         name
-        for name, tree in trees()
+        for name, path in MODULES.items()
         if room_of(name) != "emulator"
-        and any(
-            (isinstance(node, ast.Attribute) and node.attr in ("echo", "secho", "echo_via_pager"))
-            or (isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.stdout", "sys.stderr", "sys.stdin"))
-            or (isinstance(node, ast.Name) and node.id == "print")
-            for node in ast.walk(tree)
+        and (
+            any(is_printing(node) for node in nodes_of(path, ast.Attribute))
+            or any(node.id == "print" for node in nodes_of(path, ast.Name))
         )
     }
 
@@ -425,7 +430,7 @@ def test_task_groups_are_opened_in_one_module() -> None:
     """Whoever starts tasks must know how they stop: that is `stages` alone."""
     starters = {"create_task_group", "TaskGroup", "create_task", "ensure_future", "gather"}
 
-    users = {name for name, tree in trees() if room_of(name) != "emulator" and starters & names_used(tree)}
+    users = {name for name in MODULES if room_of(name) != "emulator" and starters & names_used(name)}
 
     assert users == {"bulkgladly.runs.stages"}
 
@@ -433,11 +438,17 @@ def test_task_groups_are_opened_in_one_module() -> None:
 @pytest.mark.parametrize("module", [name for name in ORDINARY if room_of(name) == "gladly"])
 def test_knowledge_waits_for_nothing_and_opens_nothing(module: str) -> None:
     """What Gladly looks like is data and pure functions, so that its tests are tables."""
-    tree = tree_of(module)
-
-    waiting = [node for node in ast.walk(tree) if isinstance(node, ast.Await | ast.AsyncFunctionDef | ast.AsyncWith)]
-    opened = names_used(tree) & {"open", "read_text", "read_bytes", "socket", "print", "sleep", "time"}
-    doors = {name.split(".")[0] for name in imports_of(tree)} & {"asyncio", "anyio", "os", "pathlib", "time", "random"}
+    kinds: tuple[type[ast.AST], ...] = (ast.Await, ast.AsyncFunctionDef, ast.AsyncWith)
+    waiting = [node for kind in kinds for node in nodes_of(MODULES[module], kind)]
+    opened = names_used(module) & {"open", "read_text", "read_bytes", "socket", "print", "sleep", "time"}
+    doors = {name.split(".")[0] for name in imports_of(code_of(module))} & {
+        "asyncio",
+        "anyio",
+        "os",
+        "pathlib",
+        "time",
+        "random",
+    }
 
     assert not waiting
     assert not opened | doors
@@ -447,7 +458,7 @@ def test_heavy_libraries_are_not_loaded_with_the_command_line() -> None:
     """`--help` answers quickly: no module of the cli loads what runs or a door when it is imported."""
     light = {*WORDS, "storage", "cli"}
     for name in (name for name in ORDINARY if room_of(name) == "cli" and name != "bulkgladly.cli.display"):
-        early = loaded_imports(tree_of(name))
+        early = loaded_imports(code_of(name))
 
         assert {room_of(found) for found in early if found.startswith("bulkgladly")} <= light, name
         assert not {found.split(".")[0] for found in early} & {"aiohttp", "pyarrow", "anyio", "phonenumbers"}, name
@@ -456,6 +467,6 @@ def test_heavy_libraries_are_not_loaded_with_the_command_line() -> None:
 def test_only_a_rehearsal_needs_the_emulator() -> None:
     """It stands apart: what goes to Gladly does not know that it exists."""
     rooms = ("imports", "exports", "checks", "resume", "projects")
-    users = {name for name in ORDINARY if room_of(name) in rooms and "bulkgladly.emulator" in imports_of(tree_of(name))}
+    users = {name for name in ORDINARY if room_of(name) in rooms and "bulkgladly.emulator" in imports_of(code_of(name))}
 
     assert users == {"bulkgladly.imports.rehearsal"}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bulkgladly.operations import OPERATIONS, Body
+from tests.contract.syntax import nodes_of
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED: dict[str, Any] = {
@@ -69,17 +70,15 @@ def test_a_status_is_compared_where_replies_are_judged_and_nowhere_else() -> Non
         place = path.relative_to(package)
         if place.as_posix() in JUDGES or place.parts[0] == "emulator":
             continue
-        found += [f"{place}:{line}" for line in _comparisons(ast.parse(path.read_text(encoding="utf-8")))]
+        found += [f"{place}:{line}" for line in _comparisons(path)]
 
     assert found == []
 
 
-def _comparisons(tree: ast.AST) -> list[int]:
+def _comparisons(path: Path) -> list[int]:
     """The lines in which something called a status is held against a number, or against several."""
     lines = []
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Compare):
-            continue
+    for node in nodes_of(path, ast.Compare):
         sides = [node.left, *node.comparators]
         is_status = any(_name(side).endswith("status") for side in sides)
         if is_status and any(_is_number(side) for side in sides):

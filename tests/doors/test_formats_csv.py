@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bulkgladly.errors import InputError
@@ -215,7 +215,6 @@ CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 )
 
 
-@settings(deadline=None, max_examples=120)
 @given(
     st.lists(st.tuples(CELLS, CELLS).filter(lambda cells: "".join(cells).strip(" \t")), max_size=8),
     st.sampled_from(["\n", "\r\n"]),
@@ -241,7 +240,6 @@ def test_what_the_csv_module_writes_is_read_back(
 SCRAPS = st.sampled_from([b"a", b",", b'"', b"\n", b"\r\n", b"\r", b"\xff", b"\0", b'""', b"b,c\n", b'"x\ny",z\n'])
 
 
-@settings(deadline=None, max_examples=200)
 @given(body=st.lists(SCRAPS, max_size=25).map(b"".join), block=st.sampled_from([1, 6, 1 << 20]))
 @example(body=b"\0a\0a\0", block=1)
 def test_any_bytes_are_read_and_none_are_lost(

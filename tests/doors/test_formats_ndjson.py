@@ -201,7 +201,6 @@ VALUES = st.recursive(
 OBJECTS = st.dictionaries(TEXTS.filter(lambda key: key != "_bulkgladly"), VALUES, max_size=4)
 
 
-@settings(deadline=None, max_examples=200)
 @given(OBJECTS, st.booleans(), st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")]))
 def test_every_object_is_read_as_it_was_written(value: dict[str, Any], is_ascii: bool, blanks: tuple[str, str]) -> None:
     """Whoever wrote the line, in whatever style."""
@@ -212,7 +211,6 @@ def test_every_object_is_read_as_it_was_written(value: dict[str, Any], is_ascii:
 PIECES = st.sampled_from(["a", "b", '":', '" :', "\\u0061", "\\u0022:", "\\u003a", ", ", ": ", "1e999", "\\\\", '\\"'])
 
 
-@settings(deadline=None, max_examples=300)
 @given(
     st.lists(
         st.tuples(st.sampled_from("ab"), st.lists(PIECES, max_size=4), st.sampled_from([":", " :", ": "])),

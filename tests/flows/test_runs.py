@@ -620,7 +620,7 @@ async def test_a_disk_that_is_full_in_mid_run_stops_it(world: World) -> None:
 
     def opened(journal: Path) -> sqlite3.Connection:
         connection = open_journal(journal)
-        connection.execute("PRAGMA max_page_count=60")
+        connection.execute("PRAGMA max_page_count=130")
         return connection
 
     usual = world.environment

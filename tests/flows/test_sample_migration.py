@@ -24,12 +24,16 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+@pytest.fixture(
+    scope="module",
+    params=["--small --rate 20", pytest.param("--rate 100", marks=pytest.mark.soak)],
+    ids=["small", "whole"],
+)
+def migrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of a whole migration, at a rate that leaves time for the kill, and what it printed."""
     folder = tmp_path_factory.mktemp("migration") / "zendesk"
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "samples.migrate", "--rate", "100", "--folder", str(folder)],
+        [sys.executable, "-W", "error", "-m", "samples.migrate", *request.param.split(), "--folder", str(folder)],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -48,6 +52,18 @@ def test_the_committed_export_is_what_the_generator_writes(tmp_path: Path) -> No
     assert {name: (tmp_path / name).read_bytes() for name in FILES} == {
         name: (ZENDESK / name).read_bytes() for name in FILES
     }
+
+
+def test_a_small_export_is_a_part_of_the_whole_one(tmp_path: Path) -> None:
+    """With every user and organization that it names."""
+    write_export(tmp_path, UNTIL, is_small=True)
+    few = {name: read(tmp_path / name) for name in FILES}
+
+    assert all(one in read(ZENDESK / name) for name in FILES for one in few[name])
+    assert 10 < len(few["tickets.ndjson"]) < 20
+    users = {one["id"] for one in few["users.ndjson"]}
+    assert {comment["author_id"] for one in few["tickets.ndjson"] for comment in one["comments"]} <= users
+    assert {one["requester_id"] for one in few["tickets.ndjson"]} <= users
 
 
 def test_the_dates_of_the_export_move_with_its_end(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly.files.columns import compile_columns, flatten, nest, unknown_columns
@@ -204,7 +204,6 @@ PAYLOADS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=150)
 @given(PAYLOADS)
 def test_flat_and_back_is_the_same_payload(payload: dict[str, Any]) -> None:
     """No value is lost or changed on the way through flat columns; nested rows pass as they are."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkgladly.checks.map_check import targets_of
@@ -285,7 +285,6 @@ LISTS = st.lists(
 CELLS = st.sampled_from([*TEXTS, None, True, 3, 3.5, 1_700_000_000]) | LISTS
 
 
-@settings(deadline=None, max_examples=150)
 @given(
     st.sampled_from(sorted(IMPORTS)),
     st.lists(st.dictionaries(st.sampled_from(NAMES), CELLS, max_size=6), min_size=1, max_size=4),
