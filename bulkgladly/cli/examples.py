@@ -194,6 +194,13 @@ bulkgladly dataset sql lake -o views.sql
 
 # to the standard output
 bulkgladly dataset sql lake""",
+    "dataset push": """\
+bulkgladly dataset push lake s3://example-lake/gladly
+
+# a store of your own that speaks S3
+AWS_ENDPOINT_URL=http://127.0.0.1:8333 bulkgladly dataset push lake s3://lake/gladly""",
+    "dataset pull": """\
+bulkgladly dataset pull s3://example-lake/gladly lake""",
     "dataset purge": """\
 # says what it would remove, and asks
 bulkgladly dataset purge lake --older-than 400d
