@@ -39,10 +39,10 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def moto() -> Iterator[str]:
-    """Moto's server with a bucket `lake`; its endpoint. What it holds is in its memory."""
+def moto(bucket: str = BUCKET) -> Iterator[str]:
+    """Moto's server with a bucket; its endpoint. What it holds is in its memory."""
     (port,) = free_ports(1)
-    with _server([str(MOTO), "-H", "127.0.0.1", "-p", str(port)], f"http://127.0.0.1:{port}") as endpoint:
+    with _server([str(MOTO), "-H", "127.0.0.1", "-p", str(port)], f"http://127.0.0.1:{port}", bucket) as endpoint:
         yield endpoint
 
 
@@ -70,13 +70,13 @@ def _ports_of_weed(names: Sequence[str]) -> Mapping[str, int]:
 
 
 @contextlib.contextmanager
-def _server(command: list[str], endpoint: str) -> Iterator[str]:
+def _server(command: list[str], endpoint: str, bucket: str = BUCKET) -> Iterator[str]:
     # Credentials of the environment would become those that seaweedfs asks for.
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean) as process:
         try:
             end = time.monotonic() + _START_S
-            while not _made_bucket(endpoint):
+            while not _made_bucket(endpoint, bucket):
                 assert process.poll() is None, f"{command[0]} has ended"
                 assert time.monotonic() < end, f"{command[0]} does not answer"
                 time.sleep(0.05)
@@ -85,8 +85,8 @@ def _server(command: list[str], endpoint: str) -> Iterator[str]:
             process.kill()  # seaweedfs takes half a minute to end by itself
 
 
-def _made_bucket(endpoint: str) -> bool:
-    request = urllib.request.Request(f"{endpoint}/{BUCKET}", method="PUT")  # noqa: S310  # loopback
+def _made_bucket(endpoint: str, bucket: str) -> bool:
+    request = urllib.request.Request(f"{endpoint}/{bucket}", method="PUT")  # noqa: S310  # loopback
     try:
         with urllib.request.urlopen(request, timeout=5):  # noqa: S310
             return True

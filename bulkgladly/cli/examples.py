@@ -195,12 +195,13 @@ bulkgladly dataset sql lake -o views.sql
 # to the standard output
 bulkgladly dataset sql lake""",
     "dataset push": """\
+# sends what differs from what the bucket holds
 bulkgladly dataset push lake s3://example-lake/gladly
-
-# a store of your own that speaks S3
-AWS_ENDPOINT_URL=http://127.0.0.1:8333 bulkgladly dataset push lake s3://lake/gladly""",
+bulkgladly dataset push lake s3://example-lake/gladly --json""",
     "dataset pull": """\
-bulkgladly dataset pull s3://example-lake/gladly lake""",
+# fetches what differs from what the folder holds
+bulkgladly dataset pull s3://example-lake/gladly lake
+bulkgladly dataset pull s3://example-lake/gladly lake --json""",
     "dataset purge": """\
 # says what it would remove, and asks
 bulkgladly dataset purge lake --older-than 400d

@@ -1,6 +1,5 @@
 """`dataset push` and `dataset pull`: a data set in a bucket."""
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from bulkgladly.cli.output import print_json, tell
 
 __all__ = ("pull", "push")
 
-_TELL_EVERY_S = 5.0
+_TELL_EVERY_S = 30.0
 
 Url = Annotated[
     str,
@@ -28,12 +27,12 @@ def push(
 ) -> None:
     """Copy a data set to a bucket. Only what differs is sent, and what is gone is removed there.
 
-    Whole units appear there. After an interruption, start the same command again.
+    After an interruption, start the same command again. Credentials and region come from the environment.
     """
     from bulkgladly.lake.folder import DataFolder
     from bulkgladly.mirrors.push import push as pushed
     from bulkgladly.runs.observer import counted
-    from bulkgladly.stores.opening import opened_store
+    from bulkgladly.stores.store_opening import opened_store
 
     opened = DataFolder.open(folder)
     store = opened_store(url)
@@ -55,11 +54,12 @@ def pull(
 ) -> None:
     """Copy a data set from a bucket to a folder. Only what differs is fetched, and what is gone is removed.
 
-    Every file is compared with its hash. After an interruption, start the same command again.
+    Every file is compared with its hash. After an interruption, start the same command again. Credentials and region
+    come from the environment.
     """
     from bulkgladly.mirrors.pull import pull as pulled
     from bulkgladly.runs.observer import counted
-    from bulkgladly.stores.opening import opened_store
+    from bulkgladly.stores.store_opening import opened_store
 
     store = opened_store(url)
     done = pulled(store, folder, _telling("fetched"))
@@ -84,13 +84,13 @@ def _files(done: Any) -> str:
 
 
 def _telling(act: str) -> Callable[[Any], None]:
-    """Return what tells progress every few seconds, if a person may be watching."""
+    """Return what tells progress every half minute."""
     last = time.monotonic()
 
     def told(done: Any) -> None:
         nonlocal last
         now = time.monotonic()
-        if sys.stderr.isatty() and now - last >= _TELL_EVERY_S:
+        if now - last >= _TELL_EVERY_S:
             last = now
             tell(f"{act} {_files(done)} so far")
 

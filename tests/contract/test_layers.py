@@ -390,7 +390,10 @@ def test_words_drag_nothing_in(word: str) -> None:
             },
         ),
         ("openpyxl", {"bulkgladly.files.sheet_files"}),
-        ("obstore", {"bulkgladly.stores.bucket", "bulkgladly.stores.opening", "bulkgladly.stores.store_failures"}),
+        (
+            "obstore",
+            {"bulkgladly.stores.bucket", "bulkgladly.stores.store_opening", "bulkgladly.stores.store_failures"},
+        ),
         ("nh3", {"bulkgladly.mapping.html"}),
         ("jinja2", {"bulkgladly.pages.page_template"}),
         ("webbrowser", {"bulkgladly.cli.open_command"}),

@@ -15,7 +15,7 @@ from bulkgladly.lake.schemas import DATA_SETS
 from bulkgladly.lake.unit_writer import UnitWriter
 from bulkgladly.stores.addresses import store_address
 from bulkgladly.stores.conditions import prove_conditions
-from bulkgladly.stores.opening import opened_store
+from bulkgladly.stores.store_opening import opened_store
 from tests.flows.programs import HeardProgram, heard, program_in
 from tests.object_stores import MOTO, WEED, environment, moto, weed
 
