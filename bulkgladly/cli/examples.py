@@ -344,7 +344,10 @@ bulkgladly crosswalk repair tasks --forget-deleted""",
 bulkgladly doctor
 
 # with the credentials of a profile in the settings file
-bulkgladly doctor --profile sandbox""",
+bulkgladly doctor --profile sandbox
+
+# and a place in a bucket
+bulkgladly doctor --out s3://example-lake/gladly""",
     "help": """\
 bulkgladly help import
 bulkgladly help runs list""",

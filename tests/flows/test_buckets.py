@@ -129,3 +129,22 @@ def test_a_url_that_cannot_work_is_refused(url: str, words: str) -> None:
         store_address(url)
 
     assert "secret" not in str(caught.value)
+
+
+def test_doctor_tries_a_bucket(program: HeardProgram, tmp_path: Path) -> None:
+    """What is needed of it, and what lies there; nothing of the proof is left."""
+    url = f"s3://lake/{tmp_path.name}"
+
+    told = orjson.loads(program("doctor", "--out", url, "--json").out)["findings"]
+    program("dataset", "push", "data", url)
+    after = program("doctor", "--out", url).out
+    opened_store(url).put("other/notes.txt", b"x")
+    strange = program("doctor", "--out", f"{url}/other").out
+    missing = program("doctor", "--out", "s3://nowhere/x").out
+
+    by = {one["what"]: one for one in told}
+    assert [by[what]["result"] for what in ("prefix", "bucket", "conditions", "store clock")] == ["ok"] * 4
+    assert by["prefix"]["text"] == f"{url} is empty"
+    assert f"{url} holds a data set" in after
+    assert "holds 'notes.txt' and is not a data set" in strange
+    assert "there is no such bucket" in missing
