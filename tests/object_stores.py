@@ -47,12 +47,12 @@ def moto(bucket: str = BUCKET) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def weed(folder: Path) -> Iterator[str]:
-    """Seaweedfs with a bucket `lake`, which keeps its files in a folder; its endpoint."""
+def weed(folder: Path, *, volumes: int = 20) -> Iterator[str]:
+    """Seaweedfs with a bucket `lake`, which keeps its files in a folder, 64 MB in each volume; its endpoint."""
     ports = _ports_of_weed(("master", "volume", "filer", "s3"))
     command = [str(WEED), "server", "-s3", f"-dir={folder}", "-ip=127.0.0.1", "-master.telemetry=false"]
     command += [f"-{name}.port={port}" for name, port in ports.items()]
-    command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=20", "-master.volumeSizeLimitMB=64"]
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0", f"-volume.max={volumes}", "-master.volumeSizeLimitMB=64"]
     with _server(command, f"http://127.0.0.1:{ports['s3']}") as endpoint:
         yield endpoint
 
