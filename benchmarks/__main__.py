@@ -32,6 +32,7 @@ LONG = (
     "export_tables",
     "dump",
     "dump_kills",
+    "push",
     "deliveries",
     "webhooks",
 )

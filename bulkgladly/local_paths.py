@@ -28,7 +28,7 @@ def local_path(value: AnyPath, *, what: str = "") -> Path:
     url = f"{found[1]}://{found[3]}"
     raise UsageError(
         f"{f'{what} ' if what else ''}{url} is a URL, not a local path; bulkgladly reads and writes local files only. "
-        "Use a local path, and copy from or to the URL with another tool, for example `aws s3 sync` or `curl`"
+        "Use a local path; `bulkgladly dataset push` and `pull` copy data sets to and from buckets"
     )
 
 

@@ -29,6 +29,7 @@ from bulkgladly.cli import (
     live_command,
     map_command,
     migrate_command,
+    mirror_command,
     old_data,
     open_command,
     plan_command,
@@ -132,7 +133,7 @@ _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
         _INSPECT,
         (
             *(dataset_command.show, dataset_command.verify, dataset_command.drift, dataset_command.compact),
-            *(dataset_command.sql, old_data.purge),
+            *(dataset_command.sql, mirror_command.push, mirror_command.pull, old_data.purge),
         ),
     ),
 }

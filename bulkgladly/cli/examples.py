@@ -194,6 +194,14 @@ bulkgladly dataset sql lake -o views.sql
 
 # to the standard output
 bulkgladly dataset sql lake""",
+    "dataset push": """\
+# sends what differs from what the bucket holds
+bulkgladly dataset push lake s3://example-lake/gladly
+bulkgladly dataset push lake s3://example-lake/gladly --json""",
+    "dataset pull": """\
+# fetches what differs from what the folder holds
+bulkgladly dataset pull s3://example-lake/gladly lake
+bulkgladly dataset pull s3://example-lake/gladly lake --json""",
     "dataset purge": """\
 # says what it would remove, and asks
 bulkgladly dataset purge lake --older-than 400d
@@ -336,7 +344,10 @@ bulkgladly crosswalk repair tasks --forget-deleted""",
 bulkgladly doctor
 
 # with the credentials of a profile in the settings file
-bulkgladly doctor --profile sandbox""",
+bulkgladly doctor --profile sandbox
+
+# and a place in a bucket
+bulkgladly doctor --out s3://example-lake/gladly""",
     "help": """\
 bulkgladly help import
 bulkgladly help runs list""",

@@ -1,5 +1,6 @@
 """`doctor`, `emulator` and `help`: check what a run needs, try things locally, read about a command."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from bulkgladly.errors import BulkgladlyError, UsageError
 
 if TYPE_CHECKING:
     from bulkgladly.runs.diagnosis import Diagnosis
+    from bulkgladly.stores.store_checks import StoreFinding
 
 __all__ = ("doctor", "emulator", "help_")
 
@@ -27,6 +29,9 @@ def doctor(
     context: typer.Context,
     state_dir: flags.StateDir = Path(".bulkgladly"),
     profile: flags.Profile = None,
+    out: Annotated[
+        str | None, typer.Option("--out", help="Also check a place in a bucket: s3://BUCKET/PREFIX.", metavar="URL")
+    ] = None,
     json: flags.Json = False,
 ) -> None:
     """Check credentials, permission, limits, clock and disk. It sends one request to Gladly."""
@@ -47,6 +52,8 @@ def doctor(
     async def look() -> None:
         for found in await examine_machine(state_dir):
             tell_found(found)
+        for named in () if out is None else _about_store(out):
+            tell_found(Diagnosis(*named))
         environment = context.obj.environment or USUAL
         async for found in diagnose(credentials_for(context, profile), environment=environment, tell=tell):
             tell_found(found)
@@ -62,6 +69,18 @@ def doctor(
     if not exit_code and any(finding["result"] == "BAD" for finding in findings):
         exit_code = 2
     raise typer.Exit(exit_code)
+
+
+def _about_store(url: str) -> "Iterator[StoreFinding]":
+    """Yield what a place in a bucket is good for; an error ends it, and is a finding, too."""
+    from bulkgladly.lake.places import MARKER
+    from bulkgladly.stores.store_checks import StoreFinding, examined_store
+    from bulkgladly.stores.store_opening import opened_store
+
+    try:
+        yield from examined_store(opened_store(url), MARKER)
+    except BulkgladlyError as error:
+        yield StoreFinding("bucket", False, str(error))
 
 
 def emulator(context: typer.Context) -> None:

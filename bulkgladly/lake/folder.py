@@ -232,11 +232,18 @@ class DataFolder(Catalogue):
                 f"{manifest.data_set}: the unit {manifest.unit} is published already; that one was kept, and the next "
                 "export looks again"
             )
+        return self._publish(replace(manifest, sequence=self._next_sequence(manifest.data_set)), replaces)
+
+    def adopt(self, manifest: Manifest, *, replaces: Sequence[Manifest] = ()) -> Manifest:
+        """Publish a unit as another folder published it, with the number that it has there; else as `commit` does."""
+        self._demand_lock()
+        self._sequences.pop(manifest.data_set, None)
+        return self._publish(manifest, replaces)
+
+    def _publish(self, manifest: Manifest, replaces: Sequence[Manifest]) -> Manifest:
         with full_disk_named(self.path):
             self.prepare(manifest.data_set)
-            numbered = replace(manifest, sequence=self._next_sequence(manifest.data_set))
-            decision = decide(self.path, numbered, replaces)
-            return carry_out(self.path, write_decision(self.path, decision))
+            return carry_out(self.path, write_decision(self.path, decide(self.path, manifest, replaces)))
 
     def remove(self, manifests: Sequence[Manifest]) -> None:
         """Remove units with all their files, for good. After a kill, `recover` removes what is left of their files.

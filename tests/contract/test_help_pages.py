@@ -4,6 +4,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from bulkgladly.journal.runs import all_folders
 from tests.contract.test_docs import README, all_commands, write_files_of
 from tests.flows.quickly import QUICK
 from tests.flows.serving import served
+from tests.object_stores import environment, moto
 
 Program = Callable[[str], int]
 
@@ -56,7 +58,8 @@ SETUP: Mapping[str, tuple[str, ...]] = {
     "map check": (MAP,),
     **dict.fromkeys(("crosswalk", "crosswalk repair", "explain"), (IMPORT,)),
     "listen unregister": (f"bulkgladly listen register {HOOK}", f"bulkgladly listen register {OLD_HOOK} --name other"),
-    **dict.fromkeys((f"dataset {name}" for name in ("verify", "show", "drift", "compact", "sql")), (EXPORT,)),
+    **dict.fromkeys((f"dataset {name}" for name in ("verify", "show", "drift", "compact", "sql", "push")), (EXPORT,)),
+    "dataset pull": (EXPORT, "bulkgladly dataset push lake s3://example-lake/gladly"),
 }
 """What was done before, so that there is something to resume, to retry, to show."""
 BEFORE: Mapping[str, str] = {
@@ -145,7 +148,11 @@ def test_no_example_is_of_a_command_that_does_not_exist() -> None:
 @pytest.mark.parametrize(("name", "line"), EVERY_EXAMPLE, ids=[line for _, line in EVERY_EXAMPLE])
 def test_examples_run(name: str, line: str, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each against an emulator, after what it builds on, with the exit code that it should have."""
-    with served(Emulator(rate=None, seed_customers=2, seed_jobs=1)) as emulator:
+    with ExitStack() as stack:
+        emulator = stack.enter_context(served(Emulator(rate=None, seed_customers=2, seed_jobs=1)))
+        if "s3://" in line:
+            for variable, value in environment(stack.enter_context(moto("example-lake"))).items():
+                monkeypatch.setenv(variable, value)
         for variable, value in {
             "GLADLY_HOST": emulator.url,
             "GLADLY_USERNAME": emulator.options.username,

@@ -51,6 +51,8 @@ LEVELS: Mapping[str, int] = {
     "files": 2,
     "journal": 2,
     "lake": 2,
+    "stores": 2,
+    "mirrors": 3,
     "mapping": 2,
     "pages": 3,
     "runs": 4,
@@ -77,6 +79,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("api", "mapping"), frozenset(WORDS)),
     **dict.fromkeys(("budget", "files", "journal"), frozenset({*WORDS, "storage"})),
     "lake": frozenset({*WORDS, "storage", "gladly"}),
+    "stores": frozenset({*WORDS, "storage"}),
+    "mirrors": frozenset({*WORDS, "storage", "stores", "lake"}),
     # The inbox is written as a journal is, by the same one thread, and knows the envelope of an event.
     "inbox": frozenset({*WORDS, "storage", "gladly", "journal"}),
     "pages": frozenset({*WORDS, "storage", "journal"}),
@@ -101,7 +105,18 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "cli": frozenset(
         {
             *(*WORDS, *DOORS, "inbox", "runs", "imports", "exports", "checks", *VERBS, "resume", "emulator"),
-            *("live", "sinks", "webhooks", "workflows", "realtime", "presets", "projects", "pages"),
+            *(
+                "stores",
+                "mirrors",
+                "live",
+                "sinks",
+                "webhooks",
+                "workflows",
+                "realtime",
+                "presets",
+                "projects",
+                "pages",
+            ),
         }
     ),
     "emulator": frozenset(),
@@ -375,6 +390,10 @@ def test_words_drag_nothing_in(word: str) -> None:
             },
         ),
         ("openpyxl", {"bulkgladly.files.sheet_files"}),
+        (
+            "obstore",
+            {"bulkgladly.stores.bucket", "bulkgladly.stores.store_opening", "bulkgladly.stores.store_failures"},
+        ),
         ("nh3", {"bulkgladly.mapping.html"}),
         ("jinja2", {"bulkgladly.pages.page_template"}),
         ("webbrowser", {"bulkgladly.cli.open_command"}),
