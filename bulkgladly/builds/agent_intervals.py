@@ -1,6 +1,6 @@
 """From events to the states of agents: one row for each agent and time during which nothing changed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -11,13 +11,14 @@ from bulkgladly.builds.sorted_rows import SortedRow, SortedRows
 from bulkgladly.lake.catalogue import Catalogue
 from bulkgladly.lake.plain_rows import plain_rows
 
-__all__ = ("AGENT_ENTITIES", "agent_interval_rows", "intervals_of")
+__all__ = ("AGENT_ENTITIES", "agent_interval_rows", "intervals_of", "known_order")
 
 AGENT_ENTITIES = ("AGENT_AVAILABILITY", "AGENT_STATUS")
 _COLUMNS = (
     *("id", "type", "timestamp", "occurredAt", "awayAt", "agentId"),
     *("availableFor", "activeReason", "awayReason", "context"),
 )
+_NEEDED = ("type", "availableFor", "activeReason", "awayReason", "context")
 _WENT_AWAY, _RETURNED = "AGENT_STATUS/WENT_AWAY", "AGENT_STATUS/RETURNED_FROM_AWAY"
 _ORDER = (
     *("AGENT_STATUS/LOGGED_IN", "AGENT_STATUS/CHANGED_ACTIVE_REASON", _RETURNED, _WENT_AWAY),
@@ -59,9 +60,8 @@ def agent_interval_rows(folder: Catalogue, names: DirectoryNames, scratch: Path)
     """
     events = SortedRows(scratch)
     for row in plain_rows(folder, "events", _COLUMNS, entities=AGENT_ENTITIES):
-        at = row["occurredAt"] if row["occurredAt"] is not None else row["timestamp"]
-        if row["type"] in _RANKS and row["agentId"] is not None and at is not None:
-            for when, rank, event in _told(row, at):
+        if row["agentId"] is not None:
+            for when, rank, event in known_order(row):
                 events.add((row["agentId"], when, rank, row["id"] or ""), event)
     for agent_id, of_one in groupby(events, key=lambda each: str(each.key[0])):
         for row in intervals_of(of_one):
@@ -69,8 +69,12 @@ def agent_interval_rows(folder: Catalogue, names: DirectoryNames, scratch: Path)
             yield SortedRow((agent_id, row["from_at"]), named, len(str(named)))
 
 
-def _told(row: dict[str, Any], at: int) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    event = {name: row[name] for name in ("type", "availableFor", "activeReason", "awayReason", "context")}
+def known_order(row: Mapping[str, Any]) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """Yield what an event tells: when, its rank among what happened then, and what is needed of it."""
+    at = row.get("timestamp") if row["occurredAt"] is None else row["occurredAt"]
+    if row["type"] not in _RANKS or at is None:
+        return
+    event = {name: row.get(name) for name in _NEEDED}
     away = row["awayAt"]
     if row["type"] == _RETURNED and away is not None and away < at:
         # The event that it went away may be missing, as if it lay before the first one that is there.

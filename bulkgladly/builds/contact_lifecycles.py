@@ -70,7 +70,7 @@ def lifecycle_of(contact_id: str, events: Iterable[dict[str, Any]]) -> dict[str,
     if end is not None and max(times["STARTED"], default=end["timestamp"]) > end["timestamp"]:
         end = None  # it was opened again
     ended = None if end is None else end["timestamp"]
-    offers = sorted(_offers(told), key=lambda each: (each["at"] or each["outcome_at"], each["agent_id"] or ""))
+    offers = sorted(_offers(told), key=_offer_order)
     return {
         "contact_id": contact_id,
         **{name: _last(told, field) for name, field in _IDS.items()},
@@ -149,6 +149,10 @@ def _offers(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             outcome = "accepted" if is_taken else _REJECTED.get(event["reason"], "declined")
             yield {**offer, "outcome": outcome, "outcome_at": at}
     yield from open_.values()
+
+
+def _offer_order(offer: dict[str, Any]) -> tuple[int, str]:
+    return offer["outcome_at"] if offer["at"] is None else offer["at"], offer["agent_id"] or ""
 
 
 def _hold_s(events: list[dict[str, Any]], ended: int | None) -> float:

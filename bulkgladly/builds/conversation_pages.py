@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -27,7 +28,9 @@ __all__ = ("ConversationPages", "conversation_pages")
 
 _ON_A_PAGE = 200
 _UNDATED = "undated"
-_CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+_OVERRIDES = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Marks that show a text in another order than it has; pages isolate each text, so that none is needed."""
+_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160), *_OVERRIDES), "\N{REPLACEMENT CHARACTER}")
 _OURS = re.compile(r"index(-\d+)?\.html|\d{4,5}-\d{2}|undated")
 _BUILDING, _LOCK = ".building", ".lock"
 _WHO = MappingProxyType({"customer": "Customer", "agent": "Agent", "system": "Automatic message", "other": "Other"})
@@ -133,7 +136,7 @@ class ConversationPages:
         pages = max(1, -(-self.written // _ON_A_PAGE))
         rows = iter(self._entries)
         for number in range(1, pages + 1):
-            held = [_ShownEntry(**each.row) for each, _ in zip(rows, range(_ON_A_PAGE), strict=False)] if pages else []
+            held = [_ShownEntry(**each.row) for each in islice(rows, _ON_A_PAGE)]
             title = counted(self.written, "conversation")
             if pages > 1:
                 title += f", page {number} of {pages}"
@@ -217,7 +220,7 @@ def _time_text(at: int | None) -> str | None:
 
 
 def _clean(text: str) -> str:
-    """Return a text without characters that HTML forbids; the template escapes the rest."""
+    """Return a text without characters that HTML forbids or that hide what it says; the template escapes the rest."""
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROLS)
 
 

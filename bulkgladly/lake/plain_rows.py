@@ -14,6 +14,7 @@ __all__ = ("AGE", "has_rows", "plain_rows")
 
 AGE = "_age"
 """In a row: Gladly's time of its export job, or else when it was fetched, in microseconds since 1970; 0 if unknown."""
+_ROWS = 2048
 _AGES = ("_job_updated_at", "_fetched_at")
 
 
@@ -44,11 +45,13 @@ def plain_rows(
     for manifest in manifests:
         for path in _wanted(folder, manifest, entities):
             for table in tables_in(path, data_set, found):
-                values = [_plain(table.column(each)) for each in found]
-                for row in zip(*values, strict=True):
-                    made = empty | dict(zip(found, row, strict=True))
-                    made[AGE] = next((made[each] for each in ages if made[each] is not None), 0)
-                    yield made
+                # Python's objects take many times the memory of Arrow's, so never all of a row group at once.
+                for batch in table.to_batches(max_chunksize=_ROWS):
+                    values = [_plain(batch.column(each)) for each in found]
+                    for row in zip(*values, strict=True):
+                        made = empty | dict(zip(found, row, strict=True))
+                        made[AGE] = next((made[each] for each in ages if made[each] is not None), 0)
+                        yield made
 
 
 def _wanted(folder: Catalogue, manifest: Manifest, entities: Sequence[str]) -> Iterator[Any]:

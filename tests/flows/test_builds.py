@@ -105,9 +105,16 @@ def has_items(story: Story) -> bool:
     return story.channel != "PHONE_CALL" or story.ended is not None
 
 
-def test_conversations_tell_what_happened(told: Told, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def conversations(told: Told, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
+    """The rows of all conversations, by id."""
+    rows = rows_of(told.path, "conversations", tmp_path_factory.mktemp("conversations"))
+    return {row["conversation_id"]: row for row in rows}
+
+
+def test_conversations_tell_what_happened(told: Told, conversations: dict[str, Row]) -> None:
     """Names instead of ids, times, the first response, and every message in order."""
-    rows = {row["conversation_id"]: row for row in rows_of(told.path, "conversations", tmp_path)}
+    rows = conversations
 
     assert len(told.history.stories) > 50
     assert set(rows) == {story.id for story in told.history.stories}
@@ -125,9 +132,9 @@ def test_conversations_tell_what_happened(told: Told, tmp_path: Path) -> None:
             )
 
 
-def test_messages_are_those_of_the_history(told: Told, tmp_path: Path) -> None:
+def test_messages_are_those_of_the_history(told: Told, conversations: dict[str, Row]) -> None:
     """In the order of time, with who wrote them; notes are among them, and changes are only counted."""
-    rows = {row["conversation_id"]: row for row in rows_of(told.path, "conversations", tmp_path)}
+    rows = conversations
 
     for story in told.history.stories:
         messages = rows[story.id]["messages"]
@@ -186,9 +193,11 @@ def test_the_order_and_the_bytes_are_always_the_same(told: Told, tmp_path: Path)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-def test_since_and_until_choose_by_when_it_was_opened(told: Told, tmp_path: Path) -> None:
+def test_since_and_until_choose_by_when_it_was_opened(
+    told: Told, conversations: dict[str, Row], tmp_path: Path
+) -> None:
     """The first instant is in, the last one is not."""
-    whole = rows_of(told.path, "conversations", tmp_path)
+    whole = list(conversations.values())
     since, until = whole[10]["opened_at"], whole[20]["opened_at"]
 
     assert rows_of(told.path, "conversations", tmp_path, BuildTimes(since, until)) == whole[10:20]
