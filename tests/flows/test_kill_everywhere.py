@@ -481,7 +481,8 @@ class Building(Export):
         super().check(desk, end)
         rows = [orjson.loads(line) for line in (desk.folder / "all.ndjson").read_bytes().splitlines()]
         assert sum(len(row["messages"]) for row in rows) == 8
-        pages = [path.name for path in (desk.folder / "pages").rglob("*") if path.is_file()]
+        pages = [path for path in (desk.folder / "pages").rglob("*") if path.is_file()]
+        desk.inputs += [desk.folder / "all.ndjson", *pages]  # they hold rows, and so people
         assert len(pages) == len(rows) + 1
         assert {path.name for path in desk.folder.iterdir()} >= {"lake", "all.ndjson", "pages"}
         assert [path.name for path in desk.folder.iterdir() if re.match(r"\.(all|pages)", path.name)] == []
