@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkgladly.builds.built_names import DirectoryNames
+from bulkgladly.builds.event_gaps import EventGaps
 from bulkgladly.builds.sorted_rows import SortedRow, SortedRows
 from bulkgladly.lake.catalogue import Catalogue
 from bulkgladly.lake.plain_rows import plain_rows
@@ -63,9 +64,11 @@ def agent_interval_rows(folder: Catalogue, names: DirectoryNames, scratch: Path)
         if row["agentId"] is not None:
             for when, rank, event in known_order(row):
                 events.add((row["agentId"], when, rank, row["id"] or ""), event)
+    gaps = EventGaps(folder)
     for agent_id, of_one in groupby(events, key=lambda each: str(each.key[0])):
         for row in intervals_of(of_one):
             named = {"agent_id": agent_id, "agent": names.agents.get(agent_id), **row}
+            named["has_gap"] = gaps.is_within(row["from_at"], row["to_at"])
             yield SortedRow((agent_id, row["from_at"]), named, len(str(named)))
 
 

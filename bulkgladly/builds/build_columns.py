@@ -3,7 +3,18 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bulkgladly.gladly.data_sets import INTEGER, MOMENT, NUMBER, TEXT, TEXTS, DataColumn, ListOf, Struct, ValueType
+from bulkgladly.gladly.data_sets import (
+    FLAG,
+    INTEGER,
+    MOMENT,
+    NUMBER,
+    TEXT,
+    TEXTS,
+    DataColumn,
+    ListOf,
+    Struct,
+    ValueType,
+)
 
 __all__ = ("AGENT_INTERVALS", "BUILT_TABLES", "CONTACT_LIFECYCLES", "CONVERSATIONS", "types_of_built")
 
@@ -51,6 +62,7 @@ _INTERVAL_COLUMNS = (
     DataColumn("state", TEXT, "available, unavailable, active, focus, away, logged_out or unknown."),
     DataColumn("reason", TEXT, "The reason that the agent has set, such as Lunch."),
     DataColumn("available_for", TEXTS, "MAIL, MESSAGING, TASK, VOICE; empty if nothing, null if unknown."),
+    DataColumn("has_gap", FLAG, "Whether events are missing within it, so that it may have been several states."),
 )
 _LIFECYCLE_COLUMNS = (
     DataColumn("contact_id", TEXT, "The contact."),
@@ -78,6 +90,7 @@ _LIFECYCLE_COLUMNS = (
     DataColumn("first_reply_s", NUMBER, "Seconds from its start to the first message of an agent."),
     DataColumn("hold_s", NUMBER, "Seconds that the caller was on hold."),
     DataColumn("total_s", NUMBER, "Seconds from its start to its end."),
+    DataColumn("has_gap", FLAG, "Whether events are missing between its start and its end."),
 )
 
 BUILT_TABLES: Mapping[str, tuple[DataColumn, ...]] = MappingProxyType(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkgladly.builds.built_names import DirectoryNames
+from bulkgladly.builds.event_gaps import EventGaps
 from bulkgladly.builds.sorted_rows import SortedRow, SortedRows
 from bulkgladly.lake.catalogue import Catalogue
 from bulkgladly.lake.plain_rows import plain_rows
@@ -40,10 +41,11 @@ def contact_lifecycle_rows(folder: Catalogue, names: DirectoryNames, scratch: Pa
         if row["type"] in _RANKS and row["contactId"] is not None and row["timestamp"] is not None:
             key = (row["contactId"], row["timestamp"], _RANKS[row["type"]], row["id"] or "")
             events.add(key, {name: row[name] for name in _COLUMNS})
-    made = SortedRows(scratch)
+    made, gaps = SortedRows(scratch), EventGaps(folder)
     for contact_id, copies in groupby(events, key=lambda each: str(each.key[0])):
         row = lifecycle_of(contact_id, _each_once(copies))
         row["agent"], row["inbox"] = names.agents.get(row["agent_id"]), names.inboxes.get(row["inbox_id"])
+        row["has_gap"] = gaps.is_within(row["created_at"], row["ended_at"])
         for offer in row["offers"]:
             offer["agent"] = names.agents.get(offer["agent_id"])
         made.add((-1 if row["created_at"] is None else row["created_at"], contact_id), row)

@@ -333,6 +333,34 @@ def test_lives_of_contacts_agree_with_the_history(told: Told, tmp_path: Path) ->
             assert row["wait_s"] == pytest.approx(wait_s, abs=0.0011)
 
 
+def test_rows_across_a_gap_say_so(tmp_path: Path) -> None:
+    """What happened while nothing was fetched is not known."""
+    hour = dt.timedelta(hours=1)
+    lake = tmp_path / "lake"
+    with DataFolder.open(lake, host="https://sample.example.org", create=True).lock() as folder:
+        for number, begin in enumerate((NOON, NOON + 9 * hour)):
+            rows = [event(begin + n * hour, 10 * number + n, n % 2 == 0) for n in range(3)]
+            origin = Origin(f"unit{number}", "events", {"_fetched_at": NOON})
+            writer = UnitWriter(folder, DATA_SETS["events"], f"unit{number}", origin)
+            writer.convert([as_lines(rows)])
+            writer.commit(covered=(begin, begin + 3 * hour))
+
+    found = rows_of(lake, "agent-intervals", tmp_path)
+
+    assert [(row["state"], row["has_gap"]) for row in found] == [
+        *(("available", False), ("unavailable", False), ("available", True)),
+        *(("unavailable", False), ("available", False)),
+    ]
+    middle = BuildTimes(NOON + 4 * hour, NOON + 5 * hour)
+    assert rows_of(lake, "agent-intervals", tmp_path, middle) == found[2:3]
+
+
+def event(at: dt.datetime, number: int, is_available: bool) -> Row:
+    content = {"agentId": "a", "availableFor": ["MAIL"] if is_available else [], "occurredAt": at.isoformat()}
+    about = {"id": f"e{number}", "type": "AGENT_AVAILABILITY/UPDATED", "timestamp": at.isoformat()}
+    return {**about, "initiator": {"id": "a", "type": "AGENT"}, "content": content}
+
+
 # --- the command ---
 
 
