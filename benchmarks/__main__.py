@@ -29,6 +29,7 @@ LONG = (
     "plan",
     "lookups",
     "kills",
+    "build_documents",
     "export_tables",
     "dump",
     "dump_kills",

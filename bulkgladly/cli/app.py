@@ -16,6 +16,7 @@ import typer
 from bulkgladly._version import __version__
 from bulkgladly.choices import closest, unsupported
 from bulkgladly.cli import (
+    build_command,
     check_command,
     crosswalk_command,
     dataset_command,
@@ -133,7 +134,7 @@ _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
         _INSPECT,
         (
             *(dataset_command.show, dataset_command.verify, dataset_command.drift, dataset_command.compact),
-            *(dataset_command.sql, mirror_command.push, mirror_command.pull, old_data.purge),
+            *(dataset_command.sql, build_command.build, mirror_command.push, mirror_command.pull, old_data.purge),
         ),
     ),
 }

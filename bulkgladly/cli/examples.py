@@ -202,6 +202,18 @@ bulkgladly dataset push lake s3://example-lake/gladly --json""",
 # fetches what differs from what the folder holds
 bulkgladly dataset pull s3://example-lake/gladly lake
 bulkgladly dataset pull s3://example-lake/gladly lake --json""",
+    "dataset build": """\
+# one row for each conversation, with its messages and its text
+bulkgladly dataset build lake conversations -o conversations.parquet
+
+# a page for each conversation since November
+bulkgladly dataset build lake conversations --html pages --since 2026-11-01
+
+# how long each agent was available, away and so on
+bulkgladly dataset build lake agent-intervals -o intervals.csv
+
+# the offers, waits and ends of contacts
+bulkgladly dataset build lake contact-lifecycles -o contacts.ndjson""",
     "dataset purge": """\
 # says what it would remove, and asks
 bulkgladly dataset purge lake --older-than 400d

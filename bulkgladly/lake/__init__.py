@@ -4,17 +4,18 @@ An export hands a body of lines to a `UnitWriter`. `conversion` turns the lines 
 schema of their data set, `part_writer` sorts the rows into files, and `folder` publishes these
 files as one unit, by `publishing`. What is published is read again with `published_rows`; `compact`,
 `merged_units`, `old_units` and `verify` maintain it. `view_sql` writes views over it for a database.
-`text_parquet` writes a table that belongs to no data set.
+`text_parquet` and `built_table` write tables that belong to no data set.
 
 Each module imports only modules on floors below its own (a test reads this picture):
 
        the folder                         lines into rows          rows into parts           rows again
     8  view_sql old_units                                          merged_units
     7  verify followers                                            unit_writer               compact view_sources
+                                                                                             plain_rows
     6  folder                                                      part_writer               published_rows
     5  publishing summaries findings      report_table             part_files
     4  catalogue current_folder           conversion               file_formats side_files   merge held_objects
-    3  manifest                           typed_rows fitted_lines                            row_keys
+    3  manifest                           typed_rows fitted_lines                            row_keys built_table
                                           line_bundles report_csv
     2                                                              rows                      schemas text_parquet
     1  places joined_views row_groups                              arrow

@@ -16,7 +16,7 @@ from bulkgladly.shown import MOST_DETAIL, shown
 if TYPE_CHECKING:
     from jinja2 import Template
 
-__all__ = ("page_template", "rendered")
+__all__ = ("page_template", "plain_template", "policy_of", "rendered")
 
 
 def rendered(view: PageView) -> bytes:
@@ -44,6 +44,16 @@ def page_template() -> "Template":
     return environment.from_string(_file("report.html.jinja"))
 
 
+def plain_template(text: str) -> "Template":
+    """Return the template of another page, which escapes what it is given and shows it as it is, over several lines."""
+    import jinja2  # noqa: PLC0415  # as above
+
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(text)
+
+
 def _share(value: float) -> str:
     return f"{100 * value:.2f}%"
 
@@ -57,9 +67,13 @@ def _visible(value: object) -> object:
 def _style() -> tuple[str, str]:
     """Return the style, and the policy that allows it and nothing else."""
     style = _file("report.css")
+    return style, policy_of(style)
+
+
+def policy_of(style: str) -> str:
+    """Return the content security policy of a page that has this style inside, and nothing else."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return style, policy
+    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
 def _file(name: str) -> str:

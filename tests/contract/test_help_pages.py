@@ -60,6 +60,7 @@ SETUP: Mapping[str, tuple[str, ...]] = {
     "listen unregister": (f"bulkgladly listen register {HOOK}", f"bulkgladly listen register {OLD_HOOK} --name other"),
     **dict.fromkeys((f"dataset {name}" for name in ("verify", "show", "drift", "compact", "sql", "push")), (EXPORT,)),
     "dataset pull": (EXPORT, "bulkgladly dataset push lake s3://example-lake/gladly"),
+    "dataset build": ("bulkgladly export items events --out lake",),
 }
 """What was done before, so that there is something to resume, to retry, to show."""
 BEFORE: Mapping[str, str] = {

@@ -56,6 +56,7 @@ LEVELS: Mapping[str, int] = {
     "mapping": 2,
     "pages": 3,
     "runs": 4,
+    "builds": 4,
     "presets": 4,
     "inbox": 4,
     "imports": 5,
@@ -84,6 +85,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     # The inbox is written as a journal is, by the same one thread, and knows the envelope of an event.
     "inbox": frozenset({*WORDS, "storage", "gladly", "journal"}),
     "pages": frozenset({*WORDS, "storage", "journal"}),
+    # What is built from a data set needs no run: it sends nothing.
+    "builds": frozenset({*WORDS, "storage", "gladly", "lake", "mapping", "pages"}),
     "runs": frozenset({*WORDS, "storage", "api", "budget", "journal", "pages"}),
     "presets": frozenset({*WORDS, "storage", "files", "mapping"}),
     # `check` looks at rows as an import does before it sends them, with the functions of the import.
@@ -107,6 +110,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             *(*WORDS, *DOORS, "inbox", "runs", "imports", "exports", "checks", *VERBS, "resume", "emulator"),
             *(
                 "stores",
+                "builds",
                 "mirrors",
                 "live",
                 "sinks",

@@ -469,6 +469,25 @@ class Compact(Export):
         assert sorted(map(str, current)) == [f"item-{number:06}" for number in range(8)]
 
 
+class Building(Export):
+    """A table and a folder of pages, made of a data set."""
+
+    command: tuple[str, ...] = ("dataset", "build", "lake", "conversations", "-o", "all.ndjson", "--html", "pages")
+
+    def prepare(self, desk: Desk) -> None:
+        assert desk.run(*Dump.command).status == 0
+
+    def check(self, desk: Desk, end: End) -> None:
+        super().check(desk, end)
+        rows = [orjson.loads(line) for line in (desk.folder / "all.ndjson").read_bytes().splitlines()]
+        assert sum(len(row["messages"]) for row in rows) == 8
+        pages = [path for path in (desk.folder / "pages").rglob("*") if path.is_file()]
+        desk.inputs += [desk.folder / "all.ndjson", *pages]  # they hold rows, and so people
+        assert len(pages) == len(rows) + 1
+        assert {path.name for path in desk.folder.iterdir()} >= {"lake", "all.ndjson", "pages"}
+        assert [path.name for path in desk.folder.iterdir() if re.match(r"\.(all|pages)", path.name)] == []
+
+
 class Maintained(Compact):
     """A dump that removes a unit of long ago, and brings `current/` up to date."""
 
@@ -508,6 +527,7 @@ FLOWS: Mapping[str, Callable[[], Flow]] = {
     "dump": Dump,
     "compact": Compact,
     "maintained": Maintained,
+    "building": Building,
 }
 
 
@@ -583,8 +603,8 @@ def refuse(wrong: Sequence[str]) -> None:
     assert not wrong, f"{len(wrong)} kills:\n" + "\n".join(wrong)
 
 
-LONG = ("planned", "export", "compact")
-"""Flows that only `make soak` plays: the others make, dump and compact as well."""
+LONG = ("planned", "export", "compact", "building")
+"""Flows that only `make soak` plays: the others make, dump and compact as well, and a build sends nothing."""
 
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.soak) if name in LONG else name for name in FLOWS])
