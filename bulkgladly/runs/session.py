@@ -211,6 +211,7 @@ class Session:
         An error of ours ends the run and is in the summary. After a cancel or any other exception, which is raised,
         the status in the journal is interrupted; killed, the run counts as interrupted, too.
         """
+        self.observer.began(self.run.name)
         self.connection.earlier = dict(work.journal.earlier_vitals)
         self._recorder = self._recording()
         with heeding_signals(self.stop, wanted=self._with_signals):
@@ -379,6 +380,8 @@ class Session:
             subject=progress.subject,
             reasons=progress.reasons,
             pace_note=self.steering.pace_note(),
+            outcomes=self.client.outcomes.copy(),
+            throttled_s=self.connection.throttled_s,
         )
 
     def _eta_s(self, progress: Progress, requests: int) -> float | None:

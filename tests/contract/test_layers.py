@@ -54,6 +54,7 @@ LEVELS: Mapping[str, int] = {
     "runs": 4,
     "presets": 4,
     "inbox": 4,
+    "notices": 5,
     "imports": 5,
     "exports": 5,
     "checks": 6,
@@ -93,13 +94,14 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "projects": frozenset({*WORDS, *DOORS, "runs", "imports", "checks"}),
     "live": frozenset(WORDS),
     "sinks": frozenset({*WORDS, "storage", "gladly", "api", "mapping", "inbox", "runs"}),
+    "notices": frozenset({*WORDS, "storage", "runs"}),
     "webhooks": frozenset({*WORDS, "storage", "gladly", "api", "inbox", "runs"}),
     "workflows": frozenset({*WORDS, *DOORS, "inbox", "runs", "imports", "sinks"}),
     "realtime": frozenset({*WORDS, *DOORS, "inbox", "runs", "exports", "live", "sinks", "webhooks", "workflows"}),
     "cli": frozenset(
         {
             *(*WORDS, *DOORS, "inbox", "runs", "imports", "exports", "checks", *VERBS, "resume", "emulator"),
-            *("live", "sinks", "webhooks", "workflows", "realtime", "presets", "projects", "pages"),
+            *("live", "sinks", "webhooks", "workflows", "realtime", "presets", "projects", "pages", "notices"),
         }
     ),
     "emulator": frozenset(),
@@ -354,13 +356,14 @@ def test_words_drag_nothing_in(word: str) -> None:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        # One speaks to Gladly, with its credentials; one to receivers of the user's, with none; the rest receive.
+        # One speaks to Gladly, with its credentials; two to services of the user's, with none; the rest receive.
         (
             "aiohttp",
             {
                 "bulkgladly.api.wire",
                 "bulkgladly.webhooks.http_connections",
                 "bulkgladly.sinks.https_sink",
+                "bulkgladly.notices.ping",
                 "bulkgladly.live.live_routes",
                 "bulkgladly.webhooks.webhook_server",
             },
@@ -376,6 +379,8 @@ def test_words_drag_nothing_in(word: str) -> None:
         ),
         ("openpyxl", {"bulkgladly.files.sheet_files"}),
         ("nh3", {"bulkgladly.mapping.html"}),
+        ("apprise", {"bulkgladly.notices.chat_notices"}),
+        ("prometheus_client", {"bulkgladly.notices.metric_outlets"}),
         ("jinja2", {"bulkgladly.pages.page_template"}),
         ("webbrowser", {"bulkgladly.cli.open_command"}),
         (
