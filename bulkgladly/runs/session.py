@@ -211,10 +211,10 @@ class Session:
         An error of ours ends the run and is in the summary. After a cancel or any other exception, which is raised,
         the status in the journal is interrupted; killed, the run counts as interrupted, too.
         """
-        self.observer.began(self.run.name)
         self.connection.earlier = dict(work.journal.earlier_vitals)
         self._recorder = self._recording()
         with heeding_signals(self.stop, wanted=self._with_signals):
+            self.observer.began(self.run.name)
             try:
                 # Before anything is sent: killed from here on, the run counts as interrupted, and not as new.
                 await work.journal.note("status", "running")

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +21,8 @@ class Hook:
     statuses: list[int] = field(default_factory=list)
     is_slow: bool = False
     """Whether requests are not answered at all before the end."""
+    when_asked: Callable[[], object] | None = None
+    """What the first request sets off."""
     over: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -50,6 +52,9 @@ def hooked(**given: Any) -> Iterator[Hook]:
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             hook.came.append((self.command, self.path, body))
+            if (set_off := hook.when_asked) is not None:
+                hook.when_asked = None
+                set_off()
             if hook.is_slow:
                 hook.over.wait(20)
                 return
