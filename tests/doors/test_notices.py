@@ -3,6 +3,7 @@
 import os
 import sys
 import urllib.request
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -263,7 +264,7 @@ def test_a_command_keeps_what_others_have_written(tmp_path: Path) -> None:
         ("dump", {"throttled_seconds_total": 3.0}),
     ):
         known = figures(command, **values)
-        MetricsFile(path, command, lambda known=known: known, print, every_s=1.0)._write()
+        MetricsFile(path, command, partial(list, known), print, every_s=1.0)._write()
 
     lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
     assert sorted(lines) == [
