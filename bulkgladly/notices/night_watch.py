@@ -51,13 +51,18 @@ class NightWatch:
         self._pings_start = not is_endless
         self._chat = ChatNotices(options.notify, self._tell, self._times.notify_s) if options.notify else None
         self._measuring = ExitStack()
-        figures = self._metrics.figures
-        if options.metrics_file is not None:
-            file = MetricsFile(options.metrics_file, command, figures, self._tell, every_s=self._times.metrics_every_s)
+        self._measure()
+
+    def _measure(self) -> None:
+        """Begin to write and to serve metrics. The address comes first, so that an error leaves no thread behind."""
+        options, figures = self._options, self._metrics.figures
+        file = None
+        if (path := options.metrics_file) is not None:
+            every_s = self._times.metrics_every_s
+            file = MetricsFile(path, self._command, figures, self._tell, every_s=every_s)
         if options.metrics_at is not None:
-            self.server = MetricsServer(options.metrics_at, figures)
-            self._measuring.callback(self.server.end)
-        if options.metrics_file is not None:
+            self._measuring.callback(MetricsServer(options.metrics_at, figures).end)
+        if file is not None:
             file.start()
             self._measuring.callback(file.end)
 
