@@ -120,7 +120,8 @@ def with_notices(command: Callable[..., None], *, is_endless: bool = False) -> C
 
 def _watch(context: typer.Context, notices: NoticeFlags, *, is_endless: bool) -> Any:
     options = notices.chosen()
-    if not options.is_wanted:
+    # A look at what would be done is no night: its success would hide that the night itself has failed.
+    if not options.is_wanted or context.params.get("dry_run") or context.params.get("rehearse"):
         return None
     from bulkgladly.notices.night_watch import NightWatch
 

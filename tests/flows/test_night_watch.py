@@ -230,11 +230,13 @@ def test_the_steps_of_a_project_are_one_night(program: HeardProgram, hook: Hook,
 
 
 def test_commands_without_a_run_of_their_own_are_watched_as_well(program: HeardProgram, hook: Hook) -> None:
-    """Nothing to resume is a success; a command of a group is none that runs unattended."""
+    """Nothing to resume is a success; a look at what would be done is no night."""
     assert program("resume").code == 0
     assert hook.asked == ["/0"]
     assert program("listen", "show").code == 0
     assert program("runs", "list").code == 0
+    for look in ("--dry-run", "--rehearse"):
+        assert program("import", "customers", "rows.ndjson", "--key", "crm", look).code == 1
     assert hook.asked == ["/0"]
 
 
