@@ -12,6 +12,7 @@ __all__ = (
     "LogFormat",
     "Missing",
     "MissingNames",
+    "NotifyOn",
     "Null",
     "OnConflict",
     "OnDuplicate",
@@ -84,6 +85,13 @@ class FailOn(enum.StrEnum):
     ANY = "any"
     NEW = "new"
     NONE = "none"
+
+
+class NotifyOn(enum.StrEnum):
+    """After which ends people are notified."""
+
+    FAILURE = "failure"
+    ALWAYS = "always"
 
 
 class Missing(enum.StrEnum):

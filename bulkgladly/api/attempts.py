@@ -103,6 +103,11 @@ class Attempts:
         """How many of them got a 429."""
         return self._exchange.throttled
 
+    @property
+    def outcomes(self) -> Counter[tuple[str, str]]:
+        """How many of them ended how: by method, and by what the reply meant, or `no reply`."""
+        return self._exchange.outcomes
+
     # --- attempts ---
 
     async def make(self, request: Request, url: URL, talk: Talk) -> FinalReply:

@@ -111,6 +111,11 @@ class Client:
         return self._attempts.throttled
 
     @property
+    def outcomes(self) -> Counter[tuple[str, str]]:
+        """How many of them ended how: by method, and by what the reply meant, or `no reply`."""
+        return self._attempts.outcomes
+
+    @property
     def in_flight(self) -> int:
         """How many requests have left whose reply has not ended, including those to other hosts and open bodies."""
         return self._allowance.in_flight

@@ -21,8 +21,10 @@ from bulkgladly.api.shared_turn import SharedLine, SharedTurn
 from bulkgladly.api.window import Ticket
 from bulkgladly.errors import UsageError
 
-__all__ = ("Budget", "PaceView", "Pacer", "Ticket")
+__all__ = ("THROTTLED", "Budget", "PaceView", "Pacer", "Ticket")
 
+THROTTLED = "throttled (429)"
+"""The reason of a pause after a 429."""
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 60.0
 _LONGEST_RETRY_AFTER_S = 300.0
@@ -322,7 +324,7 @@ class Pacer:
 
     def throttle(self, delay_s: float) -> None:
         """Pause all requests for this long after a 429, in all processes that share the budget."""
-        self.hold(delay_s, "throttled (429)")
+        self.hold(delay_s, THROTTLED)
         if self._shared is not None:
             self._shared.tell(delay_s)
 

@@ -31,6 +31,7 @@ __all__ = (
 )
 
 _PROBE = GET_ORGANIZATION.operation
+_UNANSWERED = "no reply"
 
 
 class RawReply(NamedTuple):
@@ -71,7 +72,8 @@ class HostUnknown(Unreachable):
 class Exchange:
     """Sends requests to the organisation, each once.
 
-    `sent` counts them by operation, `throttled` those that got a 429. `left_at` is when the last one left, and
+    `sent` counts them by operation, `throttled` those that got a 429, `outcomes` how they ended: by method, and by
+    what the reply meant, or `no reply`. `left_at` is when the last one left, and
     `last_trouble` says for people what went wrong last.
     """
 
@@ -81,6 +83,7 @@ class Exchange:
         self.last_trouble = ""
         self.sent: Counter[str] = Counter()
         self.throttled = 0
+        self.outcomes: Counter[tuple[str, str]] = Counter()
 
     async def once(
         self, request: Request, url: URL, talk: Talk, gate: Gate, ticket: Ticket
@@ -107,11 +110,13 @@ class Exchange:
             is_open = reply.stream is not None
         except BaseException as error:
             self._ended_without_reply(error, gate, ticket)
+            self.outcomes[request.method, _UNANSWERED] += 1
             raise
         finally:
             # An open body stays in flight until it is read, or left.
             self._allowance.in_flight -= not is_open
         judged = judge(request, reply.status, reply.headers, reply.body)
+        self.outcomes[request.method, judged.meaning.value] += 1
         tell = gate.heard if is_open else gate.answered
         tell(
             ticket,

@@ -7,10 +7,10 @@
 `verify_command` proves what Gladly holds, `explain_command` tells the story of a record, `undo_command` takes a run
 back, and `crosswalk_command` exports, imports and repairs which key is which id.
 
-Options are declared once: single ones in `flags`, groups in `flag_groups`, `row_flags`, `lake_flags` and
-`realtime_flags`, and what names a run in `run_arguments`. `values` reads their texts, `number_flags` those that are
-numbers, `completions` proposes them to a shell, which `shell_setup` talks to, and `configuration` reads the settings
-file. `help_pages`, `first_options` and `examples` make the help.
+Options are declared once: single ones in `flags`, groups in `flag_groups`, `row_flags`, `lake_flags`,
+`realtime_flags` and `notice_flags`, and what names a run in `run_arguments`. `values` reads their texts,
+`number_flags` those that are numbers, `completions` proposes them to a shell, which `shell_setup` talks to, and
+`configuration` reads the settings file. `help_pages`, `first_options` and `examples` make the help.
 
 All text leaves through `output` and `display`, on `streams` that never fail. `terminal_lines` wraps and colours what a
 terminal gets. `preview_lines` has the lines of sample rows. How far a run is stands in `progress_words`, in

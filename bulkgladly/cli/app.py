@@ -47,6 +47,7 @@ from bulkgladly.cli.completions import COMPLETE_VARIABLE
 from bulkgladly.cli.configuration import CallContext, use_settings_file
 from bulkgladly.cli.examples import EXAMPLES
 from bulkgladly.cli.help_pages import HELP_ALL, HelpfulCommand, HelpfulGroup
+from bulkgladly.cli.notice_flags import with_notices
 from bulkgladly.cli.output import print_lines, print_text, tell, tell_below, why_lost
 from bulkgladly.cli.shell_setup import answer_shell, install_completion, show_completion
 from bulkgladly.cli.streams import lost_output
@@ -75,19 +76,19 @@ app = typer.Typer(
 )
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
-    "import": import_command.import_,
-    "export": export_command.export,
-    "dump": export_command.dump,
+    "import": with_notices(import_command.import_),
+    "export": with_notices(export_command.export),
+    "dump": with_notices(export_command.dump),
     "plan": plan_command.plan,
-    "apply": plan_command.apply,
+    "apply": with_notices(plan_command.apply),
     "check": check_command.check,
     "explain": explain_command.explain,
-    "resume": resume_command.resume,
-    "retry": resume_command.retry,
-    "undo": undo_command.undo,
-    "verify": verify_command.verify,
-    "follow": follow_command.follow,
-    "listen": listen_command.listen,
+    "resume": with_notices(resume_command.resume),
+    "retry": with_notices(resume_command.retry),
+    "undo": with_notices(undo_command.undo),
+    "verify": with_notices(verify_command.verify),
+    "follow": with_notices(follow_command.follow, is_endless=True),
+    "listen": with_notices(listen_command.listen, is_endless=True),
     "live": live_command.live,
     "init": init_command.init,
     "doctor": program_commands.doctor,
@@ -106,7 +107,7 @@ _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
     "migrate": (
         "Check and run a migration of several steps (migrate.toml).",
         _MOVE,
-        (migrate_command.check, migrate_command.run, migrate_command.status),
+        (migrate_command.check, with_notices(migrate_command.run), migrate_command.status),
     ),
     "map": ("Map your columns to Gladly's fields.", _PREPARE, (map_command.init, map_command.check)),
     "schema": ("Show the columns of an object.", _PREPARE, (schema_command.show,)),
@@ -229,23 +230,28 @@ def run(environment: Any = None) -> int:
     os.umask(0o077)  # SQLite's WAL files and spooled input hold personal data, as the journal does
     if os.environ.get(COMPLETE_VARIABLE):
         return answer_shell(partial(app, prog_name=_PROGRAM))
-    code = contextvars.copy_context().run(_run, environment)  # tests call `run` often: no profile may leak to the next
+    call = CallContext(environment=environment)
+    code = contextvars.copy_context().run(_run, call)  # tests call `run` often: no profile may leak to the next
     # A lost output matters only if all else went well: any other failure is the better explanation.
     error = lost_output()
     if code == 0 and error is not None and error.errno not in _NO_READER:
         tell(f"error: the standard output could not be written: {why_lost(error)}")
-        return os_problem(error).exit_code
+        code = os_problem(error).exit_code
+    if call.watch is not None:
+        call.watch.finish(code)
     return code
 
 
 _NO_READER = (errno.EPIPE, errno.EBADF)  # the reader has closed its end, or the stream was never open
 
 
-def _run(environment: Any) -> int:
+def _run(call: CallContext) -> int:
     try:
         _refuse_undecodable()
-        result = _command()(prog_name=_PROGRAM, standalone_mode=False, obj=CallContext(environment=environment))
+        result = _command()(prog_name=_PROGRAM, standalone_mode=False, obj=call)
     except BulkgladlyError as error:
+        if call.watch is not None:
+            call.watch.failed(str(error))
         return _told(error)
     except typer.Abort:
         tell_below("stopped; nothing was sent")

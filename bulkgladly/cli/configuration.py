@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import typer
 from typer.models import OptionInfo
@@ -19,6 +19,9 @@ from bulkgladly.cli.output import tell
 from bulkgladly.commands import note_invocation
 from bulkgladly.errors import UsageError
 from bulkgladly.settings import CONFIG_FILE, Credentials, load_toml
+
+if TYPE_CHECKING:
+    from bulkgladly.notices.night_watch import NightWatch
 
 __all__ = ("CallContext", "credentials_for", "credentials_or_none", "lay_under", "use_settings_file")
 
@@ -50,6 +53,8 @@ class CallContext:
     """The functions behind the commands."""
     environment: Any = None
     """What runs take from outside; None for the usual one."""
+    watch: "NightWatch | None" = None
+    """Who is told how the command goes, if anybody is."""
 
 
 def use_settings_file(context: typer.Context, path: Path | None, commands: Mapping[str, Callable[..., None]]) -> None:

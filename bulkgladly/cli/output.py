@@ -124,7 +124,11 @@ def run_and_leave(
     logger = logger_for(output.log_format)
     with display_for(output.progress, logger) as observer:
         environment = context.obj.environment or USUAL
-        report = anyio.run(partial(work, observer=observer, with_signals=True, environment=environment))
+        watch = context.obj.watch
+        seen = observer if watch is None else watch.observing(observer)
+        report = anyio.run(partial(work, observer=seen, with_signals=True, environment=environment))
+    if watch is not None:
+        watch.reported(report)
     if output.log_format == "json":
         logger.info("%s", f"run {report.status}", extra={"event": "finished", "report": report.as_dict()})
     else:

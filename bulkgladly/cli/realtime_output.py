@@ -35,8 +35,12 @@ def serve_and_leave(
     logger = logger_for(output.log_format)
     with display_for(output.progress, logger) as observer:
         environment = context.obj.environment or USUAL
-        work = partial(start_realtime, options, credentials, observer=observer)
+        watch = context.obj.watch
+        seen = observer if watch is None else watch.observing(observer)
+        work = partial(start_realtime, options, credentials, observer=seen)
         report: Any = anyio.run(partial(work, with_signals=True, environment=environment))
+    if watch is not None:
+        watch.reported(report)
     command = "listen" if options.listen is not None else "follow"
     if output.log_format == "json":
         logger.info("%s", f"{command} ended", extra={"event": "finished", "report": report.as_dict()})

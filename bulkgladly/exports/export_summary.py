@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from bulkgladly.exports.export_page import export_story, export_title, export_verdict, states_text
@@ -46,6 +46,8 @@ class ExportReport(Summary):
     told: tuple[Told, ...]
     notes: tuple[str, ...]
     next_loss: str | None = None
+    published: Mapping[str, int] = field(default_factory=dict)
+    """How many rows the run has added or replaced, by data set."""
 
     @property
     def details(self) -> tuple[str, ...]:
@@ -95,14 +97,17 @@ def counts_of(lines: Sequence[UnitLine]) -> dict[str, int]:
 
 
 def units_told(lines: Sequence[UnitLine]) -> dict[str, Any]:
-    """Return what a summary says about the units of a run: `counts`, `units` and `told`."""
+    """Return what a summary says about the units of a run: `counts`, `units`, `published` and `told`."""
     bad = [line for line in lines if line.state not in _FINE]
     units: dict[str, Counter[str]] = {}
+    published: Counter[str] = Counter()
     for line in lines:
         units.setdefault(line.data_set, Counter())[line.state] += 1
+        published[line.data_set] += line.created + line.updated
     return {
         "counts": counts_of(lines),
         "units": {name: dict(states) for name, states in units.items()},
+        "published": dict(published),
         "told": tuple(Told(line.data_set, line.name, line.state, line.detail) for line in bad[:MOST_TOLD]),
     }
 

@@ -141,6 +141,16 @@ class InboxReader:
         """Return how many events arrived after a number."""
         return int(self._rows("SELECT COUNT(*) FROM events WHERE seq > ? AND body IS NOT NULL", seq)[0][0])
 
+    def oldest_waiting(self, name: str) -> dt.datetime | None:
+        """Return when the oldest event arrived that a reader of the inbox has not used yet; None if there is none."""
+        sql = (
+            "SELECT received_ms FROM events WHERE body IS NOT NULL AND seq > (SELECT seq FROM cursors WHERE name = ?)"
+            " AND NOT EXISTS (SELECT 1 FROM delivered WHERE reader = ? AND delivered.seq = events.seq)"
+            " ORDER BY seq LIMIT 1"
+        )
+        rows = self._rows(sql, name, name)
+        return dt.datetime.fromtimestamp(rows[0][0] / 1000, dt.UTC) if rows else None
+
     def counters(self) -> dict[str, int]:
         """Return how many events ever arrived by each way, and how many were `seen_twice`, `filled` or `strange`."""
         return dict(self._rows("SELECT name, number FROM counters ORDER BY name"))

@@ -295,6 +295,10 @@ class _Tally(Observer):
         """The requests that this call has sent."""
         return self._before + self._now
 
+    def began(self, run: str) -> None:
+        """Pass on that a step has a run."""
+        self._told.began(run)
+
     def started(self, run: str, estimate: Estimate, *, resumed_from: int = 0) -> None:
         """A further run begins, which counts its own requests."""
         self._before, self._now = self.sent, 0

@@ -1,5 +1,6 @@
 """The service behind `follow` and `listen`: all loops around one inbox, until a signal or an error ends them."""
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,12 +12,12 @@ import anyio.to_thread
 from bulkgladly.errors import BulkgladlyError
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.upkeep import view_of
-from bulkgladly.realtime.progress_lines import ProgressLines
+from bulkgladly.realtime.progress_lines import WAYS, ProgressLines
 from bulkgladly.realtime.realtime_options import RealtimeOptions
 from bulkgladly.realtime.service_parts import ServiceParts
 from bulkgladly.runs.connection import Connection
 from bulkgladly.runs.environment import USUAL, Environment
-from bulkgladly.runs.observer import Observer
+from bulkgladly.runs.observer import EventView, Observer
 from bulkgladly.runs.session import Terms
 from bulkgladly.runs.stages import Stop, heeding_signals, serve
 from bulkgladly.settings import Credentials, refuse_unlimited
@@ -27,6 +28,7 @@ _SIGNALS = (130, 143)
 _SINK_GRACE_S = 10.0
 _STOP_TOLD_AFTER_S = 1.0
 _OUTAGE_TOLD_AFTER_S = 30.0
+_LOOK_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class _Service:
                 finally:
                     with anyio.CancelScope(shield=True):
                         await self._parts.stop_server()
+                        await self._look()
         return await anyio.to_thread.run_sync(self._report)
 
     def _loops(self) -> list[Callable[[], Awaitable[None]]]:
@@ -125,6 +128,7 @@ class _Service:
         sinks = self._parts.sink_loops()
         self._sinks_left = len(sinks)
         found += [partial(self._counted, sink) for sink in sinks]
+        found.append(self._measure)
         if self._options.limits.max_duration_s is not None:
             found.append(self._end_in_time)
         return found
@@ -158,6 +162,29 @@ class _Service:
             await anyio.sleep(1.0)
             if (trouble := self._connection.trouble()) is not None:
                 self._note(trouble)
+
+    async def _measure(self) -> None:
+        while True:
+            await self._look()
+            await anyio.sleep(_LOOK_EVERY_S)
+
+    async def _look(self) -> None:
+        """Tell the observer how the service is. An inbox that cannot be read ends it where it matters, not here."""
+        reader, connection = self._inbox.reader, self._connection
+        momentum = connection.momentum()
+        with contextlib.suppress(BulkgladlyError):
+            now = await anyio.to_thread.run_sync(reader.counters)
+            lag_s = await anyio.to_thread.run_sync(self._parts.lag_s, reader, self._environment.wall())
+            self._terms.observer.received(
+                EventView(
+                    events={name: now.get(name, 0) - self._before.get(name, 0) for name in WAYS},
+                    lag_s=lag_s,
+                    requests_per_second=momentum.per_second,
+                    allowed_per_second=momentum.allowed_per_second,
+                    outcomes=connection.client.outcomes.copy(),
+                    throttled_s=connection.throttled_s,
+                )
+            )
 
     async def _end_in_time(self) -> None:
         limit = self._options.limits.max_duration_s or 0.0

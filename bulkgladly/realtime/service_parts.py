@@ -16,6 +16,7 @@ from bulkgladly.errors import BulkgladlyError, DataSetInUse
 from bulkgladly.exports.export_options import ExportOptions
 from bulkgladly.inbox.event_inbox import Inbox
 from bulkgladly.inbox.rule_memory import RULES_CURSOR
+from bulkgladly.inbox.stored_events import InboxReader
 from bulkgladly.live.live_routes import add_live_routes
 from bulkgladly.realtime import job_dumps, landing
 from bulkgladly.realtime.fill_loop import FillLoop
@@ -298,6 +299,17 @@ class ServiceParts:
         """Return the readers of the inbox that people follow, by their cursors: what each does with an event."""
         found = {sink.name: f"passed on to {sink.label}" for sink in self.sinks}
         return {landing.CURSOR: "in the data set", **found} if self._landing is not None else found
+
+    def lag_s(self, reader: InboxReader, now: dt.datetime) -> float:
+        """Return for how many seconds the oldest event waits to be used, beyond what `--land-every` lets it wait."""
+        patience = {sink.name: 0.0 for sink in self.sinks}
+        if self.rules:
+            patience[RULES_CURSOR] = 0.0
+        if self._landing is not None:
+            patience[landing.CURSOR] = self.options.land_every_s
+        oldest = {name: reader.oldest_waiting(name) for name in patience}
+        waits = [(now - since).total_seconds() - patience[name] for name, since in oldest.items() if since is not None]
+        return max([0.0, *waits])
 
     # --- the loops ---
 

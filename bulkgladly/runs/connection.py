@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from bulkgladly.api.budget_pacers import default_pacer, reports_pacer
 from bulkgladly.api.client import Client
 from bulkgladly.api.client_options import ClientOptions
-from bulkgladly.api.pacer import Pacer, PaceView
+from bulkgladly.api.pacer import THROTTLED, Pacer, PaceView
 from bulkgladly.api.single_exchange import no_organisation
 from bulkgladly.messages import GET_ORGANIZATION, BudgetClass
 from bulkgladly.runs.environment import USUAL, Environment
@@ -95,6 +95,11 @@ class Connection:
     def still_s(self) -> float:
         """For how many seconds of this session nothing was to leave, by the word of a person or a schedule."""
         return sum(self._still().values())
+
+    @property
+    def throttled_s(self) -> float:
+        """For how many seconds of this session all requests were paused after a 429."""
+        return sum(pacer.held_s.get(THROTTLED, 0.0) for pacer in (self.pacer, self.reports))
 
     def steer(self, rate: float | None, still_for: str, counted_as: str) -> None:
         """Cap the requests per second from now on, and let nothing leave while there is a reason, `still_for`.

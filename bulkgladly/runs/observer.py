@@ -9,7 +9,7 @@ from bulkgladly.messages import GET_ORGANIZATION
 from bulkgladly.plain_words import counted, duration_text, share_text
 from bulkgladly.settings import Foreseen
 
-__all__ = ("Estimate", "Observer", "RunView", "clock_text", "counted", "duration_text", "share_text")
+__all__ = ("Estimate", "EventView", "Observer", "RunView", "clock_text", "counted", "duration_text", "share_text")
 
 _WORTH_AN_END_S = 60.0
 _NEAR_DAYS = 6
@@ -170,6 +170,24 @@ class RunView:
     """Why records were rejected, or what failed in an export, with how often; the most frequent first."""
     pace_note: str = ""
     """By whose word, and until when, the pace is what it is: `set by runs rate`; nothing for the usual pace."""
+    outcomes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """How the requests of this session ended: by method, and by what the reply meant."""
+    throttled_s: float = 0.0
+    """For how many seconds this session was paused because Gladly throttled it (HTTP 429)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """The service behind `follow` and `listen` at one moment. All numbers are of this session."""
+
+    events: Mapping[str, int]
+    """How many events came, by the way on which they came."""
+    lag_s: float
+    """For how long the oldest event waits to be used, beyond what `--land-every` lets it wait."""
+    requests_per_second: float
+    allowed_per_second: float
+    outcomes: Mapping[tuple[str, str], int]
+    throttled_s: float
 
 
 class Observer:
@@ -177,11 +195,17 @@ class Observer:
 
     interval_s = 1.0
 
+    def began(self, run: str) -> None:
+        """A session on a run has begun; it has sent nothing yet."""
+
     def started(self, run: str, estimate: Estimate, *, resumed_from: int = 0) -> None:
         """The run is about to send its first request."""
 
     def tick(self, view: RunView) -> None:
         """The run's progress: every `interval_s` seconds, and once at the end."""
+
+    def received(self, view: EventView) -> None:
+        """How the service behind `follow` and `listen` is: every few seconds, and once at the end."""
 
     def note(self, text: str) -> None:
         """Something has happened that a person should know."""

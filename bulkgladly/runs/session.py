@@ -214,6 +214,7 @@ class Session:
         self.connection.earlier = dict(work.journal.earlier_vitals)
         self._recorder = self._recording()
         with heeding_signals(self.stop, wanted=self._with_signals):
+            self.observer.began(self.run.name)
             try:
                 # Before anything is sent: killed from here on, the run counts as interrupted, and not as new.
                 await work.journal.note("status", "running")
@@ -379,6 +380,8 @@ class Session:
             subject=progress.subject,
             reasons=progress.reasons,
             pace_note=self.steering.pace_note(),
+            outcomes=self.client.outcomes.copy(),
+            throttled_s=self.connection.throttled_s,
         )
 
     def _eta_s(self, progress: Progress, requests: int) -> float | None:

@@ -21,15 +21,15 @@ _HANDSHAKE_S = 10.0
 _WRONG_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
-def address_of(at: str) -> tuple[str, int]:
-    """Return host and port, written as 127.0.0.1:8080 or [::1]:8080.
+def address_of(at: str, *, flag: str = "--at") -> tuple[str, int]:
+    """Return host and port, written as 127.0.0.1:8080 or [::1]:8080. `flag` is named in the error.
 
     Raises:
         UsageError: Not an address with a port.
     """
     found = _AT.fullmatch(at)
     if found is None or int(found["port"]) > 65535:
-        raise UsageError(f"--at {at} is not an address with a port; use 127.0.0.1:8080 or [::1]:8080, for example")
+        raise UsageError(f"{flag} {at} is not an address with a port; use 127.0.0.1:8080 or [::1]:8080, for example")
     return found["literal"] or found["name"], int(found["port"])
 
 

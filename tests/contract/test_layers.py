@@ -59,6 +59,7 @@ LEVELS: Mapping[str, int] = {
     "builds": 4,
     "presets": 4,
     "inbox": 4,
+    "notices": 5,
     "imports": 5,
     "exports": 5,
     "checks": 6,
@@ -102,6 +103,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "projects": frozenset({*WORDS, *DOORS, "runs", "imports", "checks"}),
     "live": frozenset(WORDS),
     "sinks": frozenset({*WORDS, "storage", "gladly", "api", "mapping", "inbox", "runs"}),
+    "notices": frozenset({*WORDS, "storage", "runs"}),
     "webhooks": frozenset({*WORDS, "storage", "gladly", "api", "inbox", "runs"}),
     "workflows": frozenset({*WORDS, *DOORS, "inbox", "runs", "imports", "sinks"}),
     "realtime": frozenset({*WORDS, *DOORS, "inbox", "runs", "exports", "live", "sinks", "webhooks", "workflows"}),
@@ -111,6 +113,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             *(
                 "stores",
                 "builds",
+                "notices",
                 "mirrors",
                 "live",
                 "sinks",
@@ -373,13 +376,14 @@ def test_words_drag_nothing_in(word: str) -> None:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        # One speaks to Gladly, with its credentials; one to receivers of the user's, with none; the rest receive.
+        # One speaks to Gladly, with its credentials; two to services of the user's, with none; the rest receive.
         (
             "aiohttp",
             {
                 "bulkgladly.api.wire",
                 "bulkgladly.webhooks.http_connections",
                 "bulkgladly.sinks.https_sink",
+                "bulkgladly.notices.ping",
                 "bulkgladly.live.live_routes",
                 "bulkgladly.webhooks.webhook_server",
             },
@@ -399,6 +403,8 @@ def test_words_drag_nothing_in(word: str) -> None:
             {"bulkgladly.stores.bucket", "bulkgladly.stores.store_opening", "bulkgladly.stores.store_failures"},
         ),
         ("nh3", {"bulkgladly.mapping.html"}),
+        ("apprise", {"bulkgladly.notices.chat_notices"}),
+        ("prometheus_client", {"bulkgladly.notices.metric_outlets"}),
         ("jinja2", {"bulkgladly.pages.page_template"}),
         ("webbrowser", {"bulkgladly.cli.open_command"}),
         (

@@ -22,10 +22,11 @@ JUDGES = {
     "api/wire.py",
     "api/pacer.py",
     "api/gates.py",
-    # Not Gladly's: receivers of the user's own, who take an event or do not.
+    # Not Gladly's: receivers of the user's own, who take an event or a ping or do not.
     "sinks/https_sink.py",
     # Nor these: stores that hold a data set.
     "stores/store_failures.py",
+    "notices/ping.py",
 }
 
 
