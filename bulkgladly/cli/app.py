@@ -27,6 +27,7 @@ from bulkgladly.cli import (
     init_command,
     listen_command,
     live_command,
+    load_command,
     map_command,
     migrate_command,
     old_data,
@@ -132,7 +133,7 @@ _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
         _INSPECT,
         (
             *(dataset_command.show, dataset_command.verify, dataset_command.drift, dataset_command.compact),
-            *(dataset_command.sql, old_data.purge),
+            *(dataset_command.sql, load_command.load, old_data.purge),
         ),
     ),
 }

@@ -12,7 +12,7 @@ Each module imports only modules on floors below its own (a test reads this pict
     8  view_sql old_units                                          merged_units
     7  verify followers                                            unit_writer               compact view_sources
     6  folder                                                      part_writer               published_rows
-    5  publishing summaries findings      report_table             part_files
+    5  publishing summaries findings      report_table             part_files                   database_columns
     4  catalogue current_folder           conversion               file_formats side_files   merge held_objects
     3  manifest                           typed_rows fitted_lines                            row_keys
                                           line_bundles report_csv

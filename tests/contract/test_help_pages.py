@@ -57,6 +57,7 @@ SETUP: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("crosswalk", "crosswalk repair", "explain"), (IMPORT,)),
     "listen unregister": (f"bulkgladly listen register {HOOK}", f"bulkgladly listen register {OLD_HOOK} --name other"),
     **dict.fromkeys((f"dataset {name}" for name in ("verify", "show", "drift", "compact", "sql")), (EXPORT,)),
+    "dataset load": (EXPORT, "bulkgladly dataset compact lake"),
 }
 """What was done before, so that there is something to resume, to retry, to show."""
 BEFORE: Mapping[str, str] = {

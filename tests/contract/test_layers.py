@@ -50,6 +50,7 @@ LEVELS: Mapping[str, int] = {
     "journal": 2,
     "lake": 2,
     "mapping": 2,
+    "databases": 3,
     "pages": 3,
     "runs": 4,
     "presets": 4,
@@ -75,6 +76,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("api", "mapping"), frozenset(WORDS)),
     **dict.fromkeys(("budget", "files", "journal"), frozenset({*WORDS, "storage"})),
     "lake": frozenset({*WORDS, "storage", "gladly"}),
+    "databases": frozenset({*WORDS, "storage", "gladly", "lake"}),
     # The inbox is written as a journal is, by the same one thread, and knows the envelope of an event.
     "inbox": frozenset({*WORDS, "storage", "gladly", "journal"}),
     "pages": frozenset({*WORDS, "storage", "journal"}),
@@ -99,7 +101,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "cli": frozenset(
         {
             *(*WORDS, *DOORS, "inbox", "runs", "imports", "exports", "checks", *VERBS, "resume", "emulator"),
-            *("live", "sinks", "webhooks", "workflows", "realtime", "presets", "projects", "pages"),
+            *("live", "sinks", "webhooks", "workflows", "realtime", "presets", "projects", "pages", "databases"),
         }
     ),
     "emulator": frozenset(),
@@ -374,6 +376,8 @@ def test_words_drag_nothing_in(word: str) -> None:
                 "bulkgladly.verification.verify_table",
             },
         ),
+        ("psycopg", {"bulkgladly.databases.postgresql_database"}),
+        ("duckdb", {"bulkgladly.databases.duckdb_database"}),
         ("openpyxl", {"bulkgladly.files.sheet_files"}),
         ("nh3", {"bulkgladly.mapping.html"}),
         ("jinja2", {"bulkgladly.pages.page_template"}),
