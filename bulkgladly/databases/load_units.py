@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from bulkgladly.databases.loaded_tables import UNIT_COLUMN, column_names, prepared_table
 from bulkgladly.databases.loaded_units import (
@@ -18,7 +18,7 @@ from bulkgladly.databases.published_state import published_units
 from bulkgladly.databases.sql_database import SqlDatabase, quoted_name
 from bulkgladly.errors import InputError
 from bulkgladly.lake.catalogue import Catalogue
-from bulkgladly.lake.database_columns import with_number
+from bulkgladly.lake.database_columns import gathered, with_number
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.published_rows import data_set_of_rows, known_data_set, parts_of, tables_in
 from bulkgladly.lake.schemas import DataSet
@@ -148,12 +148,12 @@ class _UnitLoad:
 
     def _write(self, table: LoadedTable, shape: DataSet | None, manifest: Manifest, number: int) -> None:
         written = 0
-        for path in parts_of(self._folder, manifest):
-            for rows in tables_in(path, shape) if shape is not None else ():
-                numbered: Any = with_number(rows, UNIT_COLUMN, number)
-                names = [*column_names(rows.schema.names), UNIT_COLUMN]
-                self._database.write(table.name, names, numbered)
-                written += rows.num_rows
+        paths = parts_of(self._folder, manifest) if shape is not None else []
+        for rows in gathered(each for path in paths for each in tables_in(path, cast("DataSet", shape))):
+            numbered: Any = with_number(rows, UNIT_COLUMN, number)
+            names = [*column_names(rows.schema.names), UNIT_COLUMN]
+            self._database.write(table.name, names, numbered)
+            written += rows.num_rows
         if written != manifest.rows:
             raise InputError(
                 f"{manifest.data_set} {manifest.unit} has {written} rows, not {manifest.rows}; run "

@@ -86,9 +86,8 @@ class LakeOfTest:
         """Every published row is in the table once, under the unit that the records name."""
         with self.database() as database:
             units = units_in_database(database, data_set)
-            counted: dict[int, int] = dict(
-                rows_of(database, f"SELECT _unit, count(*) FROM {{{data_set}_all}} GROUP BY _unit")
-            )  # noqa: S608 - names of this test
+            sql = f"SELECT _unit, count(*) FROM {{{data_set}_all}} GROUP BY _unit"  # noqa: S608 - names of this test
+            counted: dict[int, int] = dict(rows_of(database, sql))
         published = {one.unit: one.rows for one in DataFolder.open(self.top).manifests(data_set)}
         assert {name: unit.rows for name, unit in units.items()} == published
         assert counted == {unit.number: unit.rows for unit in units.values() if unit.rows}
