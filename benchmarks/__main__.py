@@ -31,6 +31,7 @@ LONG = (
     "kills",
     "export_tables",
     "dump",
+    "load",
     "dump_kills",
     "deliveries",
     "webhooks",

@@ -68,7 +68,7 @@ def _serving(programs: Path, data: Path, user: dict[str, Any]) -> Iterator[str]:
         port: int = probe.getsockname()[1]
     where = ["-h", "127.0.0.1", "-p", str(port), "-k", ""]
     quick = ["-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "max_connections=20"]
-    server = subprocess.Popen(
+    server: subprocess.Popen[bytes] = subprocess.Popen(
         [programs / "postgres", "-D", data, *where, *quick],
         cwd="/",
         stdout=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 from pyarrow import types
 
-from bulkgladly.lake.arrow import Array
+from bulkgladly.lake.arrow import Array, scalar
 from bulkgladly.lake.held_objects import plain_values
 
 __all__ = ("ColumnForm", "column_forms", "copy_blocks", "gathered", "text_tuples", "with_number")
@@ -61,7 +61,7 @@ def column_forms(schema: pa.Schema) -> dict[str, ColumnForm]:
 
 def with_number(table: pa.Table, name: str, number: int) -> pa.Table:
     """Return a table with one more column, the last, that has the same number in each row."""
-    return table.append_column(name, pa.repeat(cast("Any", number), table.num_rows))
+    return table.append_column(name, pa.repeat(scalar(number, pa.int64()), table.num_rows))
 
 
 def gathered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -92,6 +92,8 @@ def copy_blocks(table: pa.Table) -> Iterator[bytes]:
 
 
 def _as_cell(column: Array) -> Array:
+    if column.null_count == len(column):  # most columns of a file of one type
+        return pa.nulls(len(column), pa.string())
     form = _form_of(column.type)
     if form is ColumnForm.TEXT:
         return _without_nul(column.cast(pa.string()))
@@ -120,7 +122,8 @@ def _array_literals(column: Array) -> Array:
 
 def _json_texts(column: Array, *, is_strict: bool) -> list[str | None]:
     """Return nested values as JSON; with `is_strict`, without the NUL that jsonb refuses."""
-    made = [None if value is None else orjson.dumps(value).decode() for value in plain_values(column)]
+    dump = orjson.dumps
+    made = [None if value is None else dump(value).decode() for value in plain_values(column)]
     if not is_strict:
         return made
     return [_json_without_nul(text) if text is not None and "\\u0000" in text else text for text in made]
