@@ -1,7 +1,7 @@
 """DuckDB, through the optional package `duckdb`. Nested values have their own types, as in Parquet."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bulkgladly.databases.database_url import DatabaseUrl
@@ -76,13 +76,15 @@ class DuckdbDatabase(SqlDatabase):
         forms = column_forms(schema)
         return {field.name: own.get(forms[field.name]) or duckdb_type(field.type) for field in schema}
 
-    def write(self, table: str, names: Sequence[str], rows: Any) -> None:
+    def write(self, table: str, names: Sequence[str], rows: Iterable[Any]) -> None:
         """Append rows."""
         columns = ", ".join(map(quoted_name, names))
+        sql = f"INSERT INTO {self.place(table)} ({columns}) SELECT * FROM {_INCOMING}"  # noqa: S608 - names are quoted
         try:
-            self._connection.register(_INCOMING, rows)
-            self._connection.execute(f"INSERT INTO {self.place(table)} ({columns}) SELECT * FROM {_INCOMING}")  # noqa: S608 - names are quoted
-            self._connection.unregister(_INCOMING)
+            for each in rows:
+                self._connection.register(_INCOMING, each)
+                self._connection.execute(sql)
+                self._connection.unregister(_INCOMING)
         except self._errors as error:
             raise self._named(error) from error
 

@@ -1,6 +1,6 @@
 """The compacted rows of one data set, `current/`, into a table of their own: what differs, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from bulkgladly.databases.sql_database import STAGE, SqlDatabase, quoted_name
 from bulkgladly.errors import InputError, UsageError
 from bulkgladly.lake.catalogue import Catalogue
 from bulkgladly.lake.current_folder import UNIT, folder_of_current, manifest_of_current
+from bulkgladly.lake.database_columns import gathered
 from bulkgladly.lake.manifest import Manifest
 from bulkgladly.lake.published_rows import data_set_of_rows, tables_in
 from bulkgladly.lake.schemas import DataSet
@@ -85,12 +86,16 @@ def _stage(database: SqlDatabase, top: Path, table: LoadedTable, shape: DataSet,
     select = f"SELECT * FROM {database.place(table.name)} LIMIT 0"  # noqa: S608 - the name is quoted
     database.execute(f"CREATE TEMPORARY TABLE {quoted_name(STAGE)} AS {select}")
     written = 0
-    for part in manifest.parts:
-        path = below(top, (folder_of_current(manifest.data_set) / part.path).as_posix())
-        for found in tables_in(path, shape):
-            rows: Any = found
-            database.write(STAGE, column_names(rows.schema.names), rows)
-            written += rows.num_rows
+    place = folder_of_current(manifest.data_set)
+    paths = [below(top, (place / part.path).as_posix()) for part in manifest.parts]
+
+    def rows() -> Iterator[Any]:
+        nonlocal written
+        for each in gathered(found for path in paths for found in tables_in(path, shape)):
+            written += each.num_rows
+            yield each
+
+    database.write(STAGE, column_names(shape.schema.names), rows())
     if written != manifest.rows:
         raise InputError(
             f"{manifest.data_set}: {written} current rows, not {manifest.rows}; run `dataset compact` again"

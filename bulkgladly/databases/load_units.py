@@ -1,6 +1,6 @@
 """The units of one data set into its table: each once, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -149,11 +149,16 @@ class _UnitLoad:
     def _write(self, table: LoadedTable, shape: DataSet | None, manifest: Manifest, number: int) -> None:
         written = 0
         paths = parts_of(self._folder, manifest) if shape is not None else []
-        for rows in gathered(each for path in paths for each in tables_in(path, cast("DataSet", shape))):
-            numbered: Any = with_number(rows, UNIT_COLUMN, number)
-            names = [*column_names(rows.schema.names), UNIT_COLUMN]
-            self._database.write(table.name, names, numbered)
-            written += rows.num_rows
+
+        def numbered() -> Iterator[Any]:
+            nonlocal written
+            for rows in gathered(each for path in paths for each in tables_in(path, cast("DataSet", shape))):
+                written += rows.num_rows
+                yield with_number(rows, UNIT_COLUMN, number)
+
+        if shape is not None and paths:
+            names = [*column_names(shape.schema.names), UNIT_COLUMN]
+            self._database.write(table.name, names, numbered())
         if written != manifest.rows:
             raise InputError(
                 f"{manifest.data_set} {manifest.unit} has {written} rows, not {manifest.rows}; run "

@@ -5,7 +5,8 @@ Arrow values in binary form was a fifth slower in all, because it cannot write j
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from bulkgladly.databases.database_url import DatabaseUrl
@@ -39,6 +40,15 @@ _TYPES: Mapping[ColumnForm, str] = {
 _NO_PERMISSION = "42501"
 _FULL = "53100"
 _CONNECTION_LOST = ("08", "57P")
+
+
+def _ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield blocks; while one travels and is stored, the next is read and converted in a thread."""
+    with ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(next, blocks, None)
+        while (block := pending.result()) is not None:
+            pending = pool.submit(next, blocks, None)
+            yield block
 
 
 class PostgresqlDatabase(SqlDatabase):
@@ -115,13 +125,13 @@ class PostgresqlDatabase(SqlDatabase):
         """Let nobody else write a table until the transaction ends; it can still be read."""
         self.execute(f"LOCK TABLE {self.place(table)} IN EXCLUSIVE MODE")
 
-    def write(self, table: str, names: Sequence[str], rows: Any) -> None:
+    def write(self, table: str, names: Sequence[str], rows: Iterable[Any]) -> None:
         """Append rows."""
         columns = ", ".join(map(quoted_name, names))
         sql = f"COPY {self.place(table)} ({columns}) FROM STDIN (FORMAT csv)"
         try:
             with self._connection.cursor() as cursor, cursor.copy(sql.encode()) as copy:
-                for block in copy_blocks(rows):
+                for block in _ahead(block for each in rows for block in copy_blocks(each)):
                     copy.write(block)
         except self._errors as error:
             raise self._named(error) from error

@@ -1,7 +1,7 @@
 """What a database must do to be loaded, whichever it is, and how one is opened."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,8 +54,11 @@ class SqlDatabase(ABC):
         """Return the type in this database of each column of an Arrow schema."""
 
     @abstractmethod
-    def write(self, table: str, names: Sequence[str], rows: Any) -> None:
-        """Append the rows of an Arrow table to a table. `names` are its columns there, in the order of the rows'."""
+    def write(self, table: str, names: Sequence[str], rows: Iterable[Any]) -> None:
+        """Append the rows of Arrow tables to a table. `names` are the columns there, in the order of theirs.
+
+        `rows` may be taken in another thread; what it raises comes out here.
+        """
 
     @abstractmethod
     def begin(self) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bulkgladly.databases.database_url import DatabaseUrl
@@ -72,12 +72,13 @@ class SqliteDatabase(SqlDatabase):
         made = f"{temporary}{index_name(table, columns)}"
         self.execute(f"CREATE INDEX IF NOT EXISTS {made} ON {quoted_name(table)} ({names})")
 
-    def write(self, table: str, names: Sequence[str], rows: Any) -> None:
+    def write(self, table: str, names: Sequence[str], rows: Iterable[Any]) -> None:
         """Append rows."""
         columns, marks = ", ".join(map(quoted_name, names)), ", ".join("?" * len(names))
         sql = f"INSERT INTO {self.place(table)} ({columns}) VALUES ({marks})"  # noqa: S608 - names are quoted
         try:
-            self._connection.executemany(sql, text_tuples(rows))
+            for each in rows:
+                self._connection.executemany(sql, text_tuples(each))
         except sqlite3.Error as error:
             raise self._named(error) from error
 

@@ -4,6 +4,7 @@ import enum
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate
 from typing import Any, cast
 
 import orjson
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 from pyarrow import types
 
-from bulkgladly.lake.arrow import Array, scalar
+from bulkgladly.lake.arrow import Array, integers, scalar
 from bulkgladly.lake.held_objects import plain_values
 
 __all__ = ("ColumnForm", "column_forms", "copy_blocks", "gathered", "text_tuples", "with_number")
@@ -99,7 +100,17 @@ def _as_cell(column: Array) -> Array:
         return _without_nul(column.cast(pa.string()))
     if form is ColumnForm.TEXTS:
         return _array_literals(column.combine_chunks())
-    return pa.array(_json_texts(column, is_strict=True), pa.string()) if form is ColumnForm.JSON else column
+    return _json_column(column) if form is ColumnForm.JSON else column
+
+
+def _json_column(column: Array) -> Array:
+    """Return nested values as JSON in an Arrow array, created without pandas (see `arrow`)."""
+    texts = [b"" if text is None else text.encode() for text in _json_texts(column, is_strict=True)]
+    offsets = integers("i", accumulate(map(len, texts), initial=0)).buffers()[1]
+    made = pa.Array.from_buffers(pa.string(), len(texts), cast("Any", [None, offsets, pa.py_buffer(b"".join(texts))]))
+    if not column.null_count:
+        return made
+    return cast("Any", pc).if_else(column.is_valid(), made, pa.nulls(len(texts), pa.string()))
 
 
 def _without_nul(column: Array) -> Array:

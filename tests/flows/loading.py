@@ -1,7 +1,7 @@
 """A data set that is loaded into databases, and what these hold then."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -149,7 +149,7 @@ class DyingDatabase(SqlDatabase):
     def column_types(self, schema: Any) -> Mapping[str, str]:
         return self._real.column_types(schema)
 
-    def write(self, table: str, names: Sequence[str], rows: Any) -> None:
+    def write(self, table: str, names: Sequence[str], rows: Iterable[Any]) -> None:
         self._lives().write(table, names, rows)
 
     def begin(self) -> None:
