@@ -1,5 +1,6 @@
 """`dataset load`: a database brought up to date with a data folder."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -72,6 +73,7 @@ def fill_database(
     loaded: Callable[[LoadedRows], None] = lambda _: None,
 ) -> list[LoadedRows]:
     """Do the same with an open database."""
+    _complete(folder)
     prepare_records(database, folder.host)
     known = _known_names(database, folder, is_current=is_current)
     if not names and not known:
@@ -90,6 +92,14 @@ def fill_database(
     if changed or not has_views(database):
         create_views(database, folder, changed)
     return done
+
+
+def _complete(folder: DataFolder) -> None:
+    """Complete what a killed export was about to publish. Its units could not be read otherwise."""
+    if folder.begun():
+        # A process that is writing does so itself; and a folder that is read-only is read as far as it can be.
+        with contextlib.suppress(UsageError), folder.lock():
+            folder.recover()
 
 
 def _known_names(database: SqlDatabase, folder: DataFolder, *, is_current: bool) -> list[str]:

@@ -13,6 +13,8 @@ from bulkgladly.errors import InputError, Outage, UsageError
 from bulkgladly.lake.compact import compact
 from bulkgladly.lake.folder import DataFolder
 from bulkgladly.lake.part_writer import PartOptions
+from bulkgladly.lake.places import manifest_place
+from bulkgladly.lake.publishing import Decision, write_decision
 from tests.flows.loading import DyingDatabase, Killed, LakeOfTest, changes, count_of, item
 from tests.flows.programs import heard, program_in
 from tests.postgresql_server import running_postgresql
@@ -240,6 +242,17 @@ def test_a_kill_while_current_rows_are_exchanged(lake: LakeOfTest) -> None:
                 continue
         break
     assert count_of(lake, "items_current") == 5
+
+
+def test_what_a_killed_export_was_publishing_is_loaded(lake: LakeOfTest) -> None:
+    """It counts as published from its decision on, so it is completed first."""
+    two_nights(lake)
+    manifest = DataFolder.open(lake.top).manifests("items")[0]
+    write_decision(lake.top, Decision(manifest, (), (), ()))
+    lake.top.joinpath(manifest_place("items", manifest.unit)).unlink()
+
+    assert changes(lake.load()) == {"items": (6, 0)}
+    lake.check()
 
 
 # --- What is refused ---
