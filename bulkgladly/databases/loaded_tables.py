@@ -50,7 +50,7 @@ def prepared_table(database: SqlDatabase, data_set: str, schema: Any) -> LoadedT
             columns = ", ".join(f"{quoted_name(name)} {kind}" for name, kind in wanted.items())
             database.execute(f"CREATE TABLE {database.place(table.name)} ({columns})")
             if UNIT_COLUMN in wanted:
-                database.index(table.name, (UNIT_COLUMN,))
+                database.index(table.name, (UNIT_COLUMN,), in_order=True)
         remember_table(database, made)
     return made
 

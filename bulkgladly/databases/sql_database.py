@@ -89,8 +89,11 @@ class SqlDatabase(ABC):
         name = quoted_name(table)
         return name if self.schema is None or table == STAGE else f"{quoted_name(self.schema)}.{name}"
 
-    def index(self, table: str, columns: Sequence[str]) -> None:  # noqa: B027 - DuckDB needs none
-        """Create an index, if it is missing and the database is slow without it."""
+    def index(self, table: str, columns: Sequence[str], *, in_order: bool = False) -> None:  # noqa: B027 - DuckDB needs none
+        """Create an index, if it is missing and the database is slow without it.
+
+        With `in_order`, rows with equal values mostly lie side by side.
+        """
 
     def analyze(self, table: str) -> None:  # noqa: B027 - most databases need nothing here
         """Let the database look at what a table holds, before it plans a join."""

@@ -65,9 +65,10 @@ class SqliteDatabase(SqlDatabase):
         """Return the types of columns."""
         return {name: _TYPES.get(form, "TEXT") for name, form in column_forms(schema).items()}
 
-    def index(self, table: str, columns: Sequence[str]) -> None:
+    def index(self, table: str, columns: Sequence[str], *, in_order: bool = False) -> None:
         """Create an index, if it is missing."""
         names = ", ".join(map(quoted_name, columns))
+        del in_order  # SQLite has one kind of index only
         temporary = "temp." if table == STAGE else ""
         made = f"{temporary}{index_name(table, columns)}"
         self.execute(f"CREATE INDEX IF NOT EXISTS {made} ON {quoted_name(table)} ({names})")

@@ -164,8 +164,8 @@ class DyingDatabase(SqlDatabase):
     def close(self) -> None:
         self._real.close()
 
-    def index(self, table: str, columns: Sequence[str]) -> None:
-        self._lives().index(table, columns)
+    def index(self, table: str, columns: Sequence[str], *, in_order: bool = False) -> None:
+        self._lives().index(table, columns, in_order=in_order)
 
     def hold(self, table: str) -> None:
         self._lives().hold(table)
