@@ -89,8 +89,11 @@ def timed_copy(url: str, path: Path) -> float:
         return time.perf_counter() - begun
 
 
-def counts_after_kills(top: Path, url: str, kills: int, seconds: float) -> tuple[int, Any]:
-    """Load under kills at random moments, then to the end; return how many there were, and rows and ids."""
+def counts_after_kills(top: Path, url: str, kills: int, start: float, work: float) -> tuple[int, Any]:
+    """Load under kills at random moments, then to the end; return how many there were, and rows and ids.
+
+    `start` is how long a load without news takes, and `work` all that it has to do, in seconds.
+    """
     chance = random.Random(7)
     killed = 0
     while killed < kills:
@@ -98,7 +101,7 @@ def counts_after_kills(top: Path, url: str, kills: int, seconds: float) -> tuple
             command(top, url, "killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ)
         )
         try:
-            process.wait(0.4 + chance.random() * max(0.5, 3 * seconds / kills))
+            process.wait(start + chance.random() * 1.5 * work / kills)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -128,7 +131,7 @@ def main() -> int:
         written_csv(top, Path(place) / "items.csv")
         reading = time.perf_counter() - begun
         copying = timed_copy(url, Path(place) / "items.csv")
-        killed, counts = counts_after_kills(top, url, given.kills, seconds)
+        killed, counts = counts_after_kills(top, url, given.kills, again, max(0.1, seconds - again))
     plain = reading + copying
     share = plain / seconds
     print(f"load: {given.rows:,} rows in {seconds:.1f} s, {given.rows / seconds:,.0f} rows/s")
