@@ -32,6 +32,7 @@ LONG = (
     "build_documents",
     "export_tables",
     "dump",
+    "load",
     "dump_kills",
     "push",
     "deliveries",

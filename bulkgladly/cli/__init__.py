@@ -2,10 +2,10 @@
 
 `app` has the commands and what each does with an error: `import_command`, `plan_command`, `export_command`,
 `check_command`, `map_command` (and `preset_command`), `migrate_command`, `resume_command`, `runs_command`,
-`dataset_command` (with `dataset_tables`, `build_command`, `mirror_command` and `old_data`), `inbox_command`,
-`rules_command`, `schema_command`, `init_command`, `follow_command`, `listen_command` and `program_commands`.
-`verify_command` proves what Gladly holds, `explain_command` tells the story of a record, `undo_command` takes a run
-back, and `crosswalk_command` exports, imports and repairs which key is which id.
+`dataset_command` (with `dataset_tables`, `build_command`, `load_command`, `mirror_command` and `old_data`),
+`inbox_command`, `rules_command`, `schema_command`, `init_command`, `follow_command`, `listen_command` and
+`program_commands`. `verify_command` proves what Gladly holds, `explain_command` tells the story of a record,
+`undo_command` takes a run back, and `crosswalk_command` exports, imports and repairs which key is which id.
 
 Options are declared once: single ones in `flags`, groups in `flag_groups`, `row_flags`, `lake_flags`,
 `realtime_flags` and `notice_flags`, and what names a run in `run_arguments`. `values` reads their texts,

@@ -28,6 +28,7 @@ from bulkgladly.cli import (
     init_command,
     listen_command,
     live_command,
+    load_command,
     map_command,
     migrate_command,
     mirror_command,
@@ -135,7 +136,8 @@ _GROUPS: Mapping[str, tuple[str, str, tuple[Callable[..., None], ...]]] = {
         _INSPECT,
         (
             *(dataset_command.show, dataset_command.verify, dataset_command.drift, dataset_command.compact),
-            *(dataset_command.sql, build_command.build, mirror_command.push, mirror_command.pull, old_data.purge),
+            *(dataset_command.sql, load_command.load, build_command.build),
+            *(mirror_command.push, mirror_command.pull, old_data.purge),
         ),
     ),
 }

@@ -188,6 +188,15 @@ bulkgladly dataset compact lake
 
 # of one data set
 bulkgladly dataset compact lake inboxes""",
+    "dataset load": """\
+# what is new, into SQLite; PostgreSQL is postgresql://USER@HOST/DATABASE
+bulkgladly dataset load lake sqlite:///lake.db
+
+# two data sets only
+bulkgladly dataset load lake duckdb:///lake.duckdb inboxes agents-list
+
+# one row for each key, after `dump --compact` or `dataset compact`
+bulkgladly dataset load lake sqlite:///newest.db --current""",
     "dataset sql": """\
 # views with the newest row of each key, and views that join them
 bulkgladly dataset sql lake -o views.sql

@@ -13,7 +13,7 @@ Each module imports only modules on floors below its own (a test reads this pict
     7  verify followers                                            unit_writer               compact view_sources
                                                                                              plain_rows
     6  folder                                                      part_writer               published_rows
-    5  publishing summaries findings      report_table             part_files
+    5  publishing summaries findings      report_table             part_files                   database_columns
     4  catalogue current_folder           conversion               file_formats side_files   merge held_objects
     3  manifest                           typed_rows fitted_lines                            row_keys built_table
                                           line_bundles report_csv

@@ -16,7 +16,7 @@ from bulkgladly.lake.arrow import Array
 from bulkgladly.lake.fitted_lines import as_plain
 from bulkgladly.lake.schemas import EXTRA
 
-__all__ = ("objects_in", "times_in")
+__all__ = ("objects_in", "plain_values", "times_in")
 
 
 def objects_in(table: pa.Table, columns: Sequence[str]) -> list[dict[str, Any]]:
@@ -39,19 +39,19 @@ def times_in(table: pa.Table, column: str) -> list[int | None]:
     return found
 
 
-def _values(array: Array) -> list[Any]:
+def plain_values(array: Array) -> list[Any]:
     """Return the values of an array as `as_plain` returns each of them."""
     if isinstance(array, pa.ChunkedArray):
-        return [value for chunk in array.chunks for value in _values(chunk)]
+        return [value for chunk in array.chunks for value in plain_values(chunk)]
     kept = array.type
     if types.is_map(kept):
         begin, bounds = _bounds(array)
-        keys, items = (_values(_part(child, begin, bounds)) for child in (array.keys, array.items))
+        keys, items = (plain_values(_part(child, begin, bounds)) for child in (array.keys, array.items))
         pairs = list(zip(keys, items, strict=True))
         return _sliced(array, [dict(pairs[at:end]) for at, end in pairwise(bounds)])
     if isinstance(kept, pa.ListType):
         begin, bounds = _bounds(array)
-        members = _values(_part(array.values, begin, bounds))
+        members = plain_values(_part(array.values, begin, bounds))
         return _sliced(array, [members[at:end] for at, end in pairwise(bounds)])
     if isinstance(kept, pa.StructType):
         return _structs(array, kept)
@@ -70,11 +70,11 @@ def _objects(members: Sequence[tuple[str, Array]], rows: int) -> list[dict[str, 
     # Columns without nulls need no test of each value, which is most of the time.
     whole = [(name, array) for name, array in members if not array.null_count]
     names = [name for name, _ in whole]
-    values = zip(*(_values(array) for _, array in whole), strict=True) if whole else ((),) * rows
+    values = zip(*(plain_values(array) for _, array in whole), strict=True) if whole else ((),) * rows
     made = [dict(zip(names, row, strict=True)) for row in values]
     for name, array in members:
         if 0 < array.null_count < rows:
-            for one, value in zip(made, _values(array), strict=True):
+            for one, value in zip(made, plain_values(array), strict=True):
                 if value is not None:
                     one[name] = value
     return made

@@ -122,7 +122,8 @@ def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
 def _in_parquet(path: Path, wanted: pa.Schema) -> Iterator[pa.Table]:
     # Row group by row group, because the scanner of `pyarrow.dataset` does not give memory back.
     with pq.ParquetFile(path, pre_buffer=False) as file:
-        names = [name for name in wanted.names if name in file.schema_arrow.names]
+        present = frozenset(file.schema_arrow.names)  # made again at each look
+        names = [name for name in wanted.names if name in present]
         for at in range(file.num_row_groups):
             yield _aligned(file.read_row_group(at, columns=names, use_threads=False), wanted)
 

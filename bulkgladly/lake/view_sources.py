@@ -5,7 +5,7 @@ Only manifests, footers, and the texts of reports are read; nothing is written.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -82,7 +82,7 @@ def source_of(folder: Catalogue, name: str, view: str, expected: Mapping[str, st
     columns = {**found, **{column: kind for column, kind in expected.items() if column not in found}}
     parts = [part for one in manifests for part in one.parts]
     if any(not part.path.endswith(".parquet") for part in parts):
-        return _from_compacted(folder.path.absolute(), name, view, columns)
+        return replace(_from_compacted(folder.path.absolute(), name, view, columns), key=data_set.key)
     # Parts that are all of an older version lack the columns that were added since.
     is_old = all(part.schema_version < data_set.version for part in parts)
     absent = tuple(columns) if is_old else tuple(column for column in columns if column not in found)

@@ -1,6 +1,7 @@
 """The SQL of views over a data folder, in DuckDB's dialect. Text in, text out: no database is opened."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from bulkgladly.commands import next_command
@@ -18,7 +19,7 @@ from bulkgladly.lake.view_sources import (
     view_name,
 )
 
-__all__ = ("ViewScript", "view_sql", "views_of")
+__all__ = ("ViewScript", "table_views", "view_sql", "views_of")
 
 
 class ViewScript(NamedTuple):
@@ -51,6 +52,27 @@ def views_of(folder: Catalogue) -> ViewScript:
     return ViewScript("\n\n".join(parts) + "\n", len(found), remarks)
 
 
+def table_views(folder: Catalogue, tables: Mapping[str, tuple[str, Sequence[str]]], hidden: str) -> Iterator[str]:
+    """Yield the statements for the same views over tables of DuckDB: the rows of all files, as they were loaded.
+
+    `tables` has the name and the columns of each by data set; of these no view shows `hidden`, if it is among them.
+    Which types the texts of a report fit is read from the folder.
+
+    Raises:
+        InputError: A part, or what is remembered about a data set, cannot be read.
+    """
+    for source in _sources(folder):
+        table, columns = tables.get(source.name, ("", ()))
+        if not table:
+            yield view_sql(replace(source, files=None, remark=f"{source.name} was not loaded"))
+            continue
+        absent = tuple(name for name in source.columns if name not in columns)
+        shown = replace(source, files=table, absent=absent, is_compact=False)
+        left_out = f" EXCLUDE ({quoted(hidden)})" if hidden in columns else ""
+        yield view_sql(shown, f"SELECT *{left_out} FROM {quoted(table)}")  # noqa: S608  # every name is quoted
+    yield from (_joined(name, sql) for name, sql in JOINED_VIEWS.items())
+
+
 def _sources(folder: Catalogue) -> Iterator[ViewSource]:
     taken = set(JOINED_VIEWS)
     names = [*NEEDED, *(name for name in folder.data_sets() if name not in NEEDED)]
@@ -77,14 +99,14 @@ def _head(folder: Catalogue) -> str:
     )
 
 
-def view_sql(source: ViewSource) -> str:
-    """Return the statement that creates the view of one data set."""
+def view_sql(source: ViewSource, select: str = "") -> str:
+    """Return the statement that creates the view of one data set: of the rows of its files, or of a `select`."""
     head = f"CREATE OR REPLACE VIEW {quoted(source.view)} AS"
     if source.files is None:
         return f"-- {' '.join(source.remark.splitlines())}\n{head}\n{_no_rows(source.columns)};"
     # Folders such as `date=2026-11-22` repeat what the rows say, and one above the data set would count as well.
     options = "union_by_name = true, hive_partitioning = false"
-    rows = f"SELECT * FROM read_parquet({text_literal(source.files)}, {options})"  # noqa: S608  # every name and text is quoted
+    rows = select or f"SELECT * FROM read_parquet({text_literal(source.files)}, {options})"  # noqa: S608  # every name and text is quoted
     if source.absent:
         columns = {name: source.columns[name] for name in source.absent}
         rows = f"SELECT * FROM (\n  {rows}\n  UNION ALL BY NAME\n  {_no_rows(columns)}\n)"  # noqa: S608  # as above

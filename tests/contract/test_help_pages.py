@@ -61,6 +61,7 @@ SETUP: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys((f"dataset {name}" for name in ("verify", "show", "drift", "compact", "sql", "push")), (EXPORT,)),
     "dataset pull": (EXPORT, "bulkgladly dataset push lake s3://example-lake/gladly"),
     "dataset build": ("bulkgladly export items events --out lake",),
+    "dataset load": (EXPORT, "bulkgladly dataset compact lake"),
 }
 """What was done before, so that there is something to resume, to retry, to show."""
 BEFORE: Mapping[str, str] = {

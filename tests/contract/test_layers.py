@@ -54,6 +54,7 @@ LEVELS: Mapping[str, int] = {
     "stores": 2,
     "mirrors": 3,
     "mapping": 2,
+    "databases": 3,
     "pages": 3,
     "runs": 4,
     "builds": 4,
@@ -83,6 +84,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "lake": frozenset({*WORDS, "storage", "gladly"}),
     "stores": frozenset({*WORDS, "storage"}),
     "mirrors": frozenset({*WORDS, "storage", "stores", "lake"}),
+    "databases": frozenset({*WORDS, "storage", "gladly", "lake"}),
     # The inbox is written as a journal is, by the same one thread, and knows the envelope of an event.
     "inbox": frozenset({*WORDS, "storage", "gladly", "journal"}),
     "pages": frozenset({*WORDS, "storage", "journal"}),
@@ -113,6 +115,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
             *(
                 "stores",
                 "builds",
+                "databases",
                 "notices",
                 "mirrors",
                 "live",
@@ -397,6 +400,8 @@ def test_words_drag_nothing_in(word: str) -> None:
                 "bulkgladly.verification.verify_table",
             },
         ),
+        ("psycopg", {"bulkgladly.databases.postgresql_database"}),
+        ("duckdb", {"bulkgladly.databases.duckdb_database"}),
         ("openpyxl", {"bulkgladly.files.sheet_files"}),
         (
             "obstore",
