@@ -68,7 +68,7 @@ def _serving(programs: Path, data: Path, user: dict[str, Any]) -> Iterator[str]:
         port: int = probe.getsockname()[1]
     where = ["-h", "127.0.0.1", "-p", str(port), "-k", ""]
     quick = ["-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "max_connections=20"]
-    server: subprocess.Popen[bytes] = subprocess.Popen(
+    server: subprocess.Popen[Any] = subprocess.Popen(
         [programs / "postgres", "-D", data, *where, *quick],
         cwd="/",
         stdout=subprocess.DEVNULL,
@@ -88,7 +88,7 @@ def _serving(programs: Path, data: Path, user: dict[str, Any]) -> Iterator[str]:
             server.wait()
 
 
-def _wait_for(url: str, server: "subprocess.Popen[bytes]") -> None:
+def _wait_for(url: str, server: "subprocess.Popen[Any]") -> None:
     import psycopg  # noqa: PLC0415 - optional
 
     end = time.monotonic() + _START_S

@@ -36,19 +36,24 @@ class Store(Protocol):
     @property
     def name(self) -> str:
         """The URL, for messages; it holds no secret."""
+        ...
 
     @property
     def requests(self) -> int:
         """How many requests were made so far; repeats and the parts of large uploads are not counted."""
+        ...
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """Yield the objects whose keys begin with these folders, in the order of their keys."""
+        ...
 
     def head(self, key: str) -> Entry | None:
         """Return what the store says of an object, or None if there is none."""
+        ...
 
     def read(self, key: str) -> tuple[bytes, Tag] | None:
         """Return a small object, or None if there is none."""
+        ...
 
     def fetch(self, key: str, path: Path) -> int:
         """Write an object to a new file, and return its size.
@@ -57,15 +62,20 @@ class Store(Protocol):
             FileNotFoundError: There is no such object.
             FileExistsError: The file exists.
         """
+        ...
 
     def put(self, key: str, content: bytes | Path) -> Tag:
         """Write an object, whatever was there before."""
+        ...
 
     def put_new(self, key: str, content: bytes) -> Tag | None:
         """Write an object that must not exist yet; return None if it does, with other content."""
+        ...
 
     def put_over(self, key: str, content: bytes, tag: Tag) -> Tag | None:
         """Replace an object if it is still the one with this tag; return None if it is not."""
+        ...
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; those that are gone already count as removed."""
+        ...

@@ -263,7 +263,8 @@ def test_a_file_that_is_not_what_its_manifest_says_is_not_published(folder: Data
 class Ignoring(Bucket):
     """A store that takes a conditional write and ignores its condition, as some do."""
 
-    def _put(self, key: str, content: bytes | Path, _: Any) -> Tag:
+    def _put(self, key: str, content: bytes | Path, mode: Any) -> Tag:
+        del mode
         return super()._put(key, content, "overwrite")
 
 

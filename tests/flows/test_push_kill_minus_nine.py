@@ -65,6 +65,7 @@ def published(store: Store) -> dict[str, int]:
 @pytest.mark.timeout(900)
 def test_a_push_that_is_killed_again_and_again(store: Store, tmp_path: Path) -> None:
     """Units come, are replaced and are merged meanwhile, as nights do it."""
+    command = [sys.executable, "-m", "bulkgladly", "dataset", "push", str(tmp_path / "lake"), URL]
     dice = random.Random(7)  # noqa: S311
     with DataFolder.open(tmp_path / "lake", host="h", create=True).lock() as folder:
         for night in range(KILLS):
@@ -73,7 +74,6 @@ def test_a_push_that_is_killed_again_and_again(store: Store, tmp_path: Path) -> 
                 publish(
                     folder, f"tens-{night}", 200, replaces=[f"night-{one:02}" for one in range(night - 9, night + 1)]
                 )
-            command = [sys.executable, "-m", "bulkgladly", "dataset", "push", str(folder.path), URL]
             with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=dict(os.environ)) as process:
                 time.sleep(dice.uniform(0.2, 1.5))
                 process.kill()
