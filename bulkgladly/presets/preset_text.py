@@ -132,9 +132,13 @@ class PresetText:
                 value = value.get(step) if isinstance(value, dict) else None
             for key, member in value.items() if isinstance(value, dict) else ():
                 found.setdefault(key, []).append(member)
+        targets: set[str] = set()
         for key, members in ((key, members) for key, members in found.items() if key.strip()):
             given = [member for member in members if member not in (None, "", [], {})]
-            target = toml(f"customAttribute:{key.replace(':', '_')}")
+            # In the name of a field, a colon and an asterisk have a meaning of their own.
+            name = _free_target(re.sub(r"[:*]", "_", key), targets)
+            targets.add(name)
+            target = toml(name)
             options = f"path = {toml(f'{path}.{_quoted(key)}')}"
             if any(isinstance(member, list) for member in given):
                 options = f"path = {toml(_joined(f'{path}.{_quoted(key)}'))}"
@@ -171,7 +175,11 @@ class PresetText:
 
 
 def _attribute_name(column: str, taken: Iterable[str]) -> str:
-    plain = _NOT_ALNUM.sub("_", _SUFFIX.sub("", column).lower()).strip("_") or "column"
+    return _free_target(_NOT_ALNUM.sub("_", _SUFFIX.sub("", column).lower()).strip("_") or "column", taken)
+
+
+def _free_target(plain: str, taken: Iterable[str]) -> str:
+    """Return a custom attribute of this name, with a number behind it if the name is taken."""
     name, number = plain, 2
     while f"customAttribute:{name}" in taken:
         name, number = f"{plain}_{number}", number + 1

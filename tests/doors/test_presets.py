@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bulkgladly.errors import UsageError
@@ -198,12 +198,14 @@ def test_names_and_titles_from_the_export_cannot_break_a_mapping(tmp_path: Path)
 
 @settings(max_examples=40, deadline=None)
 @given(columns=st.lists(st.text(min_size=1), unique=True, max_size=6), key=st.text(), title=st.text())
+@example(columns=[], key="**", title="")
 def test_mappings_are_valid_whatever_the_names_in_an_export(columns: list[str], key: str, title: str) -> None:
     """Names of columns, of custom fields and of groups go into mappings, and must be read from them again."""
     header = ("Klaviyo ID", "Email", *columns)
     table_file = SourceFile(Path("x.csv"), header, (dict.fromkeys(header, "1"),), is_table=True)
     field = {"id": 7, "value": "x"}
-    row = {"id": 1, "custom_fields": [field], "user_fields": {key: "x"}, "name": title, "title": title}
+    named = {key: "x", f"{key}*": "x", f"{key}:": "x"}
+    row = {"id": 1, "custom_fields": [field], "user_fields": named, "name": title, "title": title}
     json_file = SourceFile(Path("x.json"), tuple(row), (row, {**row, "id": 7}), is_table=False)
     found = {"profiles": (table_file,), **dict.fromkeys(("users", "tickets", "groups", "ticket_fields"), (json_file,))}
     text = PresetText(SourceExport(found), lambda name: f"../{name}{title}", "2026-12-20")
