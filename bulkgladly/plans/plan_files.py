@@ -74,30 +74,7 @@ def write_plan(
     with new_plan_folder(options.out) as folder, writing(options.out, "plan again"):
         changes = totals.counting(planned_in(journal))
         write_rows(folder / CHANGES, COLUMNS, (one.as_row(names[one.position.file]) for one in changes))
-        least, most = totals.requests(pace)
-        info = PlanInfo(
-            host=origin.host,
-            organisation=origin.organisation,
-            resource=spec.name,
-            mode=str(options.mode),
-            is_live=options.is_live,
-            made_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            version=__version__,
-            options=stored(options.of_import()),
-            inputs=tuple(origin.files),
-            rows=totals.actions.total(),
-            actions=totals.actions,
-            words=totals.words,
-            changed=totals.changed,
-            rejects=totals.rejects,
-            least=least,
-            most=most,
-            per_second=0.0 if math.isinf(pace.usual) else pace.usual,
-            seconds=None if math.isinf(pace.usual) else _seconds_of(pace, least, most),
-            schedule=options.pace.schedule,
-            run=origin.run,
-            read=origin.read,
-        )
+        info = _info_of(spec, options, origin, totals, pace)
         _keep_baseline(journal, folder)
         dropped = dropped_by_field(journal)
         if totals.rejects:
@@ -118,6 +95,36 @@ def write_plan(
         info = replace(info, files={path.name: hash_of(path) for path in sorted(folder.iterdir())})
         write_plan_json(folder, info)
     return info, totals
+
+
+def _info_of(
+    spec: ImportSpec, options: PlanOptions, origin: PlanOrigin, totals: PlanTotals, pace: Foreseen
+) -> PlanInfo:
+    """Return what `plan.json` holds, without the hashes of the other files."""
+    least, most = totals.requests(pace)
+    return PlanInfo(
+        host=origin.host,
+        organisation=origin.organisation,
+        resource=spec.name,
+        mode=str(options.mode),
+        is_live=options.is_live,
+        made_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        version=__version__,
+        options=stored(options.of_import()),
+        inputs=tuple(origin.files),
+        rows=totals.actions.total(),
+        actions=totals.actions,
+        words=totals.words,
+        changed=totals.changed,
+        rejects=totals.rejects,
+        least=least,
+        most=most,
+        per_second=0.0 if math.isinf(pace.usual) else pace.usual,
+        seconds=None if math.isinf(pace.usual) else _seconds_of(pace, least, most),
+        schedule=options.pace.schedule,
+        run=origin.run,
+        read=origin.read,
+    )
 
 
 def _keep_baseline(journal: Path, folder: Path) -> None:
