@@ -62,24 +62,36 @@ def push(folder: DataFolder, store: Store, told: Callable[[Pushed], object] = la
         DataSetInUse: Another process writes there.
         Fatal, Outage: The store refuses, or cannot be reached.
     """
-    _claim(folder, store)
+    is_ours = _is_claimed(folder, store)
     with Lease(store) as lease:
-        return _Push(folder, store, lease.take(), told).run()
+        lease.take()
+        # Again under the lock: of two first pushes to one prefix, the second has to see whose it is by then.
+        if not is_ours and not _is_claimed(folder, store):
+            _claim(folder, store)
+        return _Push(folder, store, lease, told).run()
 
 
-def _claim(folder: DataFolder, store: Store) -> None:
-    """Refuse a prefix that is not ours; one that is empty must prove that it honours conditions."""
-    marker = (folder.path / MARKER).read_bytes()
+def _is_claimed(folder: DataFolder, store: Store) -> bool:
+    """Tell whether a prefix holds this data set already; False if it holds none.
+
+    Raises:
+        UsageError: It holds another one.
+    """
     found = store.read(MARKER)
-    if found is None:
-        strange = next((one.key for one in store.list() if not _is_passing(one.key)), None)
-        if strange is not None:
-            raise UsageError(f"{store.name} holds {strange!r} and is not a bulkgladly data set; choose an empty prefix")
-        prove_conditions(store)
-    elif found[0] != marker:
+    if found is not None and found[0] != (folder.path / MARKER).read_bytes():
         raise UsageError(
             f"{store.name} holds another data set than {folder.path}, by their files {MARKER}; choose another prefix"
         )
+    return found is not None
+
+
+def _claim(folder: DataFolder, store: Store) -> None:
+    """Make an empty prefix that of this data set, once it has proved that it honours conditions."""
+    strange = next((one.key for one in store.list() if not _is_passing(one.key)), None)
+    if strange is not None:
+        raise UsageError(f"{store.name} holds {strange!r} and is not a bulkgladly data set; choose an empty prefix")
+    prove_conditions(store)
+    store.put_new(MARKER, (folder.path / MARKER).read_bytes())
 
 
 def _is_passing(key: str) -> bool:
@@ -102,8 +114,6 @@ class _Push:
     def run(self) -> Pushed:
         """Send what differs, then remove what is gone."""
         self._there = {one.key: one for one in self._store.list()}
-        if MARKER not in self._there:
-            self._store.put_new(MARKER, (self._top / MARKER).read_bytes())
         here = documents_below(self._top)
         gone = [key for key in self._there if is_document(key) and key not in here]
         with ThreadPoolExecutor(_WORKERS, thread_name_prefix="push") as pool:
@@ -154,6 +164,8 @@ class _Push:
         Raises:
             UsageError: Somebody else publishes below the prefix.
         """
+        if not self._documents:
+            return
         newest: dict[str, int] = {}
         for path in documents_below(self._top):
             content = self._content(path)

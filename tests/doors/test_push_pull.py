@@ -221,6 +221,30 @@ def test_a_prefix_of_something_else_is_left_alone(folder: DataFolder, tmp_path: 
         pull(store, tmp_path / "other")
 
 
+class Late(Bucket):
+    """A store below whose prefix another data set is pushed just before this one gets the lock."""
+
+    def __init__(self, other: DataFolder) -> None:
+        super().__init__(MemoryStore(), StoreAddress("s3", "lake", "gladly"))
+        self._other: DataFolder | None = other
+
+    def put_new(self, key: str, content: bytes) -> Tag | None:
+        other, self._other = self._other, None
+        if other is not None:
+            push(other, self)
+        return super().put_new(key, content)
+
+
+def test_of_two_first_pushes_the_second_sees_the_first(folder: DataFolder, tmp_path: Path) -> None:
+    """Also if the prefix was empty when it began."""
+    with DataFolder.open(tmp_path / "other", host="h", create=True) as other:
+        store = Late(other)
+        with pytest.raises(UsageError, match="holds another data set than"):
+            push(folder, store)
+
+        assert held(store) == held_by(other.path)
+
+
 def test_two_copies_do_not_overwrite_one_another(folder: DataFolder, tmp_path: Path) -> None:
     """Whichever was pushed first stays; the other is told to pull."""
     store = memory()
