@@ -62,9 +62,8 @@ async def retry_import(
             f"run {folder.name} deletes what {header.parent} found missing, which may be there again by now; import "
             "the files again with --complete --missing delete"
         )
-    options = change(_options_of(folder, header))
+    options, spec = change(_options_of(folder, header)), import_spec(header.resource)
     terms = Terms(credentials, observer or Observer(), with_signals, environment)
-    spec = import_spec(header.resource)
     if sent_nothing and not spec.is_at_most_once:
         raise UsageError(
             f"--sent-nothing is only for objects that are sent at most once; for {spec.name} run `{_retry(folder)}`"

@@ -15,7 +15,7 @@ __all__ = ("MetricsFile", "MetricsServer", "check_package", "text_of")
 
 _READABLE = 0o644
 _KEPT = ("bulkgladly_last_success_timestamp_seconds", "bulkgladly_next_loss_timestamp_seconds")
-"""What stays true until the same command says it anew: kept if this call does not say it."""
+"""What stays true until the same command says it again: kept if this call does not say it."""
 
 MetricValues = Callable[[], Sequence[MetricValue]]
 

@@ -1,6 +1,6 @@
 """Proof that a store honours conditions: some that speak like S3 take a conditional write and ignore its condition.
 
-Whoever relies on such a store loses data without a word, so the proof comes before the first write.
+Relying on such a store loses data without a word, so the proof comes before the first write.
 """
 
 import secrets
